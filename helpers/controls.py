@@ -1,0 +1,149 @@
+"""Controls of a live figure. Each describes a native HTML input and cleans whatever value arrives from it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+
+class Control:
+    """What all controls share: a default ``value``, a ``label``, ``clean`` and ``stops``."""
+
+    value: Any
+    label: str | None
+
+    def clean(self, raw: Any) -> Any:
+        """The nearest valid value to ``raw``; the default when ``raw`` makes no sense."""
+        raise NotImplementedError
+
+    def stops(self) -> list[Any]:
+        """Values that stand for the whole range, both ends and the default among them."""
+        raise NotImplementedError
+
+    def spec(self) -> dict[str, Any]:
+        """What the browser needs to build the input: plain JSON."""
+        raise NotImplementedError
+
+
+def _spread(count: int, wanted: int = 7) -> list[int]:
+    """``wanted`` indices spread over 0..count-1, both ends included; all of them if there are few."""
+    if count <= wanted:
+        return list(range(count))
+    return sorted({round(i * (count - 1) / (wanted - 1)) for i in range(wanted)})
+
+
+class _Stepped(Control):
+    """A range input over ``count`` stops; the browser sends the stop's value back."""
+
+    def _values(self) -> list[float]:
+        raise NotImplementedError
+
+    def clean(self, raw: Any) -> Any:
+        if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
+            return self.value
+        return min(self._values(), key=lambda stop: abs(stop - raw))
+
+    def stops(self) -> list[Any]:
+        values = self._values()
+        return sorted({values[i] for i in _spread(len(values))} | {self.value})
+
+    def spec(self) -> dict[str, Any]:
+        return {"kind": "range", "label": self.label, "values": self._values(), "value": self.value}
+
+
+@dataclass
+class Slider(_Stepped):
+    """A slider from ``low`` to ``high`` in steps of ``step``; whole numbers stay whole.
+
+    Raises:
+        ValueError: an empty range, a step that is not positive, or a default outside the range.
+    """
+
+    low: float
+    high: float
+    value: float
+    step: float = 1
+    label: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"a slider needs low < high, got {self.low} and {self.high}")
+        if self.step <= 0:
+            raise ValueError(f"step must be positive, got {self.step}")
+        if not self.low <= self.value <= self.high:
+            raise ValueError(f"the default {self.value} is outside {self.low}..{self.high}")
+        if (self.high - self.low) / self.step > 10_000:
+            raise ValueError(f"{self.low}..{self.high} in steps of {self.step} has over 10,000 stops; use a larger step")
+        count = math.floor((self.high - self.low) / self.step + 1e-9) + 1
+        whole = all(isinstance(number, int) for number in (self.low, self.high, self.value, self.step))
+        self._stops = [self.low + i * self.step if whole else round(self.low + i * self.step, 10) for i in range(count)]
+        self.value = min(self._stops, key=lambda stop: abs(stop - self.value))
+
+    def _values(self) -> list[float]:
+        return self._stops
+
+
+@dataclass
+class LogSlider(_Stepped):
+    """A slider whose stops are equal *ratios* apart, rounded to three digits; the default is a stop of its own."""
+
+    low: float
+    high: float
+    value: float
+    steps: int = 40
+    label: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.low < self.high:
+            raise ValueError(f"a log slider needs 0 < low < high, got {self.low} and {self.high}")
+        if not self.low <= self.value <= self.high:
+            raise ValueError(f"the default {self.value} is outside {self.low}..{self.high}")
+        ratio = self.high / self.low
+        rounded = {float(f"{self.low * ratio ** (i / self.steps):.3g}") for i in range(self.steps + 1)}
+        stops = sorted(rounded | {float(self.low), float(self.high), float(self.value)})
+        whole = all(isinstance(number, int) for number in (self.low, self.high, self.value))
+        self._stops = sorted({round(stop) for stop in stops}) if whole else stops
+
+    def _values(self) -> list[float]:
+        return self._stops
+
+
+class Choice(Control):
+    """One of several texts, as a drop-down list."""
+
+    def __init__(self, *options: str, value: str | None = None, label: str | None = None) -> None:
+        if len(options) < 2 or len(set(options)) != len(options) or not all(isinstance(o, str) for o in options):
+            raise ValueError(f"a choice needs two or more different texts, got {options!r}")
+        if value is not None and value not in options:
+            raise ValueError(f"the default {value!r} is none of {options!r}")
+        self.options = list(options)
+        self.value = options[0] if value is None else value
+        self.label = label
+
+    def clean(self, raw: Any) -> str:
+        return raw if isinstance(raw, str) and raw in self.options else self.value
+
+    def stops(self) -> list[str]:
+        picked = [self.options[i] for i in _spread(len(self.options), 12)]
+        return picked if self.value in picked else [*picked, self.value]
+
+    def spec(self) -> dict[str, Any]:
+        return {"kind": "choice", "label": self.label, "values": self.options, "value": self.value}
+
+
+@dataclass
+class Toggle(Control):
+    """A switch."""
+
+    value: bool = False
+    label: str | None = None
+
+    def clean(self, raw: Any) -> bool:
+        return raw if isinstance(raw, bool) else self.value
+
+    def stops(self) -> list[bool]:
+        return [False, True]
+
+    def spec(self) -> dict[str, Any]:
+        return {"kind": "toggle", "label": self.label, "values": [False, True], "value": self.value}

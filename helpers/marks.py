@@ -1,0 +1,291 @@
+"""Marks: the plain data a figure is made of, checked at the door.
+
+A *panel* is one set of axes holding one mark. Both renderers (the browser's canvas and matplotlib) read the same
+panels, and tests look at panels instead of pixels. Every function takes tensors, arrays or lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+MAX_CELLS = 1_000_000  # a heat map beyond this is a mistake, not a picture
+SENT_CELLS = 100_000  # beyond this a heat map is subsampled before it travels
+MAX_POINTS = 20_000
+MAX_SERIES = 8
+
+
+@dataclass
+class Panel:
+    """One set of axes: what kind of mark, its arrays, its axis limits and its words."""
+
+    kind: str
+    title: str
+    x: str
+    y: str
+    data: dict[str, np.ndarray]
+    limits: tuple[float, float] | tuple[tuple[float, float], tuple[float, float]] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def extent(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """What the data itself spans: ``((x_low, x_high), (y_low, y_high))``; a heat map gives its values as y."""
+        if self.kind == "heatmap":
+            values = self.data["values"]
+            shown = values[~self.data["mask"]] if "mask" in self.data else values
+            return (0.0, float(values.shape[1])), _span(shown)
+        if self.kind == "lines":
+            return _span(self.data["x"]), _span(self.data["y"])
+        if self.kind == "bars":
+            return (-0.5, len(self.data["y"]) - 0.5), _span(np.append(self.data["y"], 0.0))
+        both = np.concatenate([self.data["xy"], self.data["tails"]]) if "tails" in self.data else self.data["xy"]
+        return _span(both[:, 0]), _span(both[:, 1])
+
+    def same_as(self, other: Panel) -> bool:
+        """True when both panels would be drawn alike."""
+        return (
+            (self.kind, self.title, self.x, self.y, self.limits, self.options)
+            == (other.kind, other.title, other.x, other.y, other.limits, other.options)
+            and self.data.keys() == other.data.keys()
+            and all(np.array_equal(self.data[name], other.data[name]) for name in self.data)
+        )
+
+
+def heatmap(
+    values: Any,
+    *,
+    title: str = "",
+    x: str = "",
+    y: str = "",
+    limits: tuple[float, float] | None = None,
+    signed: bool | None = None,
+    mask: Any = None,
+    rows: Sequence[int] = (),
+    cols: Sequence[int] = (),
+    x_labels: Sequence[str] | None = None,
+    y_labels: Sequence[str] | None = None,
+) -> Panel:
+    """A table of numbers as colours, row 0 on top.
+
+    Args:
+        values: (R, C) finite numbers.
+        limits: (low, high) of the colours; fixed over all controls when left out.
+        signed: a map with white at zero; chosen by the data's sign when left out.
+        mask: (R, C) booleans, True where a cell does not exist (a causal mask); drawn hatched, never as a dark value.
+        rows, cols: rows and columns to outline.
+        x_labels, y_labels: one name a column or row, instead of numbers.
+
+    Raises:
+        ValueError: a NaN or infinite value, a wrong shape, too many cells, or an index outside the table.
+    """
+    hidden = None
+    if mask is not None:
+        hidden = np.asarray(_plain(mask, "mask")).astype(bool)
+    table = _numbers(values, "heatmap values", 2, ignore=hidden)
+    if table.size > MAX_CELLS:
+        raise ValueError(f"a heat map of {table.size:,} cells is too large (at most {MAX_CELLS:,}); show a part of it")
+    data = {"values": table}
+    if hidden is not None:
+        if hidden.shape != table.shape:
+            raise ValueError(f"mask has shape {hidden.shape}, the values have {table.shape}; they must agree")
+        data["mask"] = hidden
+    options = {"signed": bool((table < 0).any()) if signed is None else bool(signed), "auto_signed": signed is None}
+    options["rows"] = _indices(rows, table.shape[0], "rows")
+    options["cols"] = _indices(cols, table.shape[1], "cols")
+    options["x_labels"] = _labels(x_labels, table.shape[1], "x_labels")
+    options["y_labels"] = _labels(y_labels, table.shape[0], "y_labels")
+    return Panel("heatmap", str(title), str(x), str(y), data, _limits(limits), options)
+
+
+def lines(
+    values: Any,
+    *,
+    x_values: Any = None,
+    title: str = "",
+    x: str = "",
+    y: str = "",
+    limits: tuple[float, float] | None = None,
+    cursor: float | None = None,
+) -> Panel:
+    """One or more curves over a common x axis.
+
+    Args:
+        values: (N,) numbers, or a mapping from label to (N,) numbers (at most 8).
+        x_values: (N,) positions on x; 0..N-1 when left out.
+        cursor: an x at which a vertical line stands and values are read off.
+
+    Raises:
+        ValueError: curves of unequal length, NaN, no curve or too many.
+    """
+    named = dict(values) if isinstance(values, Mapping) else {"": values}
+    if not 1 <= len(named) <= MAX_SERIES:
+        raise ValueError(f"lines takes 1 to {MAX_SERIES} curves, got {len(named)}")
+    curves = {str(name): _numbers(curve, f"curve {name!r}", 1) for name, curve in named.items()}
+    lengths = {name: len(curve) for name, curve in curves.items()}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f"all curves must have one length, got {lengths}")
+    stacked = np.stack(list(curves.values()))
+    if not 1 <= stacked.shape[1] <= MAX_POINTS:
+        raise ValueError(f"a curve needs 1 to {MAX_POINTS:,} points, got {stacked.shape[1]:,}")
+    xs = np.arange(stacked.shape[1], dtype=np.float64) if x_values is None else _numbers(x_values, "x_values", 1)
+    if len(xs) != stacked.shape[1]:
+        raise ValueError(f"x_values has {len(xs)} numbers, the curves have {stacked.shape[1]}")
+    where = None if cursor is None else float(_numbers([_plain(cursor, "cursor")], "cursor", None).reshape(()))
+    options = {"labels": list(curves), "cursor": where}
+    return Panel("lines", str(title), str(x), str(y), {"x": xs, "y": stacked}, _limits(limits), options)
+
+
+def points(
+    xy: Any,
+    *,
+    labels: Sequence[str] | None = None,
+    highlight: Sequence[int] = (),
+    links: Sequence[tuple[int, int]] = (),
+    groups: Sequence[int] | None = None,
+    title: str = "",
+    x: str = "",
+    y: str = "",
+    limits: Any = None,
+) -> Panel:
+    """Labelled points in a plane.
+
+    Args:
+        xy: (N, 2) coordinates.
+        highlight: indices of points drawn larger, with a ring and a bold label.
+        links: pairs of indices joined by a line.
+        groups: (N,) small integers; each has a colour *and* a shape of its own.
+        limits: (low, high) for both axes, or a pair of pairs.
+
+    Raises:
+        ValueError: a wrong shape, NaN, too many points, or an index that does not exist.
+    """
+    places = _plane(xy, "points")
+    data = {"xy": places}
+    if groups is not None:
+        data["groups"] = _numbers(groups, "groups", 1).astype(np.int64)
+        if len(data["groups"]) != len(places):
+            raise ValueError(f"groups has {len(data['groups'])} numbers for {len(places)} points")
+    pairs = [_indices(pair, len(places), "links") for pair in links]
+    if any(len(pair) != 2 for pair in pairs):
+        raise ValueError("each link is a pair of point indices")
+    options = {
+        "labels": _labels(labels, len(places), "labels"),
+        "highlight": _indices(highlight, len(places), "highlight"),
+        "links": pairs,
+    }
+    return Panel("points", str(title), str(x), str(y), data, _limits(limits), options)
+
+
+def arrows(
+    tips: Any,
+    *,
+    tails: Any = None,
+    labels: Sequence[str] | None = None,
+    title: str = "",
+    x: str = "",
+    y: str = "",
+    limits: Any = None,
+) -> Panel:
+    """Arrows in a plane, from ``tails`` (the origin when left out) to ``tips``, both (N, 2)."""
+    ends = _plane(tips, "arrow tips")
+    starts = np.zeros_like(ends) if tails is None else _plane(tails, "arrow tails")
+    if starts.shape != ends.shape:
+        raise ValueError(f"tails have shape {starts.shape}, tips {ends.shape}; they must agree")
+    options = {"labels": _labels(labels, len(ends), "labels")}
+    return Panel("arrows", str(title), str(x), str(y), {"xy": ends, "tails": starts}, _limits(limits), options)
+
+
+def bars(
+    values: Any,
+    *,
+    labels: Sequence[str] | None = None,
+    highlight: Sequence[int] = (),
+    title: str = "",
+    x: str = "",
+    y: str = "",
+    limits: tuple[float, float] | None = None,
+) -> Panel:
+    """One bar a number, from zero; ``highlight`` picks bars out by colour and hatching."""
+    heights = _numbers(values, "bars", 1)
+    if not 1 <= len(heights) <= MAX_POINTS:
+        raise ValueError(f"bars takes 1 to {MAX_POINTS:,} numbers, got {len(heights):,}")
+    options = {
+        "labels": _labels(labels, len(heights), "labels"),
+        "highlight": _indices(highlight, len(heights), "highlight"),
+    }
+    return Panel("bars", str(title), str(x), str(y), {"y": heights}, _limits(limits), options)
+
+
+def _plain(values: Any, name: str) -> Any:
+    """A tensor, array or list as something numpy reads, without keeping a graph alive."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        return values.double().numpy() if values.dtype.is_floating_point else values.numpy()
+    return values
+
+
+def _numbers(values: Any, name: str, ndim: int | None, ignore: np.ndarray | None = None) -> np.ndarray:
+    """``values`` as finite float64; ``ignore`` marks cells whose value does not matter (set to zero)."""
+    plain = _plain(values, name)
+    if isinstance(plain, list | tuple):
+        plain = [_plain(item, name) for item in plain]
+    try:
+        array = np.array(plain, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be numbers in a regular shape: {error}") from None
+    if ndim is not None and array.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} dimension(s), got shape {array.shape}")
+    if array.size == 0:
+        raise ValueError(f"{name} holds no numbers: shape {array.shape}")
+    if ignore is not None and ignore.shape == array.shape:
+        array[ignore] = 0.0
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        place = tuple(int(i) for i in bad[0])
+        raise ValueError(
+            f"{name} must be finite; {len(bad)} of {array.size} are not, the first at {place}: {array[place]}"
+        )
+    return array
+
+
+def _plane(values: Any, name: str) -> np.ndarray:
+    array = _numbers(values, name, 2)
+    if array.shape[1] != 2:
+        raise ValueError(f"{name} must have shape (N, 2), got {array.shape}")
+    if len(array) > MAX_POINTS:
+        raise ValueError(f"{name}: {len(array):,} is too many (at most {MAX_POINTS:,})")
+    return array
+
+
+def _indices(values: Sequence[int], count: int, name: str) -> list[int]:
+    found = [int(value) for value in values]
+    for index in found:
+        if not 0 <= index < count:
+            raise ValueError(f"{name}: index {index} is outside 0..{count - 1}")
+    return found
+
+
+def _labels(values: Sequence[str] | None, count: int, name: str) -> list[str] | None:
+    if values is None:
+        return None
+    texts = [str(value) for value in values]
+    if len(texts) != count:
+        raise ValueError(f"{name} has {len(texts)} names for {count} things")
+    return texts
+
+
+def _limits(limits: Any) -> Any:
+    if limits is None:
+        return None
+    nested = [_limits(pair) if isinstance(pair, list | tuple) else float(pair) for pair in limits]
+    if len(nested) != 2:
+        raise ValueError(f"limits are (low, high), got {limits!r}")
+    if all(isinstance(value, float) for value in nested) and not nested[0] < nested[1]:
+        raise ValueError(f"limits must rise, got {limits!r}")
+    return tuple(nested)
+
+
+def _span(values: np.ndarray) -> tuple[float, float]:
+    return (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
