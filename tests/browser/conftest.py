@@ -1,0 +1,54 @@
+"""One JupyterLab and one Chromium for all browser tests; without Chromium they are skipped, in CI they fail."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser import lab
+from tests.refresh import NOTEBOOKS, ROOT
+
+ARTEFACTS = ROOT / ".artefacts"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if lab.find_chromium() is None:
+        reason = "no Chromium found: install chromium or set CHROMIUM to the program"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = lab.launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the notebooks, so that no test writes into the course."""
+    folder = tmp_path_factory.mktemp("course")
+    shutil.copytree(NOTEBOOKS, folder / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def address(browser: Browser, folder: Path) -> Iterator[str]:
+    with lab.serve(folder) as address:
+        yield address
+
+
+@pytest.fixture
+def page_of(browser: Browser, address: str) -> Iterator:
+    """A function that opens a notebook in a page of its own."""
+    opened: list[lab.Lab] = []
+
+    def open_notebook(path: str, **context) -> lab.Lab:
+        opened.append(lab.Lab(browser, address, **context))
+        opened[-1].open(path)
+        return opened[-1]
+
+    yield open_notebook
+    for each in opened:
+        each.close()

@@ -1,0 +1,203 @@
+"""JupyterLab and Chromium for tests and measurements: a server of its own, a page, and hands for live figures."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, ElementHandle, Locator, Page, Playwright
+
+from tests.refresh import ENVIRONMENT, ROOT
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MAC_CHROME = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+    "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
+}
+NOTEBOOK = ".jp-NotebookPanel:not(.lm-mod-hidden)"
+ACTION_MS = 20_000
+
+
+def find_chromium() -> str | None:
+    """The browser to use: ``$CHROMIUM``, else the system's."""
+    named = os.environ.get("CHROMIUM")
+    found = [named] if named else [shutil.which(name) for name in CHROMIUM]
+    return next(filter(None, found), str(MAC_CHROME) if MAC_CHROME.exists() else None)
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens to."""
+    with socket.socket() as handle:
+        handle.bind(("127.0.0.1", 0))
+        return handle.getsockname()[1]
+
+
+@contextlib.contextmanager
+def serve(folder: Path, port: int | None = None) -> Iterator[str]:
+    """JupyterLab over ``folder`` with settings and state of its own; yields its address with ``{path}`` and the token.
+
+    Raises:
+        RuntimeError: it did not come up within a minute.
+    """
+    port, token = port or free_port(), secrets.token_hex(16)
+    with tempfile.TemporaryDirectory() as state:
+        settings = Path(state) / "settings"
+        for plugin, values in SETTINGS.items():
+            package, name = plugin.split(":")
+            place = settings / package / f"{name}.jupyterlab-settings"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(json.dumps(values))
+        environment = os.environ | ENVIRONMENT | {"JUPYTERLAB_SETTINGS_DIR": str(settings)}
+        environment["PYTHONPATH"] = str(ROOT)
+        for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"):
+            environment[name] = str(Path(state) / name.lower())
+        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root"]
+        command += [f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True"]
+        command += [f"--ServerApp.root_dir={folder}", "--ServerApp.port_retries=0", "--LabApp.news_url=None"]
+        log = Path(state) / "lab.log"
+        with log.open("w") as out:
+            server = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
+        try:
+            _wait_until_up(f"http://127.0.0.1:{port}/api/status?token={token}", server, log)
+            yield f"http://127.0.0.1:{port}/lab/tree/{{path}}?reset&token={token}"
+        finally:
+            server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+def _wait_until_up(address: str, server: subprocess.Popen, log: Path) -> None:
+    for _ in range(240):
+        if server.poll() is not None:
+            break
+        try:
+            urllib.request.urlopen(address, timeout=2).close()
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.25)
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Chromium without a window."""
+    return playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+
+
+class Lab:
+    """One page of JupyterLab with a notebook in it."""
+
+    def __init__(self, browser: Browser, address: str, **context: Any) -> None:
+        self.context = browser.new_context(viewport={"width": 1280, "height": 1000}, **context)
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(ACTION_MS)
+        self.address = address
+        self.errors: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def open(self, path: str) -> None:
+        """Show a notebook and wait until its cells stand."""
+        self.page.goto(self.address.format(path=path), timeout=90_000)
+        self.page.wait_for_selector(f"{NOTEBOOK} .jp-Cell", timeout=90_000)
+        self.command("application:set-mode", mode="single-document")
+        self.page.wait_for_function(_READY, timeout=90_000)
+
+    def command(self, name: str, **arguments: Any) -> Any:
+        """Execute one of JupyterLab's commands."""
+        return self.page.evaluate(
+            "([name, args]) => window.jupyterapp.commands.execute(name, args).then(() => null)", [name, arguments]
+        )
+
+    def run_all(self, timeout: float = 180) -> None:
+        """Run every cell from the top and wait for an idle kernel.
+
+        Raises:
+            TimeoutError: a cell has not finished in time.
+        """
+        self.page.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            self.page.wait_for_timeout(250)
+            if self.page.evaluate(_FINISHED):
+                self.page.wait_for_timeout(500)
+                return
+        raise TimeoutError(f"the notebook has not finished after {timeout} s")
+
+    def figures(self) -> list[Locator]:
+        """The live figures on the page, in order."""
+        return self.page.locator(f"{NOTEBOOK} .live-figure").all()
+
+    def theme(self, name: str) -> None:
+        """``JupyterLab Light`` or ``JupyterLab Dark``."""
+        self.command("apputils:change-theme", theme=name)
+        light = "true" if "Light" in name else "false"
+        self.page.wait_for_selector(f"body[data-jp-theme-light={light}]", state="attached")
+        self.page.wait_for_timeout(400)
+
+    def close(self) -> None:
+        self.context.close()
+
+
+_READY = "() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+_FINISHED = """() => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  const cells = [...panel.content.widgets].filter((cell) => cell.model.type === "code" && cell.model.sharedModel.source.trim());
+  const waiting = cells.filter((cell) => cell.model.executionState !== "idle" || !cell.model.executionCount);
+  return waiting.length === 0 && panel.sessionContext.session?.kernel?.status === "idle";
+}"""
+
+_STATE = """(root) => ({
+  sentence: root.querySelector(".live-sentence").textContent,
+  pixels: [...root.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL()).join(),
+  draws: Number(root.dataset.draws),
+  error: root.querySelector(".live-error").hidden ? "" : root.querySelector(".live-error").textContent,
+})"""
+
+
+def state(figure: Locator) -> dict[str, Any]:
+    """What a reader gets of a figure now: ``sentence``, ``pixels``, ``draws`` so far, ``error`` or an empty string."""
+    return figure.evaluate(_STATE)
+
+
+def settle(figure: Locator, draws: int | None = None) -> dict[str, Any]:
+    """Wait until the newest picture is painted (after ``draws`` pictures, if given); return the state.
+
+    Raises:
+        playwright TimeoutError: no picture came.
+    """
+    handle: ElementHandle = figure.element_handle()
+    figure.page.wait_for_function(
+        """([root, draws]) => root.dataset.busy === "false" && (draws === null || Number(root.dataset.draws) > draws
+             || !root.querySelector(".live-error").hidden)""",
+        arg=[handle, draws],
+    )
+    figure.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return state(figure)
+
+
+def controls(figure: Locator) -> dict[str, Locator]:
+    """Every control's input by its name."""
+    boxes = figure.locator(".live-control").all()
+    return {box.get_attribute("data-name"): box.locator("input, select") for box in boxes}
+
+
+def kind(control: Locator) -> str:
+    """``range``, ``checkbox`` or ``select-one``."""
+    return control.evaluate("(input) => input.type")

@@ -1,0 +1,141 @@
+"""Every lesson as a learner meets it: run from the top, every control by keyboard and by mouse, light and dark."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator
+
+from tests.browser.conftest import ARTEFACTS
+from tests.browser.lab import NOTEBOOK, Lab, controls, kind, settle, state
+from tests.refresh import NOTEBOOKS, lessons
+
+LESSONS = [str(path.relative_to(NOTEBOOKS)) for path in lessons()]
+SERIOUS = ("serious", "critical")
+
+
+def _press(control: Locator, key: str) -> None:
+    control.focus()
+    control.press(key)
+
+
+def _by_keyboard(control: Locator) -> list:
+    """Moves that between them must change something, as functions."""
+    keys = {"checkbox": ["Space", "Space"], "select-one": ["End", "Home"]}.get(kind(control), ["Home", "End", "ArrowLeft"])
+    return [lambda key=key: _press(control, key) for key in keys]
+
+
+def _click(control: Locator, share: float) -> None:
+    control.scroll_into_view_if_needed()
+    box = control.bounding_box()
+    control.page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+
+
+def _by_mouse(control: Locator) -> list:
+    if kind(control) == "checkbox":
+        return [control.click, control.click]
+    if kind(control) == "select-one":  # the list that opens is the system's own and not on the page
+        count = control.locator("option").count()
+        return [lambda place=place: control.select_option(index=place) for place in (count - 1, 0)]
+    return [lambda share=share: _click(control, share) for share in (0.97, 0.03, 0.5)]
+
+
+def drive(figure: Locator, name: str, control: Locator, moves: list) -> None:
+    """Make the moves; the picture and the sentence must change, and no error show."""
+    seen = [settle(figure)]
+    for move in moves:
+        before = control.evaluate("(input) => String(input.type === 'checkbox' ? input.checked : input.value)")
+        move()
+        after = control.evaluate("(input) => String(input.type === 'checkbox' ? input.checked : input.value)")
+        seen.append(settle(figure, seen[-1]["draws"] if after != before else None))
+        assert seen[-1]["error"] == "", f"{name}: {seen[-1]['error']}"
+        assert seen[-1]["sentence"].strip(), f"{name}: no sentence"
+    assert len({each["pixels"] for each in seen}) > 1, f"{name} never changes a pixel"
+    assert len({each["sentence"] for each in seen}) > 1, f"{name} never changes the sentence"
+
+
+def answer(question: Locator) -> None:
+    """Choose each option of a prediction and ask: one is right, the others are not."""
+    button = question.locator("button")
+    button.click()
+    question.get_by_text("Choose one first.").wait_for()
+    verdicts = []
+    for option in question.locator("input[type=radio]").all():
+        option.check()
+        button.click()
+        question.page.wait_for_timeout(150)
+        verdicts.append(question.locator("[role=status]").inner_text())
+    assert sum(text.startswith("✓") for text in verdicts) == 1, verdicts
+    assert all(text.startswith(("✓", "✗")) for text in verdicts), verdicts
+
+
+def violations(lab: Lab) -> list[str]:
+    """Serious findings of axe-core inside our figures."""
+    found = Axe().run(lab.page, context=".live-figure").response["violations"]
+    return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found if each["impact"] in SERIOUS]
+
+
+def photograph(lab: Lab, name: str) -> None:
+    ARTEFACTS.mkdir(exist_ok=True)
+    stem = name.replace("/", "_").removesuffix(".ipynb")
+    whole = lab.page.locator(f"{NOTEBOOK} .jp-WindowedPanel-inner, {NOTEBOOK} .jp-NotebookPanel-notebook").first
+    height = whole.evaluate("(element) => element.scrollHeight")
+    lab.page.set_viewport_size({"width": 1280, "height": min(int(height) + 200, 16_000)})
+    lab.page.wait_for_timeout(600)
+    lab.page.screenshot(path=ARTEFACTS / f"{stem}.png")
+    lab.page.set_viewport_size({"width": 1280, "height": 1000})
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_lesson(page_of, lesson: str) -> None:
+    lab = page_of(f"notebooks/{lesson}")
+    lab.theme("JupyterLab Light")
+    stills = lab.page.locator(f"{NOTEBOOK} figure.live-still img")
+    pictures = stills.count()
+    for place in range(pictures):  # nothing has run: the stored pictures stand, no widget is missed
+        assert stills.nth(place).evaluate("(image) => image.complete && image.naturalWidth > 300")
+        assert len(stills.nth(place).get_attribute("alt")) > 20
+    assert lab.page.locator(f"{NOTEBOOK} .live-figure").count() == 0
+    assert lab.page.get_by_text(re.compile("Error (displaying|rendering|creating) widget")).count() == 0
+
+    lab.run_all()
+    tagged = lab.page.evaluate(
+        """() => window.jupyterapp.shell.currentWidget.content.widgets.filter((cell) =>
+             (cell.model.getMetadata("tags") ?? []).includes("raises-exception")).length"""
+    )
+    raised = lab.page.evaluate(
+        """() => window.jupyterapp.shell.currentWidget.content.widgets.filter((cell) => cell.model.type === "code" &&
+             cell.model.toJSON().outputs.some((output) => output.output_type === "error")).length"""
+    )
+    assert raised == tagged
+    figures = lab.figures()
+    assert len(figures) == pictures
+    assert not any(picture.is_visible() for picture in stills.all())
+
+    for figure in figures:
+        start = state(figure)
+        assert start["error"] == "" and start["draws"] >= 1
+        assert len(set(figure.locator("canvas").first.evaluate(_COLOURS))) > 3, "the canvas is blank"
+        for name, control in controls(figure).items():
+            drive(figure, f"{name} by keyboard", control, _by_keyboard(control))
+            drive(figure, f"{name} by mouse", control, _by_mouse(control))
+    questions = lab.page.locator(f"{NOTEBOOK} .jp-OutputArea-output .widget-vbox:has(input[type=radio])").all()
+    for question in questions:
+        answer(question)
+
+    photograph(lab, f"{lesson}-light")
+    if figures:
+        assert violations(lab) == []
+    before = [state(figure)["pixels"] for figure in figures]
+    lab.theme("JupyterLab Dark")
+    assert all(state(figure)["pixels"] != pixels for figure, pixels in zip(figures, before, strict=True))
+    photograph(lab, f"{lesson}-dark")
+    if figures:
+        assert violations(lab) == []
+    assert lab.errors == []
+
+
+_COLOURS = """(canvas) => {
+  const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  return [...new Set(new Uint32Array(data.buffer).filter((_, i) => i % 7 === 0))].slice(0, 50);
+}"""
