@@ -48,7 +48,7 @@ def _ask(kind: str, question: str, options: Sequence[str], answer: int, because:
     choices = ipywidgets.RadioButtons(
         options=[(text, index) for index, text in enumerate(options)], value=None, layout=wide
     )
-    button = ipywidgets.Button(description="Check my answer", layout=ipywidgets.Layout(width="auto"))
+    button = ipywidgets.Button(description="Check my answer", layout=ipywidgets.Layout(width="auto", align_self="flex-start"))
     feedback = ipywidgets.HTML(layout=wide)
 
     def reveal(_: ipywidgets.Button) -> None:

@@ -77,17 +77,16 @@ def violations(lab: Lab) -> list[str]:
 
 def photograph(lab: Lab, name: str) -> None:
     ARTEFACTS.mkdir(exist_ok=True)
-    stem = name.replace("/", "_").removesuffix(".ipynb")
-    whole = lab.page.locator(f"{NOTEBOOK} .jp-WindowedPanel-inner, {NOTEBOOK} .jp-NotebookPanel-notebook").first
-    height = whole.evaluate("(element) => element.scrollHeight")
-    lab.page.set_viewport_size({"width": 1280, "height": min(int(height) + 200, 16_000)})
+    height = lab.page.locator(f"{NOTEBOOK} .jp-WindowedPanel-outer").evaluate("(element) => element.scrollHeight")
+    lab.page.set_viewport_size({"width": 1280, "height": min(int(height) + 150, 16_000)})
     lab.page.wait_for_timeout(600)
-    lab.page.screenshot(path=ARTEFACTS / f"{stem}.png")
+    lab.page.screenshot(path=ARTEFACTS / f"{name}.png")
     lab.page.set_viewport_size({"width": 1280, "height": 1000})
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_lesson(page_of, lesson: str) -> None:
+    stem = lesson.removesuffix(".ipynb").replace("/", "_")
     lab = page_of(f"notebooks/{lesson}")
     lab.theme("JupyterLab Light")
     stills = lab.page.locator(f"{NOTEBOOK} figure.live-still img")
@@ -123,13 +122,13 @@ def test_lesson(page_of, lesson: str) -> None:
     for question in questions:
         answer(question)
 
-    photograph(lab, f"{lesson}-light")
+    photograph(lab, f"{stem}-light")
     if figures:
         assert violations(lab) == []
     before = [state(figure)["pixels"] for figure in figures]
     lab.theme("JupyterLab Dark")
     assert all(state(figure)["pixels"] != pixels for figure, pixels in zip(figures, before, strict=True))
-    photograph(lab, f"{lesson}-dark")
+    photograph(lab, f"{stem}-dark")
     if figures:
         assert violations(lab) == []
     assert lab.errors == []
