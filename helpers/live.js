@@ -30,7 +30,7 @@ function decode(message, buffers) {
 /** Numbers as people read them: at most four significant digits, a real minus sign. */
 function format(value) {
   const size = Math.abs(value);
-  if (Number.isInteger(value) && size < 1e6) return String(value).replace("-", "−");
+  if (Number.isInteger(value) && size < 1e7) return value.toLocaleString("en").replace("-", "−");
   const text = size >= 1e5 || (size > 0 && size < 1e-3) ? value.toExponential(2) : String(Number(value.toPrecision(4)));
   return text.replace("-", "−");
 }

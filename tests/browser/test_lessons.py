@@ -77,8 +77,11 @@ def violations(lab: Lab) -> list[str]:
 
 def photograph(lab: Lab, name: str) -> None:
     ARTEFACTS.mkdir(exist_ok=True)
-    height = lab.page.locator(f"{NOTEBOOK} .jp-WindowedPanel-outer").evaluate("(element) => element.scrollHeight")
+    scroller = lab.page.locator(f"{NOTEBOOK} .jp-WindowedPanel-outer")
+    height = scroller.evaluate("(element) => element.scrollHeight")
     lab.page.set_viewport_size({"width": 1280, "height": min(int(height) + 150, 16_000)})
+    lab.page.wait_for_timeout(300)
+    scroller.evaluate("(element) => element.scrollTo(0, 0)")
     lab.page.wait_for_timeout(600)
     lab.page.screenshot(path=ARTEFACTS / f"{name}.png")
     lab.page.set_viewport_size({"width": 1280, "height": 1000})
