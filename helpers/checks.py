@@ -129,9 +129,7 @@ def _judge_function(exercise: Exercise, answer: Callable) -> str:
             raise NotAttempted
         outcomes.append(outcome)
     wanted = [_call(exercise.reference, case).value for case in exercise.cases]
-    reasons = [
-        _describe(outcome, right, exercise.tolerance) for outcome, right in zip(outcomes, wanted, strict=True)
-    ]
+    reasons = [_describe(outcome, right, exercise.tolerance) for outcome, right in zip(outcomes, wanted, strict=True)]
     if any(reasons):
         for mistake in exercise.mistakes:
             if callable(mistake.wrong) and _agrees(outcomes, mistake.wrong, exercise):
@@ -172,7 +170,9 @@ def _call(function: Callable, arguments: tuple) -> _Outcome:
         return _Outcome(error=error)
     for place, (before, after) in enumerate(zip(arguments, mine, strict=True), start=1):
         if isinstance(before, torch.Tensor | list | dict) and difference(after, before, 0.0):
-            outcome.changed = f"the result is right, but your function changed its input (argument {place}); copy it first"
+            outcome.changed = (
+                f"the result is right, but your function changed its input (argument {place}); copy it first"
+            )
     return outcome
 
 
@@ -246,7 +246,11 @@ def _difference(got: Any, expected: Any, tolerance: float) -> str:
             if reason:
                 return f"at {_quote(key)}: {reason}"
         return ""
-    return "" if type(got) is type(expected) and bool(got == expected) else f"expected {_quote(expected)}, got {_quote(got)}"
+    return (
+        ""
+        if type(got) is type(expected) and bool(got == expected)
+        else f"expected {_quote(expected)}, got {_quote(got)}"
+    )
 
 
 def _tensors(got: torch.Tensor, expected: torch.Tensor, tolerance: float) -> str:

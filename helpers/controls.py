@@ -74,7 +74,9 @@ class Slider(_Stepped):
         if not self.low <= self.value <= self.high:
             raise ValueError(f"the default {self.value} is outside {self.low}..{self.high}")
         if (self.high - self.low) / self.step > 10_000:
-            raise ValueError(f"{self.low}..{self.high} in steps of {self.step} has over 10,000 stops; use a larger step")
+            raise ValueError(
+                f"{self.low}..{self.high} in steps of {self.step} has over 10,000 stops; use a larger step"
+            )
         count = math.floor((self.high - self.low) / self.step + 1e-9) + 1
         whole = all(isinstance(number, int) for number in (self.low, self.high, self.value, self.step))
         self._stops = [self.low + i * self.step if whole else round(self.low + i * self.step, 10) for i in range(count)]

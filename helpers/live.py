@@ -62,7 +62,7 @@ class LiveFigure:
             spec={
                 "title": title,
                 "pure": pure,
-                "controls": {name: control.spec() | {"label": label(name, control)} for name, control in controls.items()},
+                "controls": {name: one.spec() | {"label": label(name, one)} for name, one in controls.items()},
                 "series": style.SERIES,
                 "dashes": style.DASHES,
                 "accent": style.ACCENT,

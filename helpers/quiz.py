@@ -42,13 +42,17 @@ def verdict(chosen: int | None, answer: int, because: str) -> str:
 
 def _ask(kind: str, question: str, options: Sequence[str], answer: int, because: str) -> None:
     if len(options) < 2 or not 0 <= answer < len(options):
-        raise ValueError(f"{len(options)} options with answer {answer}: give two or more, and the index of the right one")
+        raise ValueError(
+            f"{len(options)} options with answer {answer}: give two or more, and the index of the right one"
+        )
     wide = ipywidgets.Layout(width="auto", max_width="100%")
     heading = ipywidgets.HTML(f"<b>{kind}: {html.escape(question)}</b>", layout=wide)
     choices = ipywidgets.RadioButtons(
         options=[(text, index) for index, text in enumerate(options)], value=None, layout=wide
     )
-    button = ipywidgets.Button(description="Check my answer", layout=ipywidgets.Layout(width="auto", align_self="flex-start"))
+    button = ipywidgets.Button(
+        description="Check my answer", layout=ipywidgets.Layout(width="auto", align_self="flex-start")
+    )
     feedback = ipywidgets.HTML(layout=wide)
 
     def reveal(_: ipywidgets.Button) -> None:

@@ -96,7 +96,13 @@ def _lines(axes: Axes, panel: Panel, limit: tuple, font: float) -> None:
     for index, (label, ys) in enumerate(zip(panel.options["labels"], panel.data["y"], strict=True)):
         dashes = style.DASHES[index]
         axes.plot(
-            xs, ys, color=style.SERIES[index], lw=2, ls=(0, dashes) if dashes else "-", label=label, solid_capstyle="butt"
+            xs,
+            ys,
+            color=style.SERIES[index],
+            lw=2,
+            ls=(0, dashes) if dashes else "-",
+            label=label,
+            solid_capstyle="butt",
         )
         if len(xs) == 1:
             axes.plot(xs, ys, "o", color=style.SERIES[index])

@@ -1,4 +1,4 @@
-"""All tests behind one command: ``python -m tests`` (``make test``), ``python -m tests quick``, ``python -m tests PART …``.
+"""All tests behind one command: ``python -m tests`` (``make test``), ``… tests quick``, ``… tests PART …``.
 
 Each part is a process of its own, so that a crash of one cannot hide another. The table at the end gives the time and
 the counts of each; in CI (``CI=true``) nothing may be skipped.
@@ -58,7 +58,9 @@ def quick() -> dict[str, tuple[list[str], dict[str, str]]]:
     chosen = {name: every[name] for name in ("format", "ruff", "lint")}
     command, environment = every["unit"]
     chosen["unit"] = ([*command, "-m", "not slow"], environment)
-    status = subprocess.run(["git", "status", "--porcelain", "notebooks"], cwd=ROOT, capture_output=True, text=True).stdout
+    status = subprocess.run(
+        ["git", "status", "--porcelain", "notebooks"], cwd=ROOT, capture_output=True, text=True
+    ).stdout
     changed = [str(path.relative_to(ROOT)) for path in lessons() if path.name in status]
     if changed:
         chosen["notebooks"] = ([*NBVAL, *changed], {})
@@ -73,7 +75,9 @@ def run(name: str, command: list[str], environment: dict[str, str]) -> dict[str,
         report = Path(folder) / "report.xml"
         tells = "pytest" in command
         done = subprocess.run(
-            [*command, f"--junitxml={report}"] if tells else command, cwd=ROOT, env=os.environ | ENVIRONMENT | environment
+            [*command, f"--junitxml={report}"] if tells else command,
+            cwd=ROOT,
+            env=os.environ | ENVIRONMENT | environment,
         )
         counts = {"passed": 0, "failed": 0, "skipped": 0}
         if tells and report.exists():
@@ -102,7 +106,9 @@ def main(names: list[str]) -> int:
         chosen = {name: chosen[name] for name in names}
     results = {name: run(name, *command) for name, command in chosen.items()}
     print(f"\n{'part':<12}{'seconds':>9}{'passed':>9}{'failed':>9}{'skipped':>9}")
-    totals = {key: sum(result[key] for result in results.values()) for key in ("seconds", "passed", "failed", "skipped")}
+    totals = {
+        key: sum(result[key] for result in results.values()) for key in ("seconds", "passed", "failed", "skipped")
+    }
     for name, result in (results | {"all": totals}).items():
         print(f"{name:<12}{result['seconds']:>9.1f}{result['passed']:>9}{result['failed']:>9}{result['skipped']:>9}")
     skipped = f", {totals['skipped']} skipped" if totals["skipped"] else ""

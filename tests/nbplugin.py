@@ -34,7 +34,7 @@ print(json.dumps({"figures": len(_figures), "problems": sweep(_figures)}))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("course")
-    group.addoption("--expect-notebooks", type=Path, help="fail unless every notebook and code cell below this folder ran")
+    group.addoption("--expect-notebooks", type=Path, help="fail unless all notebooks and cells below this folder ran")
     group.addoption("--kernel-prelude", default="", help="code that runs in each kernel before the first cell")
 
 
@@ -116,7 +116,7 @@ def bite(item: IPyNbCell) -> None:
 
 
 def alterations(outputs: list[Any]) -> Iterator[tuple[str, list[Any]]]:
-    """Single faults: every number + 1, text + X, each output dropped. Pictures and tracebacks are not nbval's to compare."""
+    """Single faults: every number + 1, text + X, each output dropped; pictures and tracebacks are the lint's."""
     for place, output in enumerate(outputs):
         yield f"output {place} dropped", outputs[:place] + outputs[place + 1 :]
         for path, text in _texts(output):
@@ -171,6 +171,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             wanted[path] = sum(cell.cell_type == "code" for cell in nbformat.read(path, as_version=4).cells)
     swept = sum(isinstance(item, SweepItem) for item in session.items)
     print(f"\n{len(ran)} of {len(wanted)} notebooks, {sum(ran.values())} of {sum(wanted.values())} code cells")
-    if ran != wanted or not wanted or swept != len(wanted) or not all(isinstance(i.parent, IPyNbFile) for i in session.items):
+    if (
+        ran != wanted
+        or not wanted
+        or swept != len(wanted)
+        or not all(isinstance(i.parent, IPyNbFile) for i in session.items)
+    ):
         print("not every notebook and cell was run")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

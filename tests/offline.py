@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-GUARD = '''
+GUARD = """
 import socket
 
 _connect, _connect_ex, _lookup = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
@@ -43,7 +43,7 @@ def _guarded_lookup(host, *args, **kwargs):
 socket.socket.connect = _guarded(_connect)
 socket.socket.connect_ex = _guarded(_connect_ex)
 socket.getaddrinfo = _guarded_lookup
-'''
+"""
 _LOOPBACK_UP = """
 import fcntl, os, socket, struct, sys
 handle = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -67,9 +67,14 @@ def serve(folder: Path, port: int | None = None) -> Iterator[str]:
         environment["PYTHONPATH"] = str(ROOT)
         for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"):
             environment[name] = str(Path(state) / name.lower())
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root"]
+        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
         command += [f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True"]
-        command += [f"--ServerApp.root_dir={folder}", "--ServerApp.port_retries=0", "--LabApp.news_url=None"]
+        command += [
+            f"--port={port}",
+            f"--ServerApp.root_dir={folder}",
+            "--ServerApp.port_retries=0",
+            "--LabApp.news_url=None",
+        ]
         log = Path(state) / "lab.log"
         with log.open("w") as out:
             server = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
@@ -158,7 +163,7 @@ class Lab:
 _READY = "() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 _FINISHED = """() => {
   const panel = window.jupyterapp.shell.currentWidget;
-  const cells = [...panel.content.widgets].filter((cell) => cell.model.type === "code" && cell.model.sharedModel.source.trim());
+  const cells = [...panel.content.widgets].filter((cell) => cell.model.type === "code");
   const waiting = cells.filter((cell) => cell.model.executionState !== "idle" || !cell.model.executionCount);
   return waiting.length === 0 && panel.sessionContext.session?.kernel?.status === "idle";
 }"""

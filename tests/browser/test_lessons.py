@@ -21,7 +21,9 @@ def _press(control: Locator, key: str) -> None:
 
 def _by_keyboard(control: Locator) -> list:
     """Moves that between them must change something, as functions."""
-    keys = {"checkbox": ["Space", "Space"], "select-one": ["End", "Home"]}.get(kind(control), ["Home", "End", "ArrowLeft"])
+    keys = {"checkbox": ["Space", "Space"], "select-one": ["End", "Home"]}.get(
+        kind(control), ["Home", "End", "ArrowLeft"]
+    )
     return [lambda key=key: _press(control, key) for key in keys]
 
 
