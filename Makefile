@@ -1,0 +1,37 @@
+PYTHON ?= python3
+RUN = $(PYTHON) helpers/bootstrap.py run
+REPO ?=
+ARGS ?=
+
+.PHONY: help lab test quick refresh bench badges format lock clean
+
+help:  ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+lab:  ## Set up and open the first lesson in JupyterLab (PORT=8899 for another port)
+	@PORT=$(PORT) $(PYTHON) helpers/bootstrap.py lab $(ARGS)
+
+test:  ## Set up and run every test
+	@$(RUN) -m tests
+
+quick:  ## The tests of the inner loop, under a minute
+	@$(RUN) -m tests quick
+
+refresh:  ## Execute the notebooks anew and store their outputs (ARGS=06 for one)
+	@$(RUN) -m tests.refresh $(ARGS)
+
+bench:  ## Measure, and write the table of the README
+	@$(RUN) -m tests.bench
+
+badges:  ## Point the launch links at a repository: make badges REPO=owner/name
+	@$(RUN) -m helpers.badges "$(REPO)"
+
+format:  ## Format and lint code and notebooks
+	@$(RUN) -m ruff format .
+	@$(RUN) -m ruff check --fix .
+
+lock:  ## Pin every package anew
+	@$(RUN) -m tests.lock
+
+clean:  ## Remove the environment and everything generated
+	rm -rf .venv .artefacts .ruff_cache .pytest_cache .hypothesis *.egg-info
