@@ -12,7 +12,7 @@ const TYPES = { float32: Float32Array, uint8: Uint8Array };
 // ---------------------------------------------------------------- pictures
 
 /** The panels of a message with their numbers in place; a Python array is `{type, shape, buffer}`. */
-function decode(message, buffers) {
+export function decode(message, buffers) {
   let bytes = 0;
   const panels = message.panels.map((panel) => {
     const arrays = {};

@@ -1,0 +1,212 @@
+"""The live figure itself: errors, the newest value, kept pictures, reading values, and two renderers that agree."""
+
+import base64
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from helpers import Slider, arrows, bars, heatmap, lines, live, points, still, style
+from helpers.live import _HERE, LiveFigure
+from tests.browser.lab import Lab, controls, settle, state
+from tests.browser.test_lessons import _by_keyboard, _by_mouse, drive
+
+SOURCES = [
+    "import time\nfrom helpers import *",
+    """@live("Kinds", n=Slider(1, 9, 4), sign=Toggle(False))
+def kinds(n, sign):
+    values = [[i * j * (-1 if sign else 1) for i in range(4)] for j in range(n)]
+    return [heatmap(values, title="Table", x="i", y="j"), bars(values[-1], title="Last row", x="i", y="value"),
+            points([[n, 1], [2, 2]], labels=["moving", "resting"], title="Points")], f"{n} rows, the last {values[-1]}."
+""",
+    """@live("Trouble", n=Slider(0, 9, 3))
+def trouble(n):
+    if n == 9:
+        raise ZeroDivisionError("nine is too much")
+    return [bars([1, n], title="Bars")], f"The second bar is {n} high."
+""",
+    """@live("Dead", n=Slider(0, 9, 3))
+def dead(n):
+    return [bars([1, 2], title="Bars")], f"{n}"
+""",
+    """@live("Slow", pure=False, n=Slider(0, 99, 50))
+def slow(n):
+    time.sleep(0.05)
+    return [bars([1, n], title="Bars")], f"The second bar is {n} high."
+""",
+    """data = [1, 2]
+@live("State", pure=False, n=Slider(0, 9, 3))
+def reads(n):
+    return [bars([*data, n], title="Bars")], f"{data} and {n}."
+""",
+]
+
+
+@pytest.fixture
+def lab(folder: Path, page_of) -> Lab:
+    nbformat.write(new_notebook(cells=[new_code_cell(source) for source in SOURCES]), folder / "figures.ipynb")
+    lab = page_of("figures.ipynb")
+    lab.theme("JupyterLab Light")
+    lab.run_all()
+    return lab
+
+
+def run_code(lab: Lab, code: str) -> None:
+    """Run code in the notebook's kernel, beside its cells."""
+    lab.page.evaluate(
+        "(code) => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code}).done",
+        code,
+    )
+
+
+def test_the_life_of_a_figure(lab: Lab) -> None:
+    kinds, trouble, dead, slow, reads = lab.figures()
+
+    # a dead control is noticed by the very function that drives the lessons
+    with pytest.raises(AssertionError, match="never changes a pixel"):
+        drive(dead, "n", controls(dead)["n"], _by_keyboard(controls(dead)["n"]))
+    with pytest.raises(AssertionError, match="ZeroDivisionError"):
+        drive(trouble, "n", controls(trouble)["n"], _by_mouse(controls(trouble)["n"]))
+
+    # an error stands under the last good picture, names the author's line, and goes with the next good value
+    slider = controls(trouble)["n"]
+    slider.focus()
+    slider.press("Home")
+    good = settle(trouble)
+    slider.press("End")
+    trouble.locator(".live-error").wait_for()
+    bad = state(trouble)
+    assert bad["pixels"] == good["pixels"] and bad["sentence"] == good["sentence"]
+    assert "ZeroDivisionError: nine is too much" in bad["error"] and "raise ZeroDivisionError" in bad["error"]
+    slider.press("ArrowLeft")
+    mended = settle(trouble, bad["draws"])
+    assert mended["error"] == "" and mended["sentence"] == "The second bar is 8 high."
+
+    # the newest value wins: a hundred events, a handful of pictures, the last one right
+    before = state(slow)["draws"]
+    controls(slow)["n"].evaluate(
+        """(input) => { for (let i = 0; i < 100; i++) { input.value = i; input.dispatchEvent(new Event("input")); } }"""
+    )
+    slow.get_by_text("The second bar is 99 high.").first.wait_for()
+    assert settle(slow)["draws"] - before <= 5
+
+    # values are read with the arrow keys, and all of them stand in a table
+    canvas = kinds.locator("canvas").first
+    canvas.focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowDown", "ArrowDown"):
+        canvas.press(key)
+    assert kinds.locator(".live-reading").inner_text() == "j 2, i 2: 4"
+    kinds.locator("summary").click()
+    cells = kinds.locator(".live-tables table").first.locator("tbody tr").last.locator("th, td").all_inner_texts()
+    assert cells == ["3", "0", "3", "6", "9"]
+
+    # the words beside a control, and what a screen reader hears once it rests
+    assert controls(kinds)["n"].evaluate("(input) => input.labels[0].textContent") == "n"
+    controls(kinds)["n"].press("ArrowRight")
+    kinds.locator(".live-announce", has_text="5 rows").wait_for(state="attached")
+
+    # data behind a figure change: the figure is told
+    run_code(lab, "data[0] = 7; reads.refresh()")
+    reads.get_by_text("[7, 2] and 3.").first.wait_for()
+
+    # the projector enlarges what is on the page
+    width = canvas.bounding_box()["width"]
+    run_code(lab, "projector()")
+    lab.page.wait_for_timeout(500)
+    assert abs(canvas.bounding_box()["width"] / width - 1.5) < 0.01
+    run_code(lab, "projector(False)")
+
+    # pictures fetched ahead live on without a kernel; one that was not is missed in words
+    controls(kinds)["n"].focus()
+    lab.page.wait_for_timeout(1500)
+    lab.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    lab.page.wait_for_timeout(500)
+    controls(kinds)["n"].press("ArrowRight")
+    kinds.get_by_text("6 rows").first.wait_for()
+    controls(slow)["n"].press("ArrowLeft")
+    slow.locator(".live-error", has_text="The kernel does not answer").wait_for()
+    assert lab.errors == []
+
+
+# ---------------------------------------------------------------- two renderers of the same marks
+
+PANELS = {
+    "heatmap": heatmap([[0.0, 1.0, 2.0], [2.0, 0.5, 1.5]], title="t", mask=[[0, 0, 0], [0, 0, 1]]),
+    "lines": lines({"up": [0.0, 1.0, 2.0], "down": [2.0, 1.5, 0.0]}, title="t", limits=(-1, 4)),
+    "points": points([[0.0, 0.0], [1.0, 1.0], [2.0, 0.5]], groups=[0, 1, 2], title="t"),
+    "arrows": arrows([[2.0, 1.0], [-1.0, 1.5]], title="t"),
+    "bars": bars([1.0, -2.0, 3.0], highlight=[2], title="t"),
+}
+# Data coordinates, and the colour that stands there: a series, a map's value, or None for bare paper.
+EXPECTED = {
+    "heatmap": [((0.5, 0.5), 0.0), ((1.5, 0.5), 1.0), ((2.5, 0.5), 2.0), ((0.5, 1.5), 2.0), ((1.5, 1.5), 0.5)],
+    "lines": [((1.0, 1.0), style.SERIES[0]), ((0.05, 1.975), style.SERIES[1]), ((0.5, -0.5), None)],
+    "points": [((0, 0), style.SERIES[0]), ((1, 1), style.SERIES[1]), ((2, 0.5), style.SERIES[2]), ((0.1, 0.9), None)],
+    "arrows": [((1.0, 0.5), style.SERIES[0]), ((-0.5, 0.75), style.SERIES[1]), ((1.5, 1.4), None)],
+    "bars": [((0, 0.5), style.SERIES[0]), ((1, -1.0), style.SERIES[0]), ((2, 1.5), style.ACCENT), ((0, 2.5), None)],
+}
+_SAMPLE = """async ([code, message, buffers, spec, places]) => {
+  const { decode, drawPanel } = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+  const views = buffers.map((text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer));
+  const panel = decode(message, views).panels[0];
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = spec.size;
+  const context = canvas.getContext("2d");
+  const theme = { dark: false, text: "#202020", faint: "#8a8a8a", paper: "#fff", empty: "#e2e2e2", family: "serif" };
+  const frame = drawPanel(context, panel, spec, theme, ...spec.size, spec.font);
+  return places.map(([x, y]) => {
+    const data = context.getImageData(Math.round(frame.sx(x)) - 2, Math.round(frame.sy(y)) - 2, 5, 5).data;
+    return Array.from({ length: 25 }, (_, i) => [...data.slice(4 * i, 4 * i + 4)]);
+  });
+}"""
+
+
+def _colour(panel, expected) -> list[int] | None:
+    if expected is None:
+        return None
+    if isinstance(expected, str):
+        return [int(expected[i : i + 2], 16) for i in (1, 3, 5)]
+    low, high = panel.extent()[1]
+    return style.colour_table(style.SEQUENTIAL)[round((expected - low) / (high - low) * 254)]
+
+
+def _stands(samples: np.ndarray, wanted: list[int] | None) -> bool:
+    """Whether the wanted colour is among the pixels, or, for None, whether all of them are paper."""
+    if wanted is None:
+        return bool(((samples[:, 3] < 20) | (samples[:, :3].min(axis=1) > 200)).mean() > 0.6)
+    return bool(((np.abs(samples[:, :3] - wanted).sum(axis=1) < 40) & (samples[:, 3] > 200)).any())
+
+
+@pytest.fixture(scope="module")
+def blank_page(browser):
+    page = browser.new_page()
+    page.goto("about:blank")
+    yield page
+    page.close()
+
+
+@pytest.mark.parametrize("kind", PANELS)
+def test_both_renderers_put_the_same_colour_at_the_same_place(blank_page, kind: str) -> None:
+    panel = PANELS[kind]
+    figure: LiveFigure = live(f"Parity {kind}", n=Slider(0, 1, 0))(lambda n: ([panel], f"{n}"))
+    message = figure.draw({})
+    buffers = [base64.b64encode(each).decode() for each in message.pop("buffers")]
+    places = [place for place, _ in EXPECTED[kind]]
+    code = (_HERE / "live.js").read_text()
+    canvas = np.array(blank_page.evaluate(_SAMPLE, [code, message, buffers, figure.widget.spec, places]))
+
+    drawn = still.draw(figure._fixed([panel]), figure._limits([panel]))
+    drawn.canvas.draw()
+    pixels = np.asarray(drawn.canvas.buffer_rgba()).astype(int)
+    axes = drawn.axes[0]
+    for number, (place, expected) in enumerate(EXPECTED[kind]):
+        wanted = _colour(panel, expected)
+        column, row = axes.transData.transform(place)
+        row = pixels.shape[0] - row
+        around = pixels[round(row) - 2 : round(row) + 3, round(column) - 2 : round(column) + 3].reshape(-1, 4)
+        assert _stands(canvas[number], wanted), f"canvas, {kind} at {place}"
+        assert _stands(around, wanted), f"still, {kind} at {place}"
+        if wanted is not None:  # and the test can fail
+            assert not _stands(canvas[number], [(part + 128) % 256 for part in wanted])
