@@ -697,6 +697,8 @@ function render({ model, el }) {
   let keptBytes = 0;
   let wanted = null; // {key, values, order}: what the controls say now and nobody asked for yet
   let asked = null; // what the kernel is working on
+  let late = null; // what it did not answer in time; the answer is welcome all the same
+  let questions = 0; // asked so far
   let order = 0;
   let painted = 0;
   let ahead = []; // values worth fetching before they are wanted
@@ -733,13 +735,23 @@ function render({ model, el }) {
   };
 
   const ask = (question) => {
-    asked = question;
-    model.send({ type: "draw", id: question.order, values: question.values });
-    clearTimeout(silence);
-    silence = setTimeout(() => {
-      complain("The kernel does not answer: it is busy, stopped or was restarted. Wait, or run this cell again.");
+    asked = { ...question, id: ++questions };
+    const missed = () => {
+      if (question.order > 0) {
+        complain("The kernel does not answer: it is busy, stopped or was restarted. Wait, or run this cell again.");
+      }
+      late = asked;
       asked = null;
-    }, SILENCE_MS);
+      busy(false);
+    };
+    clearTimeout(silence);
+    silence = setTimeout(missed, SILENCE_MS);
+    try {
+      model.send({ type: "draw", id: asked.id, values: question.values });
+    } catch { // the connection is closed
+      clearTimeout(silence);
+      missed();
+    }
   };
 
   const next = () => {
@@ -782,9 +794,9 @@ function render({ model, el }) {
       want();
       return;
     }
-    if (message.type !== "picture" || !asked || message.id !== asked.order) return;
+    const question = [asked, late].find((each) => each?.id === message.id);
+    if (message.type !== "picture" || !question) return;
     clearTimeout(silence);
-    const question = asked;
     if (message.error) {
       if (question.order > 0 && question.order >= painted) complain(message.error, message.line);
     } else {

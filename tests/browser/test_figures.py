@@ -12,6 +12,7 @@ from helpers import Slider, arrows, bars, heatmap, lines, live, points, still, s
 from helpers.live import _HERE, LiveFigure
 from tests.browser.lab import Lab, controls, settle, state
 from tests.browser.test_lessons import _by_keyboard, _by_mouse, drive
+from tests.refresh import METADATA
 
 SOURCES = [
     "import time\nfrom helpers import *",
@@ -33,7 +34,7 @@ def dead(n):
 """,
     """@live("Slow", pure=False, n=Slider(0, 99, 50))
 def slow(n):
-    time.sleep(0.05)
+    time.sleep(6 if n == 7 else 0.05)
     return [bars([1, n], title="Bars")], f"The second bar is {n} high."
 """,
     """data = [1, 2]
@@ -46,7 +47,8 @@ def reads(n):
 
 @pytest.fixture
 def lab(folder: Path, page_of) -> Lab:
-    nbformat.write(new_notebook(cells=[new_code_cell(source) for source in SOURCES]), folder / "figures.ipynb")
+    cells = [new_code_cell(source) for source in SOURCES]
+    nbformat.write(new_notebook(cells=cells, metadata=METADATA), folder / "figures.ipynb")
     lab = page_of("figures.ipynb")
     lab.theme("JupyterLab Light")
     lab.run_all()
@@ -92,6 +94,12 @@ def test_the_life_of_a_figure(lab: Lab) -> None:
     slow.get_by_text("The second bar is 99 high.").first.wait_for()
     assert settle(slow)["draws"] - before <= 5
 
+    # a kernel that is silent for long is told, and its answer is welcome when it comes
+    controls(slow)["n"].fill("7")
+    slow.locator(".live-error", has_text="The kernel does not answer").wait_for()
+    slow.get_by_text("The second bar is 7 high.").first.wait_for()
+    assert settle(slow)["error"] == ""
+
     # values are read with the arrow keys, and all of them stand in a table
     canvas = kinds.locator("canvas").first
     canvas.focus()
@@ -99,6 +107,7 @@ def test_the_life_of_a_figure(lab: Lab) -> None:
         canvas.press(key)
     assert kinds.locator(".live-reading").inner_text() == "j 2, i 2: 4"
     kinds.locator("summary").click()
+    kinds.locator(".live-tables td").first.wait_for()
     cells = kinds.locator(".live-tables table").first.locator("tbody tr").last.locator("th, td").all_inner_texts()
     assert cells == ["3", "0", "3", "6", "9"]
 
