@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ElementHandle, Locator, Page, Playwright
+from playwright.sync_api import Browser, ElementHandle, Error, Locator, Page, Playwright
 
 from tests.refresh import ENVIRONMENT, ROOT
 
@@ -157,6 +157,9 @@ class Lab:
         self.page.wait_for_timeout(400)
 
     def close(self) -> None:
+        """Stop the kernel and close the page."""
+        with contextlib.suppress(Error):  # a page that never came up has no kernel
+            self.page.evaluate("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()")
         self.context.close()
 
 
