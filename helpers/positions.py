@@ -1,0 +1,303 @@
+"""Positions as numbers: tables that are added, rotations of queries and keys, and biases on scores.
+
+Angles are always built in float64 and rounded once: in float32 a table of 131,072 positions is wrong in the third
+decimal. What is fixed is kept in non-persistent buffers, so that it follows the model to a device and is never saved.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Layout = Literal["interleaved", "half"]
+Scaling = Literal["none", "linear", "ntk", "yarn"]
+
+
+def _even(width: int, name: str) -> None:
+    if width < 2 or width % 2:
+        raise ValueError(f"{name} must be even and at least 2, got {width}: sines and cosines come in pairs")
+
+
+def _length(count: int, name: str) -> None:
+    if count < 0:
+        raise ValueError(f"{name} must not be negative, got {count}")
+
+
+def _positive(value: float, name: str) -> None:
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be a positive number, got {value}")
+
+
+# ---------------------------------------------------------------- added: a table of positions
+
+
+class LearnedPositions(nn.Module):
+    """A trained row for every position, added to the word vectors (Gehring et al. 2017; Devlin et al. 2019).
+
+    Args:
+        max_len: rows of the table.
+        d_model: numbers in a row.
+        std: standard deviation of the fresh rows; 0.02 is BERT's.
+    """
+
+    def __init__(self, max_len: int, d_model: int, std: float = 0.02, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(max_len, d_model, generator=generator) * std)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Add row t to every token at place t: (B, T, d) → (B, T, d).
+
+        Raises:
+            ValueError: a text longer than the table.
+        """
+        return vectors + rows(self.table, vectors.shape[-2])
+
+
+class SinusoidalPositions(nn.Module):
+    """The fixed table of Vaswani et al. (2017, section 3.5), added to the word vectors; nothing to train or to save."""
+
+    def __init__(self, max_len: int, d_model: int, base: float = 10_000.0) -> None:
+        super().__init__()
+        self.register_buffer("table", sinusoids(max_len, d_model, base), persistent=False)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Add row t to every token at place t: (B, T, d) → (B, T, d).
+
+        Raises:
+            ValueError: a text longer than the table.
+        """
+        return vectors + rows(self.table, vectors.shape[-2]).to(vectors.dtype)
+
+
+def rows(table: Tensor, length: int) -> Tensor:
+    """The first ``length`` rows of a table of positions, (max_len, d) → (length, d).
+
+    Raises:
+        ValueError: the table is too short.
+    """
+    if length > len(table):
+        raise ValueError(
+            f"position {length - 1} is outside a table of {len(table)} positions (valid: 0..{len(table) - 1}); "
+            "raise max_len or shorten the text"
+        )
+    return table[:length]
+
+
+def frequencies(width: int, base: float = 10_000.0) -> Tensor:
+    """The angle by which each pair of dimensions turns from one position to the next: (width / 2,) radians, float64.
+
+    Pair i turns by base^(-2i / width): the first is the fastest (Vaswani et al. 2017, section 3.5).
+
+    Raises:
+        ValueError: an odd width or a base that is not positive.
+    """
+    _even(width, "width")
+    _positive(base, "base")
+    return base ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
+
+
+def sinusoids(
+    max_len: int, d_model: int, base: float = 10_000.0, *, layout: Layout = "interleaved", half_minus_one: bool = False
+) -> Tensor:
+    """The table PE(p, 2i) = sin(p f_i), PE(p, 2i + 1) = cos(p f_i): (max_len, d_model), float32.
+
+    Args:
+        layout: "half" puts all sines before all cosines, as tensor2tensor, fairseq and Marian do.
+        half_minus_one: divide the exponent by d/2 - 1 instead of d/2, as tensor2tensor and fairseq do: other numbers.
+
+    Raises:
+        ValueError: an odd width, a negative length, an unknown layout.
+    """
+    _length(max_len, "max_len")
+    speed = frequencies(d_model, base)  # (d/2,)
+    if half_minus_one:
+        half = d_model // 2
+        speed = base ** (-torch.arange(half, dtype=torch.float64) / max(half - 1, 1))
+    angles = torch.arange(max_len, dtype=torch.float64)[:, None] * speed  # (max_len, d/2)
+    return _join(angles.sin(), angles.cos(), layout).float()
+
+
+def _join(first: Tensor, second: Tensor, layout: Layout) -> Tensor:
+    """Two halves (…, d/2) as one (…, d): pair by pair, or one behind the other."""
+    if layout == "interleaved":
+        return torch.stack([first, second], dim=-1).flatten(-2)
+    if layout == "half":
+        return torch.cat([first, second], dim=-1)
+    raise ValueError(f"layout must be 'interleaved' or 'half', got {layout!r}")
+
+
+def _split(vectors: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+    """The inverse of :func:`_join`."""
+    if layout == "interleaved":
+        return vectors[..., 0::2], vectors[..., 1::2]
+    if layout == "half":
+        half = vectors.shape[-1] // 2
+        return vectors[..., :half], vectors[..., half:]
+    raise ValueError(f"layout must be 'interleaved' or 'half', got {layout!r}")
+
+
+def to_half(width: int) -> Tensor:
+    """The order (width,) that turns interleaved dimensions into halves, ``x[..., to_half(width)]``: evens, then odds."""
+    _even(width, "width")
+    return torch.cat([torch.arange(0, width, 2), torch.arange(1, width, 2)])
+
+
+def to_interleaved(width: int) -> Tensor:
+    """The inverse of :func:`to_half`. (width,)"""
+    return to_half(width).argsort()
+
+
+def shift_matrix(offset: int, d_model: int, base: float = 10_000.0) -> Tensor:
+    """The one matrix M with PE(p + offset) = M PE(p) for every p: (d, d), float64, in the interleaved layout.
+
+    Each pair (sin, cos) turns by offset × f_i: a block [[cos, sin], [-sin, cos]] on the diagonal.
+    """
+    angles = offset * frequencies(d_model, base)
+    cos, sin = angles.cos(), angles.sin()
+    blocks = torch.stack([torch.stack([cos, sin], -1), torch.stack([-sin, cos], -1)], -2)  # (d/2, 2, 2)
+    return torch.block_diag(*blocks)
+
+
+# ---------------------------------------------------------------- turned: rotary positions
+
+
+def scaled_frequencies(
+    head_dim: int,
+    base: float = 10_000.0,
+    *,
+    scaling: Scaling = "none",
+    factor: float = 1.0,
+    trained_len: int = 2048,
+    alpha: float = 1.0,
+    beta: float = 32.0,
+) -> Tensor:
+    """The frequencies of RoPE, stretched for texts ``factor`` times longer than in training: (head_dim / 2,), float64.
+
+    Args:
+        scaling: "linear" divides all frequencies (position interpolation, Chen et al. 2023); "ntk" raises the base, so
+            that the fastest pair stays and the slowest is divided; "yarn" interpolates only the pairs that turn less
+            than ``alpha`` times within ``trained_len`` and leaves those that turn more than ``beta`` times
+            (NTK by parts, Peng et al. 2023, section 3.2).
+
+    Raises:
+        ValueError: a factor below 1, an unknown scaling, alpha not below beta.
+    """
+    if not (math.isfinite(factor) and factor >= 1):
+        raise ValueError(f"factor must be at least 1, got {factor}")
+    plain = frequencies(head_dim, base)
+    if scaling == "none":
+        return plain
+    if scaling == "linear":
+        return plain / factor
+    if scaling == "ntk":
+        if head_dim == 2:
+            raise ValueError("a head of width 2 has a single frequency: scaling 'ntk' needs head_dim of 4 or more")
+        return frequencies(head_dim, base * factor ** (head_dim / (head_dim - 2)))
+    if scaling == "yarn":
+        if not alpha < beta:
+            raise ValueError(f"alpha must be below beta, got {alpha} and {beta}")
+        turns = trained_len * plain / (2 * math.pi)
+        kept = ((turns - alpha) / (beta - alpha)).clamp(0, 1)
+        return kept * plain + (1 - kept) * plain / factor
+    raise ValueError(f"scaling must be 'none', 'linear', 'ntk' or 'yarn', got {scaling!r}")
+
+
+def rope_angles(positions: Tensor, speed: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of position × frequency: (T,) and (head_dim / 2,) → two of (T, head_dim / 2), float32."""
+    angles = positions.to(torch.float64)[:, None] * speed.to(torch.float64)
+    return angles.cos().float(), angles.sin().float()
+
+
+def rotate(vectors: Tensor, cos: Tensor, sin: Tensor, layout: Layout = "interleaved") -> Tensor:
+    """Turn each pair of dimensions by the angle of its position (RoPE, Su et al. 2021, equation 34).
+
+    Args:
+        vectors: queries or keys (never values), (…, T, head_dim).
+        cos, sin: (T, head_dim / 2), from :func:`rope_angles`.
+        layout: "interleaved" pairs dimensions (0, 1), (2, 3), … (the paper, GPT-J); "half" pairs (0, d/2), … (Llama).
+
+    Raises:
+        ValueError: an odd width, or angles for another length or width.
+    """
+    _even(vectors.shape[-1], "head_dim")
+    if cos.shape != (vectors.shape[-2], vectors.shape[-1] // 2) or sin.shape != cos.shape:
+        raise ValueError(
+            f"vectors {tuple(vectors.shape)} need cos and sin of shape {(vectors.shape[-2], vectors.shape[-1] // 2)}, "
+            f"got {tuple(cos.shape)} and {tuple(sin.shape)}"
+        )
+    cos, sin = cos.to(vectors.dtype), sin.to(vectors.dtype)
+    first, second = _split(vectors, layout)
+    return _join(first * cos - second * sin, first * sin + second * cos, layout)
+
+
+# ---------------------------------------------------------------- biases on the scores
+
+
+def alibi_slopes(num_heads: int) -> Tensor:
+    """How fast each head forgets with distance: (num_heads,), float32 (Press et al. 2022, section 3 and their code).
+
+    2^(-8/n), 2^(-16/n), … for n a power of two; otherwise those of the power below, then every second one of the power
+    above.
+
+    Raises:
+        ValueError: no head.
+    """
+    if num_heads < 1:
+        raise ValueError(f"num_heads must be at least 1, got {num_heads}")
+    below = 2 ** int(math.log2(num_heads))
+    slopes = [2 ** (-8 * i / below) for i in range(1, below + 1)]
+    slopes += [2 ** (-4 * i / below) for i in range(1, 2 * (num_heads - below), 2)]
+    return torch.tensor(slopes)
+
+
+def distances(query_len: int, key_len: int) -> Tensor:
+    """Key position minus query position, the queries at the end of the keys: (query_len, key_len), int64.
+
+    Raises:
+        ValueError: a negative length, or more queries than keys.
+    """
+    _length(query_len, "query_len")
+    if query_len > key_len:
+        raise ValueError(f"{query_len} queries cannot end {key_len} keys; query_len is at most key_len")
+    return torch.arange(key_len)[None, :] - torch.arange(key_len - query_len, key_len)[:, None]
+
+
+def alibi_bias(num_heads: int, query_len: int, key_len: int | None = None) -> Tensor:
+    """What ALiBi adds to the scores, -slope × distance: (num_heads, query_len, key_len), float32.
+
+    A distance is no direction: before and after get the same bias, so a bidirectional model learns no order from it.
+    """
+    away = distances(query_len, query_len if key_len is None else key_len).abs()
+    return -alibi_slopes(num_heads)[:, None, None] * away
+
+
+def t5_bucket(
+    relative: Tensor, *, num_buckets: int = 32, max_distance: int = 128, bidirectional: bool = True
+) -> Tensor:
+    """The bucket of each relative position (key minus query), same shape, int64 (Raffel et al. 2020, section 2.1).
+
+    The near half of the buckets holds one distance each, the far half grows logarithmically up to ``max_distance``;
+    beyond it all share the last. Bidirectional buckets are split in two halves, by direction; causal ones count
+    only what lies before.
+
+    Raises:
+        ValueError: too few buckets for the split, or a maximal distance inside the exact half.
+    """
+    if num_buckets < (4 if bidirectional else 2) or num_buckets % 2:
+        raise ValueError(f"num_buckets must be even and large enough to split, got {num_buckets}")
+    bucket = torch.zeros_like(relative, dtype=torch.int64)
+    if bidirectional:
+        num_buckets //= 2
+        bucket += (relative > 0) * num_buckets
+        away = relative.abs()
+    else:
+        away = (-relative).clamp(min=0)
+    exact = num_buckets // 2
+    if max_distance <= exact:
+        raise ValueError(f"max_distance must be above the {exact} exact buckets, got {max_distance}")
+    share = torch.log(away.clamp(min=1).float() / exact) / math.log(max_distance / exact)
+    far = (exact + (share * (num_buckets - exact)).long()).clamp(max=num_buckets - 1)
+    return bucket + torch.where(away < exact, away, far)
