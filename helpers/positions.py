@@ -140,7 +140,7 @@ def _split(vectors: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
 
 
 def to_half(width: int) -> Tensor:
-    """The order (width,) that turns interleaved dimensions into halves, ``x[..., to_half(width)]``: evens, then odds."""
+    """The order (width,) that turns interleaved dimensions into halves, ``x[..., to_half(width)]``: evens first."""
     _even(width, "width")
     return torch.cat([torch.arange(0, width, 2), torch.arange(1, width, 2)])
 
