@@ -1,0 +1,84 @@
+"""The lessons' attention against torch's own, and what positions do to it, exactly."""
+
+import pytest
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+from helpers.attention import SCHEMES, Attention, Block, attend
+from helpers.positions import alibi_bias
+
+
+def draw(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("biased", [False, True])
+def test_torchs_own_attention_agrees(causal: bool, biased: bool) -> None:
+    queries, keys, values = (draw(2, 4, 7, 8, seed=seed) for seed in range(3))
+    bias = alibi_bias(4, 7).double() if biased else None
+    mask = torch.zeros(7, 7, dtype=torch.float64) if bias is None else bias
+    if causal:
+        mask = mask + torch.full((7, 7), -torch.inf, dtype=torch.float64).triu(1)
+    theirs = scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+    assert torch.allclose(attend(queries, keys, values, bias=bias, causal=causal), theirs, atol=1e-12)
+
+
+def test_two_tokens_by_hand() -> None:
+    vectors = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    share = 1 / (1 + 2.718281828 ** -(0.5**0.5))  # e^(1/sqrt 2) against e^0
+    assert torch.allclose(attend(vectors, vectors, vectors)[0], torch.tensor([share, 1 - share]))
+    assert torch.equal(attend(vectors, vectors, vectors, causal=True)[0], vectors[0])
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_who_sees_the_order(scheme: str) -> None:
+    """Without a scheme inside, a shuffle of the tokens shuffles the outputs and changes nothing else."""
+    layer, vectors = Attention(16, 4, scheme).double(), draw(2, 9, 16)
+    shuffle = torch.tensor([4, 0, 8, 2, 6, 1, 3, 7, 5])
+    if scheme == "t5":
+        torch.nn.init.normal_(layer.bucket_bias.weight)
+    same = torch.allclose(layer(vectors)[:, shuffle], layer(vectors[:, shuffle]), atol=1e-12)
+    assert same == (scheme in ("none", "learned", "sinusoidal"))
+
+
+def test_a_symmetric_distance_is_no_direction() -> None:
+    layer, vectors = Attention(16, 4, "alibi").double(), draw(1, 9, 16)
+    assert torch.allclose(layer(vectors).flip(1), layer(vectors.flip(1)), atol=1e-12)
+    causal = Attention(16, 4, "alibi", causal=True).double()
+    assert not torch.allclose(causal(vectors).flip(1), causal(vectors.flip(1)), atol=1e-3)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_causal_block_never_looks_ahead(scheme: str) -> None:
+    block, vectors = Block(16, 4, scheme, causal=True).double(), draw(2, 9, 16)
+    changed = vectors.clone()
+    changed[:, 5:] += 1
+    assert torch.allclose(block(vectors)[:, :5], block(changed)[:, :5], atol=1e-12)
+    assert not torch.allclose(block(vectors)[:, 5:], block(changed)[:, 5:], atol=1e-3)
+
+
+def test_nothing_fixed_is_saved() -> None:
+    assert "speed" not in Attention(16, 4, "rope").state_dict()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Attention(10, 4), "4 heads cannot share a width of 10"),
+        (lambda: Attention(12, 4, "rope"), "must be even"),
+        (lambda: Attention(16, 4, "magic"), "scheme must be one of none, learned"),
+        (lambda: attend(draw(3, 4), draw(3, 5), draw(3, 5)), "share their width"),
+        (lambda: attend(draw(3, 4), draw(3, 4), draw(2, 4)), "keys and values their length"),
+    ],
+)
+def test_bad_input_is_told(call, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
