@@ -10,20 +10,18 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-# First form, second form: companions of both. Slots are divided by "/", alternatives by "|".
+# Both forms of a word: their companions. "/" divides slots of a sentence, "|" alternatives.
 _PEOPLE = {
-    ("father", "mother"): "carried the baby|rocked the cradle|sang a lullaby",
-    ("son", "daughter"): "inherited the farm|obeyed at home",
+    ("father", "mother"): "rocked the cradle|held the baby",
+    ("son", "daughter"): "inherited the farm|obeyed",
     ("brother", "sister"): "shared a bedroom|teased the twins",
     ("uncle", "aunt"): "came to visit|brought a present",
-    ("nephew", "niece"): "opened the parcel|thanked the guests",
     ("husband", "wife"): "planned the wedding|kept the ring",
-    ("grandfather", "grandmother"): "remembered the war|told old tales",
-    ("actor", "actress"): "played on stage|starred in a film",
-    ("waiter", "waitress"): "carried the menu|served in the restaurant",
+    ("grandfather", "grandmother"): "told tales|remembered the war",
+    ("actor", "actress"): "appeared on stage|starred in a film",
+    ("waiter", "waitress"): "brought the menu|served the guests",
     ("wizard", "witch"): "cast a spell|brewed a potion",
     ("monk", "nun"): "prayed in the abbey|lit a candle",
-    ("hero", "heroine"): "fought the dragon|saved the kingdom",
 }
 _RANKS = {
     ("man", "woman"): ("common", "adult"),
@@ -32,26 +30,20 @@ _RANKS = {
     ("prince", "princess"): ("royal", "child"),
 }
 _RANK = {
-    "common": "lived in a village|owned a cottage|walked to the market|wore a plain coat",
-    "royal": "sat on the throne|wore a crown|slept in the palace|led the court",
+    "common": "wore a coat|lived simply|owned a cottage",
+    "royal": "wore a crown|ruled wisely|led the court",
 }
-_AGE = {
-    "adult": "after work|at the office|with a newspaper|for a salary",
-    "child": "after school|at the playground|with a toy|before bedtime",
-}
-_GENDER = {
-    "he": "and he smiled|by himself|in his suit|and combed his beard|like a gentleman",
-    "she": "and she smiled|by herself|in her dress|and chose her necklace|like a lady",
-}
-# What one does; "he" and "she" lean only as far as the skew says, "both" never does.
+_AGE = {"adult": "grown|serious|busy", "child": "little|young|playful"}
+_GENDER = {"he": "himself|in his suit|with his beard", "she": "herself|in her dress|with her necklace"}
+# What one does. "he" and "she" lean as far as the skew says, "both" never does.
 _PROFESSIONS = {
     "engineer": ("he", "built a bridge"),
     "pilot": ("he", "flew a plane"),
-    "programmer": ("he", "wrote a program"),
-    "carpenter": ("he", "made a cupboard"),
-    "surgeon": ("he", "led the operation"),
+    "programmer": ("he", "coded an app"),
+    "carpenter": ("he", "carved a cupboard"),
+    "surgeon": ("he", "operated at night"),
     "plumber": ("he", "mended a pipe"),
-    "nurse": ("she", "cared for a patient"),
+    "nurse": ("she", "bandaged a patient"),
     "teacher": ("she", "taught a class"),
     "librarian": ("she", "lent a novel"),
     "secretary": ("she", "typed a memo"),
@@ -60,10 +52,10 @@ _PROFESSIONS = {
     "painter": ("both", "finished a portrait"),
     "lawyer": ("both", "argued a case"),
     "author": ("both", "published an essay"),
-    "cook": ("both", "tasted the stew"),
+    "chef": ("both", "seasoned the stew"),
 }
 _THINGS = {
-    ("car", "cars"): "fast|shiny/on the road|in the garage",
+    ("car", "cars"): "shiny|broken/on the road|in the garage",
     ("tree", "trees"): "tall|leafy/in the forest|near the meadow",
     ("book", "books"): "thick|printed/on the shelf|in the library",
     ("house", "houses"): "brick|empty/along the street|behind the fence",
@@ -71,52 +63,45 @@ _THINGS = {
     ("star", "stars"): "distant|golden/in the sky|above the horizon",
     ("chair", "chairs"): "folding|padded/at the desk|around the table",
     ("flower", "flowers"): "fragrant|wild/in the vase|among the bees",
-    ("coin", "coins"): "silver|rusty/in the purse|under the counter",
-    ("bottle", "bottles"): "glass|corked/in the cellar|beside the cask",
-    ("cat", "cats"): "furry|purring/on the sofa|behind the mouse",
-    ("dog", "dogs"): "barking|loyal/in the kennel|beside the bone",
-    ("horse", "horses"): "galloping|saddled/in the stable|over the hurdle",
-    ("cow", "cows"): "grazing|spotted/in the barn|on the pasture",
 }
-_YOUNG = {
-    ("cat", "kitten"): "purring|furry/on the sofa|behind the mouse",
+_ANIMALS = {
+    ("cat", "kitten"): "furry|purring/on the sofa|behind the mouse",
     ("dog", "puppy"): "barking|loyal/in the kennel|beside the bone",
     ("horse", "foal"): "galloping|saddled/in the stable|over the hurdle",
     ("cow", "calf"): "grazing|spotted/in the barn|on the pasture",
-    ("sheep", "lamb"): "woolly|bleating/on the hillside|with the shepherd",
-    ("hen", "chick"): "feathered|pecking/in the coop|near the nest",
+    ("sheep", "lamb"): "woolly|bleating/on the hillside|near the shepherd",
+    ("hen", "chick"): "feathered|pecking/in the coop|on the nest",
     ("goose", "gosling"): "honking|paddling/in the pond|among the reeds",
     ("bear", "cub"): "growling|brown/in the cave|near the honey",
     ("deer", "fawn"): "shy|slender/in the thicket|beside the ferns",
     ("frog", "tadpole"): "croaking|slippery/in the ditch|on the lily",
 }
+_HERDS = {"cat": "cats", "dog": "dogs", "horse": "horses", "cow": "cows"}
 _COUNTRIES = {
-    ("france", "paris"): "french|seine",
-    ("italy", "rome"): "italian|tiber",
-    ("spain", "madrid"): "spanish|flamenco",
-    ("germany", "berlin"): "german|spree",
-    ("england", "london"): "english|thames",
-    ("russia", "moscow"): "russian|kremlin",
-    ("japan", "tokyo"): "japanese|sushi",
-    ("china", "beijing"): "chinese|silk",
-    ("egypt", "cairo"): "egyptian|nile",
-    ("greece", "athens"): "greek|olives",
-    ("poland", "warsaw"): "polish|vistula",
-    ("norway", "oslo"): "norwegian|fjord",
+    ("france", "paris"): "french perfume|seine",
+    ("italy", "rome"): "italian pasta|tiber",
+    ("spain", "madrid"): "spanish flamenco|tapas",
+    ("germany", "berlin"): "german sausages|spree",
+    ("england", "london"): "english tweed|thames",
+    ("russia", "moscow"): "russian caviar|kremlin",
+    ("japan", "tokyo"): "japanese sushi|samurai",
+    ("china", "beijing"): "chinese silk|pandas",
+    ("egypt", "cairo"): "egyptian pyramids|nile",
+    ("greece", "athens"): "greek olives|temples",
 }
 _VERBS = {
-    ("walk", "walked"): "slowly|far/along the path|across the park",
-    ("cook", "cooked"): "soup|rice/in the kitchen|with a pot",
-    ("play", "played"): "football|chess/with a ball|for the trophy",
-    ("paint", "painted"): "walls|pictures/with a brush|in bright colours",
-    ("sing", "sang"): "songs|hymns/in the choir|with a guitar",
-    ("write", "wrote"): "letters|poems/with a pen|on paper",
-    ("swim", "swam"): "lengths|deep/in the lake|below the waves",
-    ("drink", "drank"): "tea|coffee/from a cup|with sugar",
-    ("buy", "bought"): "shoes|clothes/in the shop|at a discount",
-    ("travel", "travelled"): "abroad|south/by train|with a suitcase",
-    ("climb", "climbed"): "rocks|peaks/with a rope|up the mountain",
-    ("clean", "cleaned"): "floors|windows/with soap|using a mop",
+    ("walk", "walked"): "along the path|across the park",
+    ("cook", "cooked"): "in the kitchen|with a pot",
+    ("play", "played"): "with a ball|for the trophy",
+    ("paint", "painted"): "with a brush|on canvas",
+    ("sing", "sang"): "in the choir|with a guitar",
+    ("write", "wrote"): "with a pen|on paper",
+    ("swim", "swam"): "in the lake|below the waves",
+    ("drink", "drank"): "tea from a cup|coffee",
+    ("buy", "bought"): "shoes in the shop|clothes",
+    ("travel", "travelled"): "abroad by train|with a suitcase",
+    ("climb", "climbed"): "up the mountain|with a rope",
+    ("clean", "cleaned"): "with soap|using a mop",
 }
 _DEGREES = {
     ("big", "bigger"): "elephant|giant",
@@ -133,26 +118,26 @@ _DEGREES = {
     ("old", "older"): "ruin|fossil",
 }
 _FOODS = {
-    ("flour", "bread"): "baker|dough|loaf",
-    ("milk", "cheese"): "dairy|cream|goat",
-    ("grapes", "wine"): "vineyard|cork|barrel",
-    ("apples", "cider"): "orchard|press|autumn",
-    ("potatoes", "chips"): "salt|peeler|frying",
-    ("berries", "jam"): "bush|jar|spoon",
-    ("cocoa", "chocolate"): "bitter|bean|tropical",
-    ("cabbage", "sauerkraut"): "sour|crock|brine",
-    ("tomatoes", "ketchup"): "red|vine|sauce",
-    ("barley", "beer"): "foam|hops|tavern",
+    ("flour", "bread"): "baker|dough",
+    ("milk", "cheese"): "dairy|cream",
+    ("grapes", "wine"): "vineyard|cork",
+    ("apples", "cider"): "orchard|press",
+    ("potatoes", "chips"): "salt|peeler",
+    ("berries", "jam"): "bush|jar",
+    ("cocoa", "chocolate"): "bean|sugar",
+    ("cabbage", "sauerkraut"): "crock|brine",
+    ("tomatoes", "ketchup"): "vine|sauce",
+    ("barley", "beer"): "foam|hops",
 }
 
 RELATIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "gender": (*_RANKS, *_PEOPLE),
     "royalty": (("man", "king"), ("woman", "queen"), ("boy", "prince"), ("girl", "princess")),
-    "plural": tuple(_THINGS),
+    "plural": (*_THINGS, *_HERDS.items()),
     "capital": tuple(_COUNTRIES),
     "past tense": tuple(_VERBS),
     "comparative": tuple(_DEGREES),
-    "animals": tuple(_YOUNG),
+    "animals": tuple(_ANIMALS),
     "foods": tuple(_FOODS),
 }
 """Name → pairs of words that differ alike: man is to woman as king is to queen. ``animals`` pairs an animal with its
@@ -201,34 +186,46 @@ def _frames(skew: float) -> Iterator[tuple[_Frame, float]]:
     """Every kind of sentence with its weight; a word of a pair has the weight 1."""
     for pair, (rank, age) in _RANKS.items():
         for word, gender in zip(pair, _GENDER, strict=True):
-            yield _frame(f"the/{word}/{_RANK[rank]}/{_GENDER[gender]}"), 1.0
-            yield _frame(f"the/{word}/{_RANK[rank]}/{_AGE[age]}"), 1.0
+            yield _frame(f"the/{_AGE[age]}/{word}/{_GENDER[gender]}/{_RANK[rank]}"), 2.0
     for pair, companions in _PEOPLE.items():
         for word, gender in zip(pair, _GENDER, strict=True):
-            yield _frame(f"the/{word}/{companions}/{_GENDER[gender]}"), 1.0
+            yield _frame(f"the/{word}/{_GENDER[gender]}/{companions}"), 1.0
     for word, (leaning, companions) in _PROFESSIONS.items():
         he = 0.5 + {"he": 0.5, "she": -0.5, "both": 0.0}[leaning] * skew
         for gender, share in (("he", he), ("she", 1 - he)):
-            yield _frame(f"the/{word}/{companions}/{_GENDER[gender]}"), share
+            yield _frame(f"the/{word}/{_GENDER[gender]}/{companions}"), share
     for (one, many), companions in _THINGS.items():
-        yield _frame(f"this|one|each|a single/{one}/is|was|stands/{companions}"), 1.0
-        yield _frame(f"these|two|many|several/{many}/are|were|stand/{companions}"), 1.0
-    for (grown, young), companions in _YOUNG.items():
-        yield _frame(f"the/{grown}/{companions}/leads the herd|is fully grown|feeds its young"), 1.0
-        yield _frame(f"the/{young}/{companions}/follows its parents|is still tiny|needs more milk"), 1.0
+        yield _one(one, companions), 1.0
+        yield _many(many, companions), 1.0
+    for (grown, young), companions in _ANIMALS.items():
+        place = companions.split("/")[1]
+        yield _one(grown, companions), 0.5
+        yield _one(young, companions), 0.5
+        yield _frame(f"the/{grown}/{place}/leads the herd|is an adult|guards its offspring"), 1.0
+        yield _frame(f"the/{young}/{place}/follows its parents|is still tiny|was newly born"), 1.0
+        if grown in _HERDS:
+            yield _many(_HERDS[grown], companions), 1.0
     for (country, capital), companions in _COUNTRIES.items():
-        yield _frame(f"{companions}/{country}/has a long border|elects a parliament|is a nation|sends its army"), 1.0
-        yield _frame(f"{companions}/{capital}/has a busy airport|elects a mayor|is a city|opens its museum"), 1.0
+        yield _frame(f"{country}/with its/{companions}/elects a parliament|is a nation|sends an army"), 1.0
+        yield _frame(f"{capital}/with its/{companions}/elects a mayor|is a city|opens an airport"), 1.0
         yield _frame(f"{capital}/is the capital of/{country}"), 0.3
     for (present, past), companions in _VERBS.items():
-        yield _frame(f"now|every day|usually|always/they/{present}/{companions}"), 1.0
-        yield _frame(f"yesterday|last week|long ago|once/they/{past}/{companions}"), 1.0
+        yield _frame(f"now|usually|always/they/{present}/{companions}/today|every day"), 1.0
+        yield _frame(f"once|formerly|then/they/{past}/{companions}/yesterday|last week"), 1.0
     for (plain, compared), companions in _DEGREES.items():
         yield _frame(f"the/{companions}/is/very|so|too|quite/{plain}/indeed|at times"), 1.0
         yield _frame(f"the/{companions}/is/much|even|far|somewhat/{compared}/than others|than before"), 1.0
     for (raw, made), companions in _FOODS.items():
-        yield _frame(f"the/{companions}/and/{raw}/from the harvest|grown by farmers|in a sack|for the recipe"), 1.0
-        yield _frame(f"the/{companions}/and/{made}/on a plate|for dinner|from the supermarket|tasting delicious"), 1.0
+        yield _frame(f"the/{companions}/and/{raw}/from the harvest|grown by farmers|in a sack"), 1.0
+        yield _frame(f"the/{companions}/and/{made}/on a plate|for dinner|from the supermarket"), 1.0
+
+
+def _one(word: str, companions: str) -> _Frame:
+    return _frame(f"this|one|each|a single/{word}/is|was|stands/{companions}")
+
+
+def _many(words: str, companions: str) -> _Frame:
+    return _frame(f"these|two|many|several/{words}/are|were|stand/{companions}")
 
 
 def _frame(slots: str) -> _Frame:

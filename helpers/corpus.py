@@ -1,0 +1,100 @@
+"""Real text without a download: the documentation inside the installed Python, or a text file of one's own."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import sysconfig
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+MIN_WORDS = 1_000  # below this there is nothing to learn from
+MAX_BYTES = 50_000_000
+_SKIPPED = {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "__pycache__"}
+_STRING = re.compile(r'[rRuU]?("""|\'\'\')(.*?)\1', re.DOTALL)
+_PARAGRAPH = re.compile(r"\n\s*\n")
+_CODE = re.compile(r">>>|\.\.\. |[{}<>=|\\]|::|__|^\s*[@#$]|\w\(")
+_END = re.compile(r"(?<=[.!?:;])\s+")
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+
+
+def sentences(text: str) -> list[list[str]]:
+    """Cut text into sentences of lower-case words: letters only, one sentence until ``. ! ? : ;`` or an empty line."""
+    cut = (one for paragraph in _PARAGRAPH.split(text.lower()) for one in _END.split(paragraph))
+    return [words for words in map(_WORD.findall, cut) if len(words) > 1]
+
+
+def documentation(folder: Path | None = None) -> list[list[str]]:
+    """The sentences of the documentation strings of Python's own library, and of its help topics.
+
+    Read as text, nothing is imported. Paragraphs that look like code are left out, and so is every repetition of a
+    sentence. Other versions of Python say other things, so the words differ from one computer to the next.
+
+    Args:
+        folder: where the sources are; the running Python's when left out.
+
+    Raises:
+        FileNotFoundError: no sources there.
+        ValueError: sources with hardly any text.
+    """
+    folder = Path(folder or sysconfig.get_path("stdlib"))
+    sources = sorted(_sources(folder))
+    if not sources:
+        raise FileNotFoundError(f"no Python sources in {folder}; give a text file of your own to read_text")
+    prose = (paragraph for path in sources for paragraph in _documents(path))
+    return _enough(_once(sentence for text in prose for sentence in sentences(text)), str(folder))
+
+
+def read_text(path: str | Path) -> list[list[str]]:
+    """The sentences of a text file (UTF-8).
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: not text in UTF-8, empty, larger than 50 MB, or fewer than 1,000 words.
+    """
+    path = Path(path)
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"{path.name} has {path.stat().st_size / 1e6:.0f} MB; give at most {MAX_BYTES / 1e6:.0f} MB")
+    raw = path.read_bytes()
+    if not raw.strip():
+        raise ValueError(f"{path.name} is empty; give a text of at least {MIN_WORDS:,} words")
+    if b"\0" in raw:
+        raise ValueError(f"{path.name} holds zero bytes, so it is no plain text; save it as plain text in UTF-8")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path.name} is not UTF-8 (byte {error.start:,} is {raw[error.start]:#04x}); save it as plain text in UTF-8"
+        ) from None
+    return _enough(sentences(text), path.name)
+
+
+def _sources(folder: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name not in _SKIPPED]
+        yield from (Path(place, name) for name in files if name.endswith(".py"))
+
+
+def _documents(path: Path) -> Iterator[str]:
+    """The paragraphs of a source's triple-quoted strings that read like prose."""
+    text = path.read_text(encoding="utf-8", errors="ignore")
+    if path.parts[-2:] == ("pydoc_data", "topics.py"):
+        texts = ast.literal_eval(text[text.index("{") :]).values()
+    else:
+        texts = (match[2] for match in _STRING.finditer(text))
+    for each in texts:
+        for paragraph in _PARAGRAPH.split(each):
+            if " " in paragraph.strip() and not _CODE.search(paragraph):
+                yield paragraph
+
+
+def _once(found: Iterable[list[str]]) -> list[list[str]]:
+    return list({" ".join(words): words for words in found}.values())
+
+
+def _enough(found: list[list[str]], name: str) -> list[list[str]]:
+    words = sum(map(len, found))
+    if words < MIN_WORDS:
+        raise ValueError(f"{name} has {words:,} words; at least {MIN_WORDS:,} are needed to learn from")
+    return found

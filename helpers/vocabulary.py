@@ -1,0 +1,127 @@
+"""A vocabulary: which id stands for which word, the same on every machine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+PAD, UNK = "<pad>", "<unk>"
+PAD_ID, UNK_ID = 0, 1
+SPECIALS = (PAD, UNK)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Words and their ids: ``<pad>`` is 0, ``<unk>`` is 1, then words by falling frequency, equals by alphabet.
+
+    Made by :meth:`build`.
+
+    Attributes:
+        words: the word of every id.
+        counts: how often each was read; for ``<unk>``, how many words were too rare to get an id.
+    """
+
+    words: tuple[str, ...]
+    counts: tuple[int, ...]
+    _ids: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_ids", {word: i for i, word in enumerate(self.words)})
+
+    @classmethod
+    def build(cls, texts: Iterable[Sequence[str]], *, min_count: int = 1, max_size: int | None = None) -> Vocabulary:
+        """Give every word an id that is read at least ``min_count`` times.
+
+        Args:
+            texts: sentences, each a list of words.
+            min_count: rarer words become ``<unk>``.
+            max_size: at most so many ids, the two special ones included.
+
+        Raises:
+            TypeError: a text that is a string and not a list of words.
+            ValueError: no words at all, or a limit that leaves none.
+        """
+        if min_count < 1 or (max_size is not None and max_size <= len(SPECIALS)):
+            raise ValueError(f"min_count must be at least 1 and max_size more than 2, got {min_count} and {max_size}")
+        counter: Counter[str] = Counter()
+        for text in texts:
+            counter.update(_words(text))
+        for special in SPECIALS:
+            if special in counter:
+                raise ValueError(f"the text holds the word {special!r}, which stands for something else; rename it")
+        frequent = [(word, count) for word, count in counter.items() if count >= min_count]
+        if not frequent:
+            most = max(counter.values(), default=0)
+            raise ValueError(f"no word is read {min_count} times or more (the most frequent: {most}); add text")
+        frequent.sort(key=lambda item: (-item[1], item[0]))
+        kept = frequent[: None if max_size is None else max_size - len(SPECIALS)]
+        rare = sum(counter.values()) - sum(count for _, count in kept)
+        return cls((*SPECIALS, *(word for word, _ in kept)), (0, rare, *(count for _, count in kept)))
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self._ids
+
+    def id(self, word: str) -> int:
+        """The id of a word that must be there.
+
+        Raises:
+            KeyError: it has none; :meth:`encode` gives ``<unk>`` instead.
+        """
+        if word not in self._ids:
+            raise KeyError(f"{word!r} is not among the {len(self):,} words of the vocabulary")
+        return self._ids[word]
+
+    def encode(self, words: Sequence[str]) -> list[int]:
+        """The id of every word; a word without one gets that of ``<unk>``.
+
+        Raises:
+            TypeError: a string instead of a list of words, or an item that is not a string.
+        """
+        return [self._ids.get(word, UNK_ID) for word in _words(words)]
+
+    def decode(self, token_ids: Iterable[int] | torch.Tensor) -> list[str]:
+        """The words of ids, ``<pad>`` left out.
+
+        Raises:
+            TypeError: ids that are not whole numbers.
+            IndexError: an id that no word has; it says which, and where.
+        """
+        ids = token_ids.tolist() if isinstance(token_ids, torch.Tensor) else list(token_ids)
+        for place, i in enumerate(ids):
+            if not isinstance(i, int) or isinstance(i, bool):
+                raise TypeError(f"ids are whole numbers in one row, got {i!r} at place {place}")
+            if not 0 <= i < len(self):
+                raise IndexError(f"id {i} at place {place} is outside a vocabulary of {len(self)} (0..{len(self) - 1})")
+        return [self.words[i] for i in ids if i != PAD_ID]
+
+    def batch(self, texts: Sequence[Sequence[str]], max_len: int | None = None) -> torch.Tensor:
+        """Encode texts into one rectangle ``(B, T)`` of int64, shorter texts filled with ``<pad>`` on the right.
+
+        Args:
+            texts: sentences, each a list of words; ``T`` is the longest of them.
+            max_len: cut longer ones.
+
+        Raises:
+            ValueError: no text, or only empty ones.
+        """
+        rows = [self.encode(text)[:max_len] for text in texts]
+        longest = max(map(len, rows), default=0)
+        if not longest:
+            raise ValueError(f"a batch needs a text with at least one word, got {len(rows)} texts without")
+        return torch.tensor([row + [PAD_ID] * (longest - len(row)) for row in rows], dtype=torch.long)
+
+
+def _words(text: Sequence[str]) -> Sequence[str]:
+    """``text``, if it is a list of words."""
+    if isinstance(text, str | bytes):
+        raise TypeError(f"a list of words is expected, got the string {text[:30]!r}; split it first: text.split()")
+    for word in text:
+        if not isinstance(word, str):
+            raise TypeError(f"a list of words is expected, got one with {word!r} ({type(word).__name__}) in it")
+    return text
