@@ -65,7 +65,7 @@ def read_text(path: str | Path) -> list[list[str]]:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path.name} is not UTF-8 (byte {error.start:,} is {raw[error.start]:#04x}); save it as plain text in UTF-8"
+            f"{path.name} is not UTF-8 (byte {error.start:,} is {raw[error.start]:#04x}); save it as UTF-8 text"
         ) from None
     return _enough(sentences(text), path.name)
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 OnStep = Callable[[int, float, Tensor], None]
 """Called after every step with its number (from 1), the loss, and the table as it is (clone it to keep it)."""
 
-MAX_VOCAB = 5_000  # tables of V × V floats: beyond this a lesson's memory does not hold them
+MAX_VOCAB = 4_000  # tables of V × V floats: beyond this a lesson's memory does not hold them
 _TABLES = 7  # V × V tables that live at once at the worst moment
 SPECIAL_IDS = 2  # <pad> and <unk> keep no company
 
@@ -48,7 +48,8 @@ def cooccurrence(token_ids: Tensor, vocab_size: int, window: int = 5) -> Tensor:
         ``(V, V)`` of float32, symmetric.
 
     Raises:
-        ValueError: as :func:`word_pairs`; a vocabulary beyond 5,000 words, with the memory it would need; ids beyond it.
+        ValueError: as :func:`word_pairs`; ids beyond the vocabulary; a vocabulary of more than 4,000 words, with the
+            memory it would need.
     """
     _check_size(vocab_size)
     if token_ids.numel() and not 0 <= int(token_ids.min()) <= int(token_ids.max()) < vocab_size:
@@ -94,10 +95,11 @@ def skipgram(
     if not 0 <= int(pairs.min()) <= int(pairs.max()) < vocab_size:
         raise ValueError(_outside(pairs, vocab_size))
     generator = torch.Generator().manual_seed(seed)
-    centres, contexts = nn.Embedding(vocab_size, d_model), nn.Embedding(vocab_size, d_model)
-    with torch.no_grad():
-        centres.weight.copy_((torch.rand(vocab_size, d_model, generator=generator) - 0.5) / d_model)
-        contexts.weight.zero_()
+    start = (
+        torch.rand(vocab_size, d_model, generator=generator) - 0.5
+    ) / d_model  # (V, d) small: large ones learn worse
+    centres = nn.Embedding.from_pretrained(start, freeze=False)
+    contexts = nn.Embedding.from_pretrained(torch.zeros(vocab_size, d_model), freeze=False)
     noise = torch.bincount(pairs[:, 1], minlength=vocab_size).float() ** 0.75  # (V,)
     optimiser = torch.optim.Adam([centres.weight, contexts.weight], lr=lr)
     step = 0
