@@ -189,7 +189,7 @@ def memory(folder: Path, address: str, browser: Any) -> dict[str, float]:
 
     def kernel() -> float:
         code = "import psutil\nprint(psutil.Process().memory_info().rss)"
-        return lab.page.evaluate(_ASK, code) / 1e6
+        return float(lab.execute(code)) / 1e6
 
     root = lab.figures()[0]
     root.evaluate(_STEP_LIVE, 20)
@@ -198,15 +198,6 @@ def memory(folder: Path, address: str, browser: Any) -> dict[str, float]:
     after = heap(), kernel()
     lab.close()
     return {"steps": LONG, "browser_mb": round(after[0] - before[0], 1), "kernel_mb": round(after[1] - before[1], 1)}
-
-
-_ASK = """async (code) => {
-  const future = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code });
-  let said = "";
-  future.onIOPub = (message) => { said += message.content.text ?? ""; };
-  await future.done;
-  return Number(said);
-}"""
 
 
 @contextlib.contextmanager

@@ -145,6 +145,10 @@ class Lab:
                 return
         raise TimeoutError(f"the notebook has not finished after {timeout} s")
 
+    def execute(self, code: str) -> str:
+        """Run code in the notebook's kernel, beside its cells; what it prints."""
+        return self.page.evaluate(_EXECUTE, code)
+
     def figures(self) -> list[Locator]:
         """The live figures on the page, in order."""
         return self.page.locator(f"{NOTEBOOK} .live-figure").all()
@@ -171,6 +175,13 @@ _FINISHED = """() => {
   return waiting.length === 0 && panel.sessionContext.session?.kernel?.status === "idle";
 }"""
 
+_EXECUTE = """async (code) => {
+  const future = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code });
+  let said = "";
+  future.onIOPub = (message) => { said += message.content.text ?? ""; };
+  await future.done;
+  return said;
+}"""
 _STATE = """(root) => ({
   sentence: root.querySelector(".live-sentence").textContent,
   pixels: [...root.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL()).join(),

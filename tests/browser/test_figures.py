@@ -55,14 +55,6 @@ def lab(folder: Path, page_of) -> Lab:
     return lab
 
 
-def run_code(lab: Lab, code: str) -> None:
-    """Run code in the notebook's kernel, beside its cells."""
-    lab.page.evaluate(
-        "(code) => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code}).done",
-        code,
-    )
-
-
 def test_the_life_of_a_figure(lab: Lab) -> None:
     kinds, trouble, dead, slow, reads = lab.figures()
 
@@ -117,15 +109,15 @@ def test_the_life_of_a_figure(lab: Lab) -> None:
     kinds.locator(".live-announce", has_text="5 rows").wait_for(state="attached")
 
     # data behind a figure change: the figure is told
-    run_code(lab, "data[0] = 7; reads.refresh()")
+    lab.execute("data[0] = 7; reads.refresh()")
     reads.get_by_text("[7, 2] and 3.").first.wait_for()
 
     # the projector enlarges what is on the page
     width = canvas.bounding_box()["width"]
-    run_code(lab, "projector()")
+    lab.execute("projector()")
     lab.page.wait_for_timeout(500)
     assert abs(canvas.bounding_box()["width"] / width - 1.5) < 0.01
-    run_code(lab, "projector(False)")
+    lab.execute("projector(False)")
 
     # pictures fetched ahead live on without a kernel; one that was not is missed in words
     controls(kinds)["n"].focus()

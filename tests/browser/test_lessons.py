@@ -136,6 +136,14 @@ def test_lesson(page_of, lesson: str) -> None:
     photograph(lab, f"{stem}-dark")
     if figures:
         assert violations(lab) == []
+    lab.theme("JupyterLab Light")
+    lab.execute("import helpers; helpers.projector()")
+    lab.page.wait_for_timeout(500)
+    for figure in figures:
+        assert not figure.evaluate("(root) => root.scrollWidth > root.clientWidth + 1"), (
+            "the enlarged figure is cut off"
+        )
+    photograph(lab, f"{stem}-projector")
     assert lab.errors == []
 
 
