@@ -1,0 +1,77 @@
+"""The vocabulary: a fixed order, a way there and back, and errors that say what to do."""
+
+import random
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.vocabulary import PAD_ID, UNK_ID, Vocabulary
+
+TEXTS = [["b", "a", "c"], ["a", "b"], ["a", "d"]]
+WORDS = st.lists(st.lists(st.text("abcdef", min_size=1, max_size=3), max_size=6), min_size=1, max_size=8)
+
+
+def test_order_is_frequency_then_alphabet() -> None:
+    vocabulary = Vocabulary.build(TEXTS)
+    assert vocabulary.words == ("<pad>", "<unk>", "a", "b", "c", "d")
+    assert vocabulary.counts == (0, 0, 3, 2, 1, 1)
+    assert Vocabulary.build([["b", "a"]]).words[2:] == ("a", "b")
+
+
+@given(WORDS.filter(any), st.randoms())
+def test_order_of_texts_does_not_matter(texts: list[list[str]], chance: random.Random) -> None:
+    shuffled = [chance.sample(text, len(text)) for text in chance.sample(texts, len(texts))]
+    assert Vocabulary.build(shuffled) == Vocabulary.build(texts)
+
+
+@given(WORDS.filter(any))
+def test_there_and_back(texts: list[list[str]]) -> None:
+    vocabulary = Vocabulary.build(texts)
+    for text in texts:
+        assert vocabulary.decode(vocabulary.encode(text)) == text
+        assert all(vocabulary.words[vocabulary.id(word)] == word for word in text)
+    batch = vocabulary.batch(texts)
+    assert [vocabulary.decode(row) for row in batch] == texts
+    assert sum(vocabulary.counts) == sum(map(len, texts))
+
+
+def test_rare_words_are_unknown_and_counted() -> None:
+    vocabulary = Vocabulary.build(TEXTS, min_count=2)
+    assert vocabulary.words[2:] == ("a", "b")
+    assert vocabulary.counts[UNK_ID] == 2
+    assert vocabulary.encode(["a", "c", "never read"]) == [2, UNK_ID, UNK_ID]
+    assert vocabulary.decode([2, UNK_ID, PAD_ID]) == ["a", "<unk>"]
+    assert Vocabulary.build(TEXTS, max_size=3).words[2:] == ("a",)
+
+
+def test_batches_are_padded_on_the_right() -> None:
+    batch = Vocabulary.build(TEXTS).batch([["a"], ["b", "a", "c"], []])
+    assert batch.dtype == torch.long
+    assert batch.tolist() == [[2, 0, 0], [3, 2, 4], [0, 0, 0]]
+    assert Vocabulary.build(TEXTS).batch(TEXTS, max_len=2).shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda v: v.encode("a b"), TypeError, r"string 'a b'; split it"),
+        (lambda v: v.encode(["a", 3]), TypeError, r"3 \(int\)"),
+        (lambda v: v.decode([2, 6]), IndexError, r"id 6 at place 1 .*0\.\.5"),
+        (lambda v: v.decode([-1]), IndexError, "id -1 at place 0"),
+        (lambda v: v.decode([1.0]), TypeError, "whole numbers"),
+        (lambda v: v.decode(torch.tensor([[1], [2]])), TypeError, "in one row"),
+        (lambda v: v.id("z"), KeyError, "'z' is not among"),
+        (lambda v: v.batch([]), ValueError, "at least one word"),
+        (lambda v: v.batch([[], []]), ValueError, "2 texts without"),
+        (lambda v: Vocabulary.build(["a b"]), TypeError, "split it"),
+        (lambda v: Vocabulary.build([]), ValueError, "add text"),
+        (lambda v: Vocabulary.build(TEXTS, min_count=9), ValueError, "most frequent: 3"),
+        (lambda v: Vocabulary.build(TEXTS, min_count=0), ValueError, "at least 1"),
+        (lambda v: Vocabulary.build([["<pad>"]]), ValueError, "rename"),
+    ],
+)
+def test_bad_input_says_so(call, error, says) -> None:
+    with pytest.raises(error, match=says):
+        call(Vocabulary.build(TEXTS))
