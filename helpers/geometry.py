@@ -68,7 +68,7 @@ def analogy(table: Tensor, a: Tensor, b: Tensor, c: Tensor, *, exclude: bool = T
 
     Args:
         a, b, c: ids, ``(Q,)`` each.
-        exclude: leave out the three given words. Without it the answer is mostly ``b`` or ``c`` itself
+        exclude: leave out the three given words. Without it the answer is often ``b`` or ``c`` itself
             (Linzen 2016; Nissim, van Noord, van der Goot 2020).
 
     Returns:
