@@ -220,7 +220,7 @@ def ppmi_svd(counts: Tensor, *, d_model: int = 64, shift: float = 1.0, seed: int
     left, values, _ = torch.linalg.svd(probe.T @ positive, full_matrices=False)
     left = probe @ left[:, :d_model]  # (V, d)
     largest = left.abs().argmax(dim=0, keepdim=True)  # the sign of a column is an accident: make its largest positive
-    return left * left.gather(0, largest).sign() * values[:d_model].sqrt()
+    return _without_specials(left * left.gather(0, largest).sign() * values[:d_model].sqrt())
 
 
 def _offsets(token_ids: Tensor, window: int) -> range:
