@@ -1,0 +1,106 @@
+"""Lesson 05: attention does not see order."""
+
+import torch
+
+from helpers.checks import Exercise, Mistake
+
+
+def _draw(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+
+
+def _softmax_mix(vectors: torch.Tensor) -> torch.Tensor:
+    return torch.softmax(vectors @ vectors.T, dim=-1) @ vectors
+
+
+def _number_the_rows(vectors: torch.Tensor) -> torch.Tensor:
+    return vectors + torch.arange(len(vectors), dtype=vectors.dtype)[:, None]
+
+
+def _mean(vectors: torch.Tensor) -> torch.Tensor:
+    return vectors.mean(dim=0, keepdim=True).expand_as(vectors)
+
+
+def _is_equivariant(function, vectors: torch.Tensor, shuffle: torch.Tensor) -> bool:
+    return torch.allclose(function(vectors)[shuffle], function(vectors[shuffle]))
+
+
+_SHUFFLE = torch.tensor([2, 0, 3, 1])
+_TEXTS = [[1, 2, 3], [3, 2, 1], [2, 1, 3], [4, 4, 5], [4, 5, 4], [6, 7]]
+_LABELS = [1, 0, 1, 1, 1, 0]
+
+
+def _best_without_order(texts: list, labels: list) -> float:
+    bags: dict = {}
+    for text, label in zip(texts, labels, strict=True):
+        bags.setdefault(tuple(sorted(text)), []).append(label)
+    return sum(max(bag.count(0), bag.count(1)) for bag in bags.values()) / len(texts)
+
+
+EXERCISES = [
+    Exercise(
+        id="05.is_equivariant",
+        reference=_is_equivariant,
+        cases=[
+            (_softmax_mix, _draw(4, 3), _SHUFFLE),
+            (_number_the_rows, _draw(4, 3), _SHUFFLE),
+            (_mean, _draw(4, 3), _SHUFFLE),
+            (torch.exp, _draw(4, 3), _SHUFFLE),
+            (lambda vectors: vectors.cumsum(dim=0), _draw(4, 3), _SHUFFLE),
+        ],
+        mistakes=[
+            Mistake(
+                lambda function, vectors, shuffle: torch.allclose(function(vectors), function(vectors[shuffle])),
+                "you test invariance: the outputs must be shuffled alike, not stay where they were",
+            ),
+            Mistake(
+                lambda function, vectors, shuffle: torch.allclose(function(vectors[shuffle]), vectors[shuffle]),
+                "you compare outputs with inputs; compare the outputs of the two orders",
+            ),
+            Mistake(
+                lambda function, vectors, shuffle: function(vectors)[shuffle].shape == function(vectors[shuffle]).shape,
+                "you compare shapes only; every function here keeps the shape",
+            ),
+        ],
+        right="a shuffle before equals a shuffle behind",
+    ),
+    Exercise(
+        id="05.best_without_order",
+        reference=_best_without_order,
+        cases=[
+            (_TEXTS, _LABELS),
+            ([[0, 1, 2], [1, 0, 2]], [1, 0]),
+            ([[0, 1], [2, 3], [1, 0], [3, 2]], [1, 1, 1, 0]),
+            ([[5, 5], [5]], [0, 1]),
+        ],
+        mistakes=[
+            Mistake(
+                lambda texts, labels: max(labels.count(0), labels.count(1)) / len(labels),
+                "you give one answer to all texts; a model without order still sees the words of each",
+            ),
+            Mistake(
+                lambda texts, labels: 1.0, "you let every text have its own answer; two orders of one bag look alike"
+            ),
+            Mistake(
+                lambda texts, labels: _best_without_order([sorted(set(text)) for text in texts], labels),
+                "you drop repeated words (a set); a bag counts how often each word occurs",
+            ),
+        ],
+        right="more data or a larger model cannot lift this bound",
+    ),
+    Exercise(
+        id="05.tokens_seen",
+        reference=lambda length: torch.arange(1, length + 1),
+        cases=[(4,), (1,), (7,)],
+        mistakes=[
+            Mistake(lambda length: torch.arange(length), "you count from 0; a token sees itself, too"),
+            Mistake(
+                lambda length: torch.full((length,), length), "you let every token see all; that is without the mask"
+            ),
+            Mistake(
+                lambda length: torch.arange(length, 0, -1), "you mask the past; a causal mask hides what comes later"
+            ),
+        ],
+        right="the number of tokens seen tells the place",
+    ),
+]
