@@ -239,5 +239,31 @@ def test_make_alone_lists_the_targets() -> None:
         assert f"\n{target} " in "\n" + said
 
 
+@pytest.mark.parametrize("user", ["0", "1000"])
+def test_a_bare_machine_of_ci_gets_what_the_tests_need(tmp_path: Path, user: str) -> None:
+    """On a path with nothing but a package manager; as root, and as somebody who may become root."""
+    for name in ("bash", "dirname", "env"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    program(tmp_path / "id", f"echo {user}")
+    program(tmp_path / "sudo", f'echo sudo >> {tmp_path}/did; exec "$@"')
+    program(tmp_path / "made", f'echo "make $* CI=$CI" >> {tmp_path}/did')
+    program(
+        tmp_path / "apt-get",
+        f'echo "apt-get $*" >> {tmp_path}/did; [ $1 = update ] || {shutil.which("mv")} {tmp_path}/ma{{d,k}}e',
+    )
+    said = tmp_path / "did"
+    subprocess.run([ROOT / ".ci/run"], env={"PATH": str(tmp_path)}, check=True)
+    *before, installed, made = said.read_text().splitlines()
+    assert ("sudo" in before) == (user != "0") and installed.startswith("apt-get install -y")
+    assert {"make", "chromium", "python3", "python3-venv", "util-linux"} <= set(installed.split())
+    assert made == "make test CI=true"
+    for name in ("chromium", "python3", "unshare", "git"):
+        program(tmp_path / name, "exit 0")
+    said.unlink()
+    subprocess.run([ROOT / ".ci/run"], env={"PATH": str(tmp_path)}, check=True)
+    *again, made = said.read_text().splitlines()
+    assert made == "make test CI=true" and not any("chromium" in line or "python3" in line for line in again)
+
+
 def test_wrong_arguments_are_told(course: Path) -> None:
     assert boot(course, "dance") == (2, "say what to do: lab, or run ARGUMENTS OF PYTHON\n")
