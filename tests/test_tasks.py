@@ -27,6 +27,7 @@ def test_without_positions_the_bag_decides() -> None:
     assert not torch.allclose(OrderModel(8, 16, 2, causal=True).double()(token_ids), model(token_ids))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scheme", "causal", "learns"),
     [
