@@ -153,17 +153,17 @@ def count_skipgram(
     for step in range(1, steps + 1):
         centre, context = tables
         scores = centre @ context.T  # (V, V)
-        loss = math.nan
-        if on_step is not None or step == steps:
-            loss = ((both * F.softplus(scores) - real * scores).sum() / real.sum()).item()
+        loss = math.nan if on_step is None else _loss(scores, real, both)
         slope = scores.sigmoid_().mul_(both).sub_(real)  # (V, V) dLoss/dscore
         gradients = (slope @ context, slope.T @ centre)
         for table, mean, square, gradient in zip(tables, means, squares, gradients, strict=True):
             mean.lerp_(gradient, 0.1)
             square.lerp_(gradient * gradient, 0.001)
             table -= lr * (mean / (1 - 0.9**step)) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
-        if on_step is not None or step == steps:
+        if on_step is not None:
             _tell(on_step, step, loss, tables[0])
+    if not torch.isfinite(tables[0]).all():
+        _tell(None, steps, math.nan, tables[0])
     return _without_specials(tables[0]), _without_specials(tables[1])
 
 
@@ -214,7 +214,7 @@ def ppmi_svd(counts: Tensor, *, d_model: int = 64, shift: float = 1.0, seed: int
         raise ValueError(f"d_model must be between 1 and the {len(counts)} words, got {d_model}")
     positive = (pmi(counts, power=0.75) - math.log(shift)).clamp(min=0)  # (V, V)
     generator = torch.Generator().manual_seed(seed)
-    probe = torch.randn(len(counts), min(len(counts), d_model + 10), generator=generator)  # (V, d + 10)
+    probe = torch.randn(len(counts), min(len(counts), 2 * d_model), generator=generator)  # (V, 2 d)
     for _ in range(3):  # a randomised SVD by subspace iteration (Halko, Martinsson, Tropp 2011)
         probe = torch.linalg.qr(positive @ (positive.T @ probe)).Q
     left, values, _ = torch.linalg.svd(probe.T @ positive, full_matrices=False)
@@ -241,6 +241,11 @@ def _at(token_ids: Tensor, offset: int) -> Tensor:
     """All pairs of known words ``offset`` places apart, ``(P, 2)``, in reading order."""
     pairs = torch.stack([token_ids[:, :-offset], token_ids[:, offset:]], dim=-1).reshape(-1, 2)
     return pairs[(pairs >= SPECIAL_IDS).all(dim=1)]
+
+
+def _loss(scores: Tensor, real: Tensor, both: Tensor) -> float:
+    """Skip-gram's loss a real pair: ``-log sigmoid(score)`` for real pairs, ``-log sigmoid(-score)`` for noise."""
+    return ((both * F.softplus(scores) - real * scores).sum() / real.sum()).item()
 
 
 def _outside(ids: Tensor, vocab_size: int) -> str:

@@ -114,7 +114,8 @@ class Vocabulary:
         longest = max(map(len, rows), default=0)
         if not longest:
             raise ValueError(f"a batch needs a text with at least one word, got {len(rows)} texts without")
-        return torch.tensor([row + [PAD_ID] * (longest - len(row)) for row in rows], dtype=torch.long)
+        flat = [i for row in rows for i in row + [PAD_ID] * (longest - len(row))]
+        return torch.tensor(flat, dtype=torch.long).view(len(rows), longest)
 
 
 def _words(text: Sequence[str]) -> Sequence[str]:
