@@ -1,7 +1,7 @@
 """What the trainers cost beside gensim: ``python -m tests.bench_trainers`` prints a table; ``make bench`` keeps it.
 
 Every run is a process of its own, with one thread, so that peak memory is its own; the trainers take turns, round by
-round and seed by seed, so that a busy computer is unfair to all alike. Medians are reported. Only ratios travel between machines.
+round and seed by seed, so that a busy computer is unfair to all alike. Medians are reported; only ratios travel.
 """
 
 from __future__ import annotations
