@@ -20,7 +20,7 @@ CPU_INDEX = "--extra-index-url https://download.pytorch.org/whl/cpu\n"
 
 
 def resolve(*options: str) -> list[str]:
-    """Every package with its version and markers, one a line."""
+    """Every package with its version and markers, one a line: one version each, whatever the platform and Python."""
     command = [
         sys.executable,
         "-m",
@@ -32,7 +32,7 @@ def resolve(*options: str) -> list[str]:
         "3.11",
         "pyproject.toml",
     ]
-    command += ["--no-annotate", "--no-header", "--quiet", *options]
+    command += ["--no-annotate", "--no-header", "--quiet", "--fork-strategy", "fewest", *options]
     environment = os.environ.copy()
     if "PIP_FIND_LINKS" in environment:
         environment["UV_FIND_LINKS"] = environment["PIP_FIND_LINKS"]

@@ -29,6 +29,8 @@ def test_every_requirement_is_pinned_flat_and_without_a_graphics_card() -> None:
         lines = pins(ROOT / name)
         assert len(lines) > 50 and all(re.match(r"[\w.-]+==[\w.+!]+( ; .+)?$", line) for line in lines)
         assert not any("nvidia" in line for line in lines)
+        packages = [line.split("==")[0] for line in lines]
+        assert len(set(packages)) == len(packages), "one version each: every learner sees the same numbers"
     learners, testers = ({line.split(" ;")[0] for line in pins(ROOT / name)} for name in names)
     assert learners <= testers
 
