@@ -228,6 +228,7 @@ for name, train in TRAINERS.items():
 """
 
 
+@pytest.mark.slow
 def test_neither_hash_seeds_nor_threads_nor_kernels_matter() -> None:
     """Words to the letter; accuracies and cosines to two decimals (the last bits of floats may differ)."""
     ways = [("1", "0", "default"), ("2", "4242", "")]
