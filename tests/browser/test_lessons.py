@@ -42,8 +42,15 @@ def _by_mouse(control: Locator) -> list:
     return [lambda share=share: _click(control, share) for share in (0.97, 0.03, 0.5)]
 
 
+_RESET = """([input, value]) => {
+  input.type === "checkbox" ? (input.checked = value === "true") : (input.value = value);
+  for (const name of ["input", "change"]) input.dispatchEvent(new Event(name, { bubbles: true }));
+}"""
+
+
 def drive(figure: Locator, name: str, control: Locator, moves: list) -> None:
-    """Make the moves; the picture and the sentence must change, and no error show."""
+    """Make the moves; the picture and the sentence must change, and no error show. Then put the control back."""
+    start = control.evaluate("(input) => String(input.type === 'checkbox' ? input.checked : input.value)")
     seen = [settle(figure)]
     for move in moves:
         before = control.evaluate("(input) => String(input.type === 'checkbox' ? input.checked : input.value)")
@@ -54,6 +61,8 @@ def drive(figure: Locator, name: str, control: Locator, moves: list) -> None:
         assert seen[-1]["sentence"].strip(), f"{name}: no sentence"
     assert len({each["pixels"] for each in seen}) > 1, f"{name} never changes a pixel"
     assert len({each["sentence"] for each in seen}) > 1, f"{name} never changes the sentence"
+    control.page.evaluate(_RESET, [control.element_handle(), start])
+    settle(figure)
 
 
 def answer(question: Locator) -> None:
