@@ -1,0 +1,1 @@
+"""For instructors: release a homework, collect and grade what comes back. Learners do not need it."""
