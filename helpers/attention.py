@@ -73,7 +73,7 @@ class Attention(nn.Module):
             return positions.alibi_bias(self.num_heads, length)
         if self.scheme == "t5":
             buckets = positions.t5_bucket(positions.distances(length, length), bidirectional=not self.causal)
-            return self.bucket_bias(buckets).permute(2, 0, 1)
+            return self.bucket_bias(buckets.to(self.bucket_bias.weight.device)).permute(2, 0, 1)
         return None
 
     def forward(self, vectors: Tensor) -> Tensor:
@@ -81,10 +81,11 @@ class Attention(nn.Module):
         heads = self.project(vectors).unflatten(-1, (3, self.num_heads, -1))  # (B, T, 3, h, d/h)
         queries, keys, values = heads.permute(2, 0, 3, 1, 4)  # three of (B, h, T, d/h)
         if self.scheme == "rope":
-            turn = positions.rope_angles(torch.arange(vectors.shape[1]), self.speed)
+            places = torch.arange(vectors.shape[1], device=vectors.device)
+            turn = positions.rope_angles(places, self.speed, dtype=vectors.dtype)
             queries, keys = positions.rotate(queries, *turn), positions.rotate(keys, *turn)
         bias = self.bias(vectors.shape[1])
-        mixed = attend(queries, keys, values, bias=None if bias is None else bias.to(vectors.dtype), causal=self.causal)
+        mixed = attend(queries, keys, values, bias=None if bias is None else bias.to(vectors), causal=self.causal)
         return self.out(mixed.transpose(1, 2).flatten(2))
 
 

@@ -205,10 +205,14 @@ def scaled_frequencies(
     raise ValueError(f"scaling must be 'none', 'linear', 'ntk' or 'yarn', got {scaling!r}")
 
 
-def rope_angles(positions: Tensor, speed: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of position × frequency: (T,) and (head_dim / 2,) → two of (T, head_dim / 2), float32."""
+def rope_angles(positions: Tensor, speed: Tensor, *, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of position × frequency: (T,) and (head_dim / 2,) → two of (T, head_dim / 2).
+
+    Args:
+        dtype: what the angles' cosines and sines are rounded to; float64 for proofs.
+    """
     angles = positions.to(torch.float64)[:, None] * speed.to(torch.float64)
-    return angles.cos().float(), angles.sin().float()
+    return angles.cos().to(dtype), angles.sin().to(dtype)
 
 
 def rotate(vectors: Tensor, cos: Tensor, sin: Tensor, layout: Layout = "interleaved") -> Tensor:

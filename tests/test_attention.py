@@ -65,6 +65,37 @@ def test_a_causal_block_never_looks_ahead(scheme: str) -> None:
     assert not torch.allclose(block(vectors)[:, 5:], block(changed)[:, 5:], atol=1e-3)
 
 
+@pytest.mark.parametrize("causal", [False, True])
+def test_t5_itself_gives_the_same_bias(causal: bool) -> None:
+    from transformers import T5Config
+    from transformers.models.t5.modeling_t5 import T5Attention
+
+    config = T5Config(d_model=16, num_heads=4, d_kv=4, is_decoder=causal)
+    theirs, mine = T5Attention(config, has_relative_attention_bias=True), Attention(16, 4, "t5", causal=causal)
+    theirs.relative_attention_bias.weight.data.copy_(mine.bucket_bias.weight.data)
+    assert torch.equal(mine.bias(300), theirs.compute_bias(300, 300)[0])
+
+
+def test_rope_turns_queries_and_keys_and_leaves_values() -> None:
+    layer, vectors = Attention(16, 4, "rope").double(), draw(2, 9, 16)
+    queries, keys, values = layer.project(vectors).unflatten(-1, (3, 4, 4)).permute(2, 0, 3, 1, 4)
+    turn = torch.polar(
+        torch.ones(2, dtype=torch.float64), torch.arange(9.0).double()[:, None] * torch.tensor([1.0, 0.01]).double()
+    )
+    queries, keys = (
+        torch.view_as_real(torch.view_as_complex(each.unflatten(-1, (2, 2)).contiguous()) * turn).flatten(-2)
+        for each in (queries, keys)
+    )
+    theirs = layer.out(scaled_dot_product_attention(queries, keys, values).transpose(1, 2).flatten(2))
+    assert torch.allclose(layer(vectors), theirs, atol=1e-8)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_part_follows_the_model_to_a_device(scheme: str) -> None:
+    block = Block(16, 4, scheme).to("meta")  # a device that every computer has, and that refuses tensors of the CPU
+    assert block(torch.empty(2, 9, 16, device="meta")).device.type == "meta"
+
+
 def test_nothing_fixed_is_saved() -> None:
     assert "speed" not in Attention(16, 4, "rope").state_dict()
 

@@ -45,6 +45,14 @@ def test_m2m100_divides_by_half_minus_one() -> None:
     assert (theirs - ours.sinusoids(128, 64, layout="half")).abs().max() > 0.3
 
 
+def test_m2m100_starts_to_count_behind_its_padding() -> None:
+    from transformers.models.m2m_100.modeling_m2m_100 import M2M100SinusoidalPositionalEmbedding
+
+    theirs = M2M100SinusoidalPositionalEmbedding(20, 8, padding_idx=1)(torch.tensor([[5, 6, 7]]))[0]
+    mine = ours.sinusoids(20, 8, layout="half", half_minus_one=True)
+    assert torch.allclose(theirs, mine[2:5], atol=1e-6) and not torch.allclose(theirs, mine[:3], atol=0.1)
+
+
 @given(st.integers(-40, 40), st.sampled_from([2, 6, 64]))
 def test_a_shift_is_a_rotation(offset: int, width: int) -> None:
     angles = torch.arange(50, 150, dtype=torch.float64)[:, None] * ours.frequencies(width)
@@ -82,6 +90,38 @@ def test_rope_is_complex_multiplication() -> None:
     assert torch.allclose(mine.norm(dim=-1), queries.norm(dim=-1), atol=1e-5)
 
 
+def test_a_quarter_turn_by_hand() -> None:
+    vector, quarter = torch.tensor([[1.0, 2.0, 3.0, 4.0]]), torch.tensor([[math.pi / 2, 0.0]])  # the first pair only
+    turned = ours.rotate(vector, quarter.cos(), quarter.sin())
+    assert torch.allclose(turned, torch.tensor([[-2.0, 1.0, 3.0, 4.0]]), atol=1e-6)
+    turned = ours.rotate(vector, quarter.cos(), quarter.sin(), "half")
+    assert torch.allclose(turned, torch.tensor([[-3.0, 2.0, 1.0, 4.0]]), atol=1e-6)
+
+
+@pytest.mark.parametrize("layout", ["interleaved", "half"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_rotation_keeps_dtype_input_and_gradient(layout: ours.Layout, dtype: torch.dtype) -> None:
+    vectors = torch.randn(2, 3, 5, 8, generator=SEED).to(dtype).requires_grad_()
+    kept, angles = vectors.detach().clone(), ours.rope_angles(torch.arange(5), ours.frequencies(8))
+    turned = ours.rotate(vectors, *angles, layout)
+    assert turned.dtype == dtype and turned.shape == vectors.shape and torch.equal(vectors.detach(), kept)
+    weights = torch.randn(2, 3, 5, 8, generator=SEED).to(dtype)
+    (turned * weights).sum().backward()
+    back = ours.rotate(weights, angles[0], -angles[1], layout)  # the transpose of a turn is the turn back
+    assert torch.allclose(vectors.grad, back, atol=0.05 if dtype == torch.bfloat16 else 1e-5)
+
+
+def test_rotation_of_views_that_are_not_contiguous() -> None:
+    stored = torch.randn(2, 7, 3, 4, 16, generator=SEED)  # (B, T, 3, heads, d/h), as a joint projection gives it
+    queries = stored.permute(2, 0, 3, 1, 4)[0]
+    angles = ours.rope_angles(torch.arange(7), ours.frequencies(16))
+    for layout in ("interleaved", "half"):
+        assert torch.equal(ours.rotate(queries, *angles, layout), ours.rotate(queries.contiguous(), *angles, layout))
+    odd = torch.randn(5, 9, generator=SEED)[:, 1:]  # starts in the middle of a pair
+    angles = ours.rope_angles(torch.arange(5), ours.frequencies(8))
+    assert torch.equal(ours.rotate(odd, *angles), ours.rotate(odd.contiguous(), *angles))
+
+
 def test_gptj_and_llama_agree_after_the_permutation_and_only_then() -> None:
     from transformers.models.gptj.modeling_gptj import apply_rotary_pos_emb as gptj
     from transformers.models.llama.modeling_llama import apply_rotary_pos_emb as llama
@@ -101,23 +141,34 @@ def test_gptj_and_llama_agree_after_the_permutation_and_only_then() -> None:
     assert (for_q @ for_k.mT - scores).abs().max() > 1
 
 
-@given(st.integers(0, 60), st.integers(0, 60), st.integers(-20, 20))
-def test_scores_depend_on_the_offset_only(m: int, n: int, shift: int) -> None:
+def test_llama_turns_by_the_same_angles_but_loses_them_far_out() -> None:
+    from transformers.models.llama.modeling_llama import LlamaConfig, LlamaRotaryEmbedding
+
+    module, speed = LlamaRotaryEmbedding(LlamaConfig(hidden_size=64, num_attention_heads=4)), ours.frequencies(16)
+    for start, near in ((0, True), (1_000_000, False)):
+        where = torch.arange(start, start + 100)
+        theirs = module(torch.zeros(1), where[None])
+        mine = ours.rope_angles(where, speed)
+        exact = [math.cos(place * speed[1].item()) for place in range(start, start + 100)]
+        assert torch.allclose(mine[0][:, 1], torch.tensor(exact), atol=1e-6)
+        for each, other in zip(mine, theirs, strict=True):
+            assert torch.allclose(torch.cat([each, each], -1), other[0], atol=1e-4) == near
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(-20, 20), st.sampled_from(["interleaved", "half"]))
+def test_scores_depend_on_the_offset_only(m: int, n: int, shift: int, layout: ours.Layout) -> None:
     query, key = (torch.randn(1, 8, generator=torch.Generator().manual_seed(i), dtype=torch.float64) for i in (1, 2))
 
-    def score(a: int, b: int) -> float:
-        pairs = [torch.view_as_complex(each.unflatten(-1, (-1, 2))) for each in (query, key)]
-        turn = [torch.polar(torch.ones(4, dtype=torch.float64), place * ours.frequencies(8)) for place in (a, b)]
-        return (pairs[0] * turn[0] * (pairs[1] * turn[1]).conj()).sum().real.item()
+    def turned(vector: torch.Tensor, place: int) -> torch.Tensor:
+        angles = ours.rope_angles(torch.tensor([place]), ours.frequencies(8), dtype=torch.float64)
+        return ours.rotate(vector, *angles, layout)
 
-    mine = [
-        (
-            ours.rotate(query, *(a.double() for a in ours.rope_angles(torch.tensor([p]), ours.frequencies(8))))
-            * ours.rotate(key, *(a.double() for a in ours.rope_angles(torch.tensor([q]), ours.frequencies(8))))
-        ).sum()
-        for p, q in ((m, n), (m + shift, n + shift))
-    ]
-    assert abs(mine[0] - mine[1]) < 1e-4 and abs(mine[0] - score(m, n)) < 1e-4
+    here, there = ((turned(query, m + by) * turned(key, n + by)).sum() for by in (0, shift))
+    assert abs(here - there) < 1e-12
+    if layout == "interleaved":
+        pairs = [torch.view_as_complex(each.unflatten(-1, (-1, 2))) for each in (query, key)]
+        turn = torch.polar(torch.ones(4, dtype=torch.float64), (m - n) * ours.frequencies(8))
+        assert abs(here - (pairs[0] * turn * pairs[1].conj()).sum().real) < 1e-12
 
 
 def test_bloom_has_the_same_slopes_for_any_number_of_heads() -> None:
@@ -131,6 +182,20 @@ def test_bloom_has_the_same_slopes_for_any_number_of_heads() -> None:
     assert (ours.alibi_slopes(12) - naive).abs().max() > 0.1
 
 
+def test_blooms_bias_counts_from_the_left_and_is_ours_after_the_softmax() -> None:
+    from transformers.models.bloom.modeling_bloom import build_alibi_tensor
+
+    for heads in (8, 12):
+        theirs = build_alibi_tensor(torch.ones(1, 6), heads, torch.float32)  # (heads, 1, T): keys only
+        mine, later = ours.alibi_bias(heads, 6), torch.ones(6, 6, dtype=torch.bool).triu(1)
+        scores = torch.randn(heads, 6, 6, generator=SEED)
+        assert (theirs - mine).abs().max() > 1
+        weights = [(scores + bias).masked_fill(later, -torch.inf).softmax(-1) for bias in (mine, theirs)]
+        assert torch.allclose(*weights, atol=1e-6)
+        both_ways = [(scores + bias).softmax(-1) for bias in (mine, theirs)]  # without the mask they do differ
+        assert not torch.allclose(*both_ways, atol=0.1)
+
+
 def test_alibi_by_hand() -> None:
     bias = ours.alibi_bias(2, 3)  # slopes 1/16 and 1/256
     assert bias[0].tolist() == [[0, -1 / 16, -2 / 16], [-1 / 16, 0, -1 / 16], [-2 / 16, -1 / 16, 0]]
@@ -139,12 +204,56 @@ def test_alibi_by_hand() -> None:
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_t5_has_the_same_buckets(bidirectional: bool) -> None:
+@pytest.mark.parametrize(("num_buckets", "max_distance"), [(32, 128), (8, 20), (16, 64), (64, 1000), (4, 3)])
+def test_t5_has_the_same_buckets(bidirectional: bool, num_buckets: int, max_distance: int) -> None:
     from transformers.models.t5.modeling_t5 import T5Attention
 
-    relative = ours.distances(400, 400)
-    theirs = T5Attention._relative_position_bucket(relative, bidirectional, 32, 128)
-    assert torch.equal(ours.t5_bucket(relative, bidirectional=bidirectional), theirs)
+    for relative in (ours.distances(400, 400), torch.tensor([-(10**6), -5000, 5000, 10**6])):
+        theirs = T5Attention._relative_position_bucket(relative, bidirectional, num_buckets, max_distance)
+        mine = ours.t5_bucket(relative, num_buckets=num_buckets, max_distance=max_distance, bidirectional=bidirectional)
+        assert torch.equal(mine, theirs)
+
+
+def test_t5_buckets_by_hand() -> None:
+    ask = {"num_buckets": 8, "max_distance": 16}
+    away = torch.tensor([0, 1, 2, 3, 4, 7, 8, 15, 16, 99])
+    # causal: 0..3 exact, then 4 buckets to 16, each sqrt(2) times as far as the last: 4, 5.7, 8, 11.3
+    assert ours.t5_bucket(-away, bidirectional=False, **ask).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 7, 7]
+    assert ours.t5_bucket(away, bidirectional=False, **ask).tolist() == [0] * 10  # what comes later is not told apart
+    # both ways: 0 and 1 exact, then 2 buckets to 16: 2, 5.7; the same again, plus 4, for what comes later
+    assert ours.t5_bucket(-away, **ask).tolist() == [0, 1, 2, 2, 2, 3, 3, 3, 3, 3]
+    assert ours.t5_bucket(away, **ask).tolist() == [0, 5, 6, 6, 6, 7, 7, 7, 7, 7]
+
+
+def stretched(kind: str, **more: float) -> torch.Tensor:
+    """The frequencies of transformers for a head of 64 trained on 256 positions."""
+    from transformers import LlamaConfig
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    told = {"rope_type": kind, "rope_theta": 10_000.0, "factor": 4.0}
+    if kind == "yarn":
+        told["original_max_position_embeddings"] = 256
+    config = LlamaConfig(
+        hidden_size=64, num_attention_heads=1, head_dim=64, max_position_embeddings=256, rope_parameters=told
+    )
+    return ROPE_INIT_FUNCTIONS[kind](config, **more)[0].double()
+
+
+def test_transformers_scales_alike_but_for_the_ramp_of_yarn() -> None:
+    ask, plain = {"factor": 4.0, "trained_len": 256}, ours.frequencies(64)
+    assert torch.allclose(ours.scaled_frequencies(64, scaling="linear", **ask), stretched("linear"), rtol=1e-6)
+    # "dynamic" raises the base with the length; at 7/4 of 256 by 4, as "ntk" does at once
+    assert torch.allclose(
+        ours.scaled_frequencies(64, scaling="ntk", **ask), stretched("dynamic", seq_len=448), rtol=1e-5
+    )
+    mine, theirs = ours.scaled_frequencies(64, scaling="yarn", **ask), stretched("yarn")
+    # both keep the fast pairs and divide the slow ones by 4; between, the paper's ramp is straight in turns
+    # (equation 18), theirs in the number of the pair: other numbers for the pairs that turn 1 to 32 times
+    turns = 256 * plain / (2 * math.pi)
+    assert torch.allclose(mine[turns > 40], theirs[turns > 40], rtol=1e-6)
+    assert torch.allclose(mine[turns < 0.7], theirs[turns < 0.7], rtol=1e-6)
+    between = (turns > 2) & (turns < 20)
+    assert bool(((mine / theirs - 1).abs()[between] > 0.05).all())
 
 
 def test_scalings_by_their_definition() -> None:
