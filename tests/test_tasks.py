@@ -1,52 +1,144 @@
-"""The order task is what it says, and a model that cannot see order stays at chance."""
+"""The tasks are what they say, models side by side are models alone, and what cannot see order stays at chance."""
 
 import pytest
 import torch
 
-from helpers.tasks import FIRST, SECOND, OrderModel, accuracy, order_batch, train_order
+from helpers.attention import SCHEMES, Block
+from helpers.positions import LearnedPositions, SinusoidalPositions, scaled_frequencies
+from helpers.tasks import FIRST, IGNORED, LATEST, ORDER, RECALL, SECOND, VALUES, Entry, Runners, Task, race, right
+
+ALL = [Entry(scheme, causal) for scheme in SCHEMES for causal in (False, True)]
 
 
-def test_the_labels_are_the_order() -> None:
-    token_ids, labels = order_batch(500, 9, 6, torch.Generator().manual_seed(1))
-    for text, label in zip(token_ids.tolist(), labels.tolist(), strict=True):
+def texts(task: Task, batch: int, length: int, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    return task.batch(batch, length, torch.Generator().manual_seed(seed))
+
+
+def test_order_asks_which_of_two_comes_first() -> None:
+    token_ids, answers = texts(ORDER, 500, 9)
+    for text, answer in zip(token_ids.tolist(), answers.flatten().tolist(), strict=True):
         assert text.count(FIRST) == text.count(SECOND) == 1
-        assert (text.index(FIRST) < text.index(SECOND)) == bool(label)
-    assert 0.4 < labels.mean() < 0.6 and token_ids.max() == 5
+        assert (text.index(FIRST) < text.index(SECOND)) == bool(answer)
+    assert 0.4 < answers.float().mean() < 0.6 and token_ids.max() == ORDER.vocab_size - 1
 
 
-@pytest.mark.parametrize(("length", "vocab_size"), [(1, 8), (12, 2)])
-def test_a_task_that_cannot_be_is_refused(length: int, vocab_size: int) -> None:
-    with pytest.raises(ValueError, match="length >= 2"):
-        order_batch(4, length, vocab_size, torch.Generator())
+def test_latest_asks_for_the_last_value_of_a_key() -> None:
+    for text, answers in zip(*(t.tolist() for t in texts(LATEST, 50, 20)), strict=True):
+        seen: dict[int, int] = {}
+        for token, answer in zip(text, answers, strict=True):
+            assert answer == seen.get(token // VALUES, IGNORED)
+            seen[token // VALUES] = token % VALUES
+
+
+def test_recall_asks_for_the_token_three_places_before() -> None:
+    for text, answers in zip(*(t.tolist() for t in texts(RECALL, 50, 10)), strict=True):
+        assert answers == [IGNORED] * 3 + text[:-3]
+
+
+@pytest.mark.parametrize(("task", "length"), [(ORDER, 1), (LATEST, 1), (RECALL, 3)])
+def test_a_text_too_short_is_refused(task: Task, length: int) -> None:
+    with pytest.raises(ValueError, match="needs texts of at least"):
+        texts(task, 4, length)
+
+
+def alone(models: Runners, number: int, token_ids: torch.Tensor) -> torch.Tensor:
+    """The scores of one of the models, built of nn.Module's parts: an independent way to the same numbers."""
+    entry, weights = models.entries[number], models.weights
+    d_model = weights["words"].shape[-1]
+    block = Block(d_model, models.num_heads, entry.scheme, causal=entry.causal)
+    rank = number - models.places[entry.scheme].start
+    with torch.no_grad():
+        for layer, name in (
+            (block.attention.project, "project"),
+            (block.attention.out, "out"),
+            (block.network[0], "up"),
+            (block.network[2], "down"),
+        ):
+            layer.weight.copy_(weights[name][number].T)
+            layer.bias.zero_()
+        vectors = weights["words"][number][token_ids]
+        if entry.scheme == "t5":
+            block.attention.bucket_bias.weight.copy_(weights["t5"][rank])
+        if entry.scheme == "learned":
+            table = LearnedPositions(weights["learned"].shape[1], d_model)
+            next(table.parameters()).copy_(weights["learned"][rank])
+            vectors = table(vectors)
+        if entry.scheme == "sinusoidal":
+            vectors = SinusoidalPositions(len(models.sinusoids), d_model)(vectors)
+        vectors = block(vectors)
+        if models.one_answer:
+            vectors = vectors.mean(dim=1, keepdim=True)
+        return vectors @ weights["answer"][number]
+
+
+@pytest.mark.parametrize("task", [ORDER, LATEST])
+def test_models_side_by_side_are_models_alone(task: Task) -> None:
+    models = race(task, ALL, length=8, steps=3)
+    token_ids, _ = texts(task, 5, 11)
+    for number in range(len(ALL)):
+        assert torch.allclose(models(token_ids)[number], alone(models, number, token_ids), atol=1e-5), ALL[number]
+
+
+def test_a_model_learns_beside_others_what_it_learns_alone() -> None:
+    together = race(LATEST, ALL, length=8, steps=5)
+    for number in (1, 6):
+        single = race(LATEST, [ALL[number]], length=8, steps=5)
+        token_ids, _ = texts(LATEST, 4, 8)
+        assert torch.allclose(together(token_ids)[number], single(token_ids)[0], atol=1e-4)
 
 
 def test_without_positions_the_bag_decides() -> None:
-    model = OrderModel(8, 16, 2).double()
-    token_ids, _ = order_batch(20, 12, 8, torch.Generator().manual_seed(2))
-    assert torch.allclose(model(token_ids), model(token_ids.flip(1)), atol=1e-12)
-    assert not torch.allclose(OrderModel(8, 16, 2, causal=True).double()(token_ids), model(token_ids))
+    models = Runners(ORDER, [Entry("none"), Entry("alibi"), Entry("alibi", causal=True), Entry("rope")]).double()
+    token_ids, _ = texts(ORDER, 20, 12)
+    forwards, backwards = models(token_ids), models(token_ids.flip(1))
+    same = [torch.allclose(one, other, atol=1e-6) for one, other in zip(forwards, backwards, strict=True)]
+    assert same == [True, True, False, False]  # a distance is the same both ways, a mask and a turn are not
+
+
+def test_stretched_angles_reach_the_model() -> None:
+    models = race(RECALL, [Entry("none"), Entry("rope")], length=8, steps=2)
+    token_ids, _ = texts(RECALL, 4, 8)
+    before = models(token_ids)
+    models.turn_by(scaled_frequencies(8, scaling="linear", factor=4))
+    assert torch.equal(models(token_ids)[0], before[0]) and not torch.allclose(models(token_ids)[1], before[1])
+
+
+@pytest.mark.parametrize(
+    ("entries", "sizes", "says"),
+    [
+        ([], {}, "need a scheme"),
+        ([Entry("rotary")], {}, "rotary"),
+        ([Entry("none"), Entry("rope"), Entry("none")], {}, "stand together"),
+        ([Entry("none")], {"d_model": 6, "num_heads": 2}, "2 heads"),
+    ],
+)
+def test_a_race_that_cannot_be_is_refused(entries: list[Entry], sizes: dict, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Runners(ORDER, entries, **sizes)
+
+
+@pytest.mark.parametrize("scheme", ["learned", "sinusoidal"])
+def test_a_text_longer_than_the_table_is_refused(scheme: str) -> None:
+    models = Runners(ORDER, [Entry(scheme)], max_len=16)
+    with pytest.raises(ValueError, match="position 16 is outside a table of 16"):
+        models(torch.zeros(1, 17, dtype=torch.int64))
+
+
+def test_the_same_seeds_give_the_same_models_and_leave_the_global_generator_alone() -> None:
+    before, counted = torch.random.get_rng_state(), []
+    one, two = (
+        race(ORDER, [Entry("none", seed=s) for s in (0, 1)], length=6, steps=3, told=lambda: counted.append(1))
+        for _ in "ab"
+    )
+    assert torch.equal(torch.random.get_rng_state(), before) and len(counted) == 6
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+    assert not torch.equal(one.weights["words"][0], one.weights["words"][1])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("scheme", "causal", "learns"),
-    [
-        ("none", False, False),
-        ("alibi", False, False),
-        ("none", True, True),
-        ("learned", False, True),
-        ("rope", False, True),
-    ],
-)
-def test_who_learns_the_order(scheme: str, causal: bool, learns: bool) -> None:
-    model = train_order(scheme, causal=causal)
-    share = accuracy(model, *order_batch(500, 12, 8, torch.Generator().manual_seed(3)))
-    assert share > 0.95 if learns else 0.4 < share < 0.6
-
-
-def test_the_same_seed_gives_the_same_model_and_leaves_the_global_generator_alone() -> None:
-    before = torch.random.get_rng_state()
-    counted = []
-    one, two = (train_order("none", steps=3, told=lambda: counted.append(1)) for _ in range(2))
-    assert torch.equal(torch.random.get_rng_state(), before) and len(counted) == 6
-    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+def test_who_learns_the_order() -> None:
+    models = race(ORDER, ALL, length=12)
+    shares = dict(zip([(entry.scheme, entry.causal) for entry in ALL], right(models, ORDER, 12).tolist(), strict=True))
+    for (scheme, causal), share in shares.items():
+        sees = causal or scheme not in ("none", "alibi")
+        assert share > 0.95 if sees else 0.4 < share < 0.6, (scheme, causal, share)
