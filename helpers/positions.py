@@ -31,6 +31,11 @@ def _positive(value: float, name: str) -> None:
         raise ValueError(f"{name} must be a positive number, got {value}")
 
 
+def _known(layout: str) -> None:
+    if layout not in ("interleaved", "half"):
+        raise ValueError(f"layout must be 'interleaved' or 'half', got {layout!r}")
+
+
 # ---------------------------------------------------------------- added: a table of positions
 
 
@@ -112,31 +117,21 @@ def sinusoids(
         ValueError: an odd width, a negative length, an unknown layout.
     """
     _length(max_len, "max_len")
+    _known(layout)
     speed = frequencies(d_model, base)  # (d/2,)
     if half_minus_one:
         half = d_model // 2
         speed = base ** (-torch.arange(half, dtype=torch.float64) / max(half - 1, 1))
-    angles = torch.arange(max_len, dtype=torch.float64)[:, None] * speed  # (max_len, d/2)
-    return _join(angles.sin(), angles.cos(), layout).float()
-
-
-def _join(first: Tensor, second: Tensor, layout: Layout) -> Tensor:
-    """Two halves (…, d/2) as one (…, d): pair by pair, or one behind the other."""
-    if layout == "interleaved":
-        return torch.stack([first, second], dim=-1).flatten(-2)
-    if layout == "half":
-        return torch.cat([first, second], dim=-1)
-    raise ValueError(f"layout must be 'interleaved' or 'half', got {layout!r}")
-
-
-def _split(vectors: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
-    """The inverse of :func:`_join`."""
-    if layout == "interleaved":
-        return vectors[..., 0::2], vectors[..., 1::2]
-    if layout == "half":
-        half = vectors.shape[-1] // 2
-        return vectors[..., :half], vectors[..., half:]
-    raise ValueError(f"layout must be 'interleaved' or 'half', got {layout!r}")
+    # A position is a far step and a near one, and to move is to turn: only 2 sqrt(max_len) rows need sines and cosines,
+    # every other row is a product of two of them, in float64 too; block by block, to hold little of it at a time.
+    one, step = torch.ones(1, dtype=torch.float64), math.isqrt(max(max_len - 1, 0)) + 1
+    far, near = (torch.arange(*each, dtype=torch.float64)[:, None] * speed for each in ((0, max_len, step), (step,)))
+    far, near = 1j * torch.polar(one, -far), torch.polar(one, -near)  # i e^(-i a) = sin a + i cos a
+    table = torch.empty(len(far), step, d_model)
+    pairs = table.unflatten(-1, (-1, 2)) if layout == "interleaved" else table.unflatten(-1, (2, -1)).mT  # (…, d/2, 2)
+    for block, turn in zip(pairs, far, strict=True):
+        block.copy_(torch.view_as_real(turn * near))
+    return table.flatten(0, 1)[:max_len]
 
 
 def to_half(width: int) -> Tensor:
@@ -224,17 +219,28 @@ def rotate(vectors: Tensor, cos: Tensor, sin: Tensor, layout: Layout = "interlea
         layout: "interleaved" pairs dimensions (0, 1), (2, 3), … (the paper, GPT-J); "half" pairs (0, d/2), … (Llama).
 
     Raises:
-        ValueError: an odd width, or angles for another length or width.
+        ValueError: whole numbers, an odd width, angles for another length or width, an unknown layout.
     """
+    _known(layout)
     _even(vectors.shape[-1], "head_dim")
+    if not vectors.is_floating_point():
+        raise ValueError(f"vectors must hold floats, got {vectors.dtype}: a turned whole number is none")
     if cos.shape != (vectors.shape[-2], vectors.shape[-1] // 2) or sin.shape != cos.shape:
         raise ValueError(
             f"vectors {tuple(vectors.shape)} need cos and sin of shape {(vectors.shape[-2], vectors.shape[-1] // 2)}, "
             f"got {tuple(cos.shape)} and {tuple(sin.shape)}"
         )
-    cos, sin = cos.to(vectors.dtype), sin.to(vectors.dtype)
-    first, second = _split(vectors, layout)
-    return _join(first * cos - second * sin, first * sin + second * cos, layout)
+    wide = torch.promote_types(vectors.dtype, torch.float32)  # half precision is turned in single
+    cos, sin = cos.to(wide), sin.to(wide)
+    if layout == "interleaved":  # a pair is one complex number, to turn it a product with cos + i sin
+        pairs = vectors.to(wide).unflatten(-1, (-1, 2)).clone(memory_format=torch.contiguous_format)
+        turned = torch.view_as_real(torch.view_as_complex(pairs).mul_(torch.complex(cos, sin))).flatten(-2)
+    else:
+        first, second = vectors.to(wide).chunk(2, dim=-1)
+        turned = torch.cat(
+            [torch.addcmul(first * cos, second, sin, value=-1), torch.addcmul(first * sin, second, cos)], dim=-1
+        )
+    return turned.to(vectors.dtype)
 
 
 # ---------------------------------------------------------------- biases on the scores
@@ -266,7 +272,7 @@ def distances(query_len: int, key_len: int) -> Tensor:
     _length(query_len, "query_len")
     if query_len > key_len:
         raise ValueError(f"{query_len} queries cannot end {key_len} keys; query_len is at most key_len")
-    return torch.arange(key_len)[None, :] - torch.arange(key_len - query_len, key_len)[:, None]
+    return torch.arange(key_len) - torch.arange(key_len - query_len, key_len).unsqueeze(1)
 
 
 def alibi_bias(num_heads: int, query_len: int, key_len: int | None = None) -> Tensor:
@@ -275,7 +281,7 @@ def alibi_bias(num_heads: int, query_len: int, key_len: int | None = None) -> Te
     A distance is no direction: before and after get the same bias, so a bidirectional model learns no order from it.
     """
     away = distances(query_len, query_len if key_len is None else key_len).abs()
-    return -alibi_slopes(num_heads)[:, None, None] * away
+    return -alibi_slopes(num_heads).view(-1, 1, 1) * away
 
 
 def t5_bucket(
@@ -292,16 +298,14 @@ def t5_bucket(
     """
     if num_buckets < (4 if bidirectional else 2) or num_buckets % 2:
         raise ValueError(f"num_buckets must be even and large enough to split, got {num_buckets}")
-    bucket = torch.zeros_like(relative, dtype=torch.int64)
-    if bidirectional:
-        num_buckets //= 2
-        bucket += (relative > 0) * num_buckets
-        away = relative.abs()
-    else:
-        away = (-relative).clamp(min=0)
-    exact = num_buckets // 2
+    buckets = num_buckets // 2 if bidirectional else num_buckets  # for one direction
+    exact = buckets // 2
     if max_distance <= exact:
         raise ValueError(f"max_distance must be above the {exact} exact buckets, got {max_distance}")
-    share = torch.log(away.clamp(min=1).float() / exact) / math.log(max_distance / exact)
-    far = (exact + (share * (num_buckets - exact)).long()).clamp(max=num_buckets - 1)
-    return bucket + torch.where(away < exact, away, far)
+    away = torch.arange(max_distance + 1)  # farther than this there is nothing new
+    share = torch.log(away.clamp(min=1) / exact) / math.log(max_distance / exact)
+    far = (exact + (share * (buckets - exact)).long()).clamp(max=buckets - 1)
+    before = torch.where(away < exact, away, far)
+    after = before[1:] + buckets if bidirectional else torch.zeros_like(before[1:])
+    table = torch.cat([before.flip(0), after]).to(relative.device)  # -max_distance … max_distance
+    return table.take(relative.long().clamp(-max_distance, max_distance) + max_distance)

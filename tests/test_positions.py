@@ -75,19 +75,50 @@ def test_angles_do_not_lose_precision_far_out() -> None:
     assert abs(ours.sinusoids(131_072, 4)[-1, 2] - math.sin(1310.71)) < 1e-6 < abs(coarse - math.sin(1310.71))
 
 
+@given(st.integers(0, 300), st.sampled_from([2, 4, 10, 64]), st.sampled_from(["interleaved", "half"]), st.booleans())
+def test_every_row_is_the_formula(length: int, width: int, layout: ours.Layout, half_minus_one: bool) -> None:
+    """However the table is built, its rows are sines and cosines of position × frequency, rounded once."""
+    speed = ours.frequencies(width)
+    if half_minus_one:
+        speed = 10_000.0 ** -torch.linspace(0, width > 2, width // 2, dtype=torch.float64)
+    angles = torch.arange(length, dtype=torch.float64)[:, None] * speed
+    wanted = torch.empty(length, width, dtype=torch.float64)
+    if layout == "interleaved":
+        wanted[:, 0::2], wanted[:, 1::2] = angles.sin(), angles.cos()
+    else:
+        wanted[:, : width // 2], wanted[:, width // 2 :] = angles.sin(), angles.cos()
+    table = ours.sinusoids(length, width, layout=layout, half_minus_one=half_minus_one)
+    assert table.shape == (length, width) and table.dtype == torch.float32 and table.is_contiguous()
+    assert torch.allclose(table.double(), wanted, rtol=0, atol=6e-8)
+
+
+def one_by_one(vectors: torch.Tensor, where: torch.Tensor, speed: torch.Tensor) -> torch.Tensor:
+    """RoPE in plain Python, number by number, in double precision."""
+    turned = torch.empty_like(vectors, dtype=torch.float64)
+    for *head, t, i in torch.cartesian_prod(*(torch.arange(n) for n in (*vectors.shape[:-1], len(speed)))).tolist():
+        a, b = vectors[(*head, t)][2 * i : 2 * i + 2].tolist()
+        angle = where[t].item() * speed[i].item()
+        turned[(*head, t)][2 * i] = a * math.cos(angle) - b * math.sin(angle)
+        turned[(*head, t)][2 * i + 1] = a * math.sin(angle) + b * math.cos(angle)
+    return turned
+
+
 def complex_rotation(vectors: torch.Tensor, where: torch.Tensor, speed: torch.Tensor) -> torch.Tensor:
-    """RoPE as one multiplication by e^(i m f): an oracle that shares no line with ours."""
+    """RoPE as one multiplication by e^(i m f)."""
     pairs = torch.view_as_complex(vectors.double().unflatten(-1, (-1, 2)).contiguous())
     turn = torch.polar(torch.ones(1, dtype=torch.float64), where.double()[:, None] * speed)
-    return torch.view_as_real(pairs * turn).flatten(-2).float()
+    return torch.view_as_real(pairs * turn).flatten(-2)
 
 
-def test_rope_is_complex_multiplication() -> None:
+def test_rope_is_complex_multiplication_in_either_layout() -> None:
     queries, where = torch.randn(2, 3, 20, 16, generator=SEED), torch.arange(100, 120)
-    speed = ours.frequencies(16)
-    mine = ours.rotate(queries, *ours.rope_angles(where, speed))
-    assert torch.allclose(mine, complex_rotation(queries, where, speed), atol=1e-5)
-    assert torch.allclose(mine.norm(dim=-1), queries.norm(dim=-1), atol=1e-5)
+    speed, order, back = ours.frequencies(16), ours.to_half(16), ours.to_interleaved(16)
+    angles, theirs = ours.rope_angles(where, speed), complex_rotation(queries, where, speed)
+    assert torch.allclose(one_by_one(queries, where, speed), theirs, atol=1e-12)
+    for mine in (ours.rotate(queries, *angles), ours.rotate(queries[..., order], *angles, "half")[..., back]):
+        assert torch.allclose(mine.double(), theirs, atol=1e-5)
+        assert torch.allclose(mine.norm(dim=-1), queries.norm(dim=-1), atol=1e-5)
+    assert not torch.allclose(ours.rotate(queries, *angles, "half").double(), theirs, atol=0.1)
 
 
 def test_a_quarter_turn_by_hand() -> None:
@@ -289,6 +320,8 @@ def test_fixed_tables_follow_the_model_and_are_not_saved() -> None:
         (lambda: ours.SinusoidalPositions(4, 8)(torch.zeros(1, 5, 8)), "raise max_len or shorten"),
         (lambda: ours.rotate(torch.zeros(5, 7), torch.zeros(5, 3), torch.zeros(5, 3)), "head_dim must be even"),
         (lambda: ours.rotate(torch.zeros(5, 8), torch.zeros(4, 4), torch.zeros(4, 4)), r"need cos and sin .*\(5, 4\)"),
+        (lambda: ours.rotate(torch.zeros(5, 8).long(), torch.zeros(5, 4), torch.zeros(5, 4)), "must hold floats, got"),
+        (lambda: ours.rotate(torch.zeros(5, 8), torch.zeros(5, 4), torch.zeros(5, 4), "mixed"), "layout must be"),
         (lambda: ours.alibi_slopes(0), "at least 1"),
         (lambda: ours.distances(5, 4), "cannot end"),
         (lambda: ours.alibi_bias(2, -1), "negative"),
