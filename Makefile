@@ -20,8 +20,8 @@ quick:  ## The tests of the inner loop, under a minute
 refresh:  ## Execute the notebooks anew and store their outputs (ARGS=06 for one)
 	@$(RUN) -m tests.refresh $(ARGS)
 
-bench:  ## Measure, and write the table of the README
-	@$(RUN) -m tests.bench
+bench:  ## Measure, and write the tables of the README (ARGS=positions for one)
+	@$(RUN) -m tests.bench $(ARGS)
 
 badges:  ## Point the launch links at a repository: make badges REPO=owner/name
 	@$(RUN) -m helpers.badges "$(REPO)"

@@ -258,9 +258,11 @@ def alibi_slopes(num_heads: int) -> Tensor:
     if num_heads < 1:
         raise ValueError(f"num_heads must be at least 1, got {num_heads}")
     below = 2 ** int(math.log2(num_heads))
-    slopes = [2 ** (-8 * i / below) for i in range(1, below + 1)]
-    slopes += [2 ** (-4 * i / below) for i in range(1, 2 * (num_heads - below), 2)]
-    return torch.tensor(slopes)
+    slopes = torch.logspace(-8 / below, -8, below, base=2.0, dtype=torch.float64)
+    if extra := num_heads - below:
+        last = -4 * (2 * extra - 1) / below
+        slopes = torch.cat([slopes, torch.logspace(-4 / below, last, extra, base=2.0, dtype=torch.float64)])
+    return slopes.float()
 
 
 def distances(query_len: int, key_len: int) -> Tensor:
@@ -280,7 +282,7 @@ def alibi_bias(num_heads: int, query_len: int, key_len: int | None = None) -> Te
 
     A distance is no direction: before and after get the same bias, so a bidirectional model learns no order from it.
     """
-    away = distances(query_len, query_len if key_len is None else key_len).abs()
+    away = distances(query_len, query_len if key_len is None else key_len).abs_()
     return -alibi_slopes(num_heads).view(-1, 1, 1) * away
 
 

@@ -1,7 +1,8 @@
-"""Measure the course: ``make bench`` writes ``.artefacts/bench.json`` and the table of the README.
+"""Measure the course: ``make bench`` writes ``.artefacts/bench.json`` and the tables of the README.
 
 Figures are measured in Chromium, from a slider's event to the new pixels, beside the same figure made with
 ``interact`` and inline matplotlib, in one run, here and over a slow link. Only ratios travel between machines.
+``make bench ARGS=positions`` measures that part alone.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import sync_playwright
 
+from tests import bench_positions
 from tests.__main__ import ALL_NOTEBOOKS, NBVAL
 from tests.browser.lab import Lab, free_port, launch, serve
 from tests.refresh import METADATA, ROOT, lessons
 
 STEPS, REMOTE_STEPS, LONG = 40, 8, 500
 ROUND_TRIP_S, BITS_PER_S = 0.080, 10e6
-START, END = "<!-- bench -->", "<!-- /bench -->"
 LONG_RUN = ("06_positional_embeddings", "live")  # whose first figure is driven for long
 RSS = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 
@@ -327,16 +328,36 @@ def _both(measured: dict[str, float] | None) -> str:
     return f"{measured['median_ms']:.0f} / {measured['p95_ms']:.0f}" if measured else "–"
 
 
-def main() -> None:
-    result = measure()
-    (ROOT / ".artefacts").mkdir(exist_ok=True)
-    (ROOT / ".artefacts" / "bench.json").write_text(json.dumps(result, indent=2) + "\n")
-    text = table(result)
+def publish(name: str, text: str) -> None:
+    """Put a text between the markers of this name in the README, and print it.
+
+    Raises:
+        ValueError: the README has no such markers.
+    """
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     readme = ROOT / "README.md"
-    new = re.sub(f"{START}.*?{END}", lambda _: f"{START}\n{text}\n{END}", readme.read_text(), flags=re.DOTALL)
-    readme.write_text(new)
+    new, places = re.subn(
+        f"{start}.*?{end}", lambda _: f"{start}\n{text}\n{end}", readme.read_text("utf-8"), flags=re.DOTALL
+    )
+    if places != 1:
+        raise ValueError(f"the README has {places} places between {start} and {end}, one is needed")
+    readme.write_text(new, "utf-8")
     print(text)
 
 
+PARTS = {"bench": (measure, table), "positions": (bench_positions.bench, bench_positions.report)}
+
+
+def main(names: list[str]) -> None:
+    if unknown := [name for name in names if name not in PARTS]:
+        sys.exit(f"no part is called {', '.join(unknown)}; there are: {', '.join(PARTS)}")
+    (ROOT / ".artefacts").mkdir(exist_ok=True)
+    for name in names or PARTS:
+        run, tell = PARTS[name]
+        result = run()
+        (ROOT / ".artefacts" / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
+        publish(name, tell(result))
+
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
