@@ -199,10 +199,10 @@ def race(
     batch: int = 32,
     lr: float = 1e-2,
     seed: int = 0,
-    told: Callable[[], None] | None = None,
+    told: Callable[[Runners], None] | None = None,
     **sizes: int,
 ) -> Runners:
-    """Train all entries on the same texts of one length; ``told`` is called after every step.
+    """Train all entries on the same texts of one length; ``told`` hears of the models after every step.
 
     Each model has a loss and weights of its own: beside the others it learns what it would learn alone.
 
@@ -221,7 +221,7 @@ def race(
         loss.backward()
         optimizer.step()
         if told is not None:
-            told()
+            told(models)
     return models.eval()
 
 
