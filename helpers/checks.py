@@ -18,7 +18,11 @@ _LONGEST = 160  # characters of a learner's value or message that a line quotes
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong answer that people really give, and what to tell them. ``wrong`` is a value or a function."""
+    """A wrong answer that people really give, and what to tell them.
+
+    ``wrong`` is a value or a function; where an exercise has ``results``, what comes out instead in its
+    first cases, a value or the type of an error each.
+    """
 
     wrong: Any
     says: str
@@ -32,6 +36,7 @@ class Exercise:
         id: lesson and name, ``"01.lookup"``.
         reference: the right value, or a right function.
         cases: for a function, the arguments it is tried on, one tuple a case; each call gets copies of its own.
+        results: what must come out, one a case, where there is no ``reference`` to ask (``reference`` is left out).
         mistakes: wrong answers recognised by what they return.
         raises: calls that must fail: (arguments, error type or types, what to say when they do not).
         tolerance: largest absolute and relative difference of floating-point values.
@@ -39,8 +44,9 @@ class Exercise:
     """
 
     id: str
-    reference: Any
+    reference: Any = None
     cases: Sequence[tuple] = ()
+    results: Sequence[Any] = ()
     mistakes: Sequence[Mistake] = ()
     raises: Sequence[tuple[tuple, Any, str]] = ()
     tolerance: float = 1e-4
@@ -77,7 +83,11 @@ def check(exercise_id: str, answer: Any) -> None:
 
     if exercise_id not in EXERCISES:
         raise KeyError(f"no exercise {exercise_id!r}; there are {', '.join(sorted(EXERCISES))}")
-    exercise = EXERCISES[exercise_id]
+    report(EXERCISES[exercise_id], answer)
+
+
+def report(exercise: Exercise, answer: Any) -> None:
+    """As :func:`check`, for an exercise that is at hand."""
     try:
         reason = judge(exercise, answer)
         line = f"✗ {exercise.name}: {reason}" if reason else f"✓ {exercise.name}: right"
@@ -99,7 +109,7 @@ def judge(exercise: Exercise, answer: Any) -> str:
     """
     if answer is None or answer is Ellipsis:
         raise NotAttempted
-    if not callable(exercise.reference):
+    if not (exercise.results or callable(exercise.reference)):
         if callable(answer):
             return f"a value is asked for, but this is the function {_name(answer)}; call it and pass what it returns"
         return _judge_value(exercise, answer)
@@ -128,11 +138,11 @@ def _judge_function(exercise: Exercise, answer: Callable) -> str:
         ):
             raise NotAttempted
         outcomes.append(outcome)
-    wanted = [_call(exercise.reference, case).value for case in exercise.cases]
+    wanted = exercise.results or [_call(exercise.reference, case).value for case in exercise.cases]
     reasons = [_describe(outcome, right, exercise.tolerance) for outcome, right in zip(outcomes, wanted, strict=True)]
     if any(reasons):
         for mistake in exercise.mistakes:
-            if callable(mistake.wrong) and _agrees(outcomes, mistake.wrong, exercise):
+            if _agrees(outcomes, mistake.wrong, exercise):
                 return mistake.says
         place = next(i for i, reason in enumerate(reasons) if reason)
         where = f" (try {place + 1} of {len(reasons)})" if len(reasons) > 1 else ""
@@ -147,10 +157,13 @@ def _judge_function(exercise: Exercise, answer: Callable) -> str:
     return changed
 
 
-def _agrees(outcomes: Sequence[_Outcome], wrong: Callable, exercise: Exercise) -> bool:
+def _agrees(outcomes: Sequence[_Outcome], wrong: Any, exercise: Exercise) -> bool:
     """True when a known mistake gives what the learner's function gave, case by case."""
-    for outcome, case in zip(outcomes, exercise.cases, strict=True):
-        other = _call(wrong, case)
+    if callable(wrong):
+        others = [_call(wrong, case) for case in exercise.cases]
+    else:
+        others = [_expected(value) for value in wrong]
+    for outcome, other in zip(outcomes, others, strict=False):
         if (outcome.error is None) != (other.error is None):
             return False
         if outcome.error is not None:
@@ -159,6 +172,12 @@ def _agrees(outcomes: Sequence[_Outcome], wrong: Callable, exercise: Exercise) -
         elif difference(outcome.value, other.value, exercise.tolerance):
             return False
     return True
+
+
+def _expected(result: Any) -> _Outcome:
+    """A known wrong result as an outcome: a value, or the type of an error."""
+    raised = isinstance(result, type) and issubclass(result, Exception)
+    return _Outcome(error=result()) if raised else _Outcome(value=result)
 
 
 def _call(function: Callable, arguments: tuple) -> _Outcome:

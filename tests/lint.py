@@ -197,7 +197,7 @@ def lesson_form(name: str, notebook: NotebookNode) -> Iterator[str]:
 
 
 def neighbours(name: str, notebook: NotebookNode) -> Iterator[str]:
-    names = [path.name for path in lessons() if path.parent.name == "notebooks"]
+    names = [path.name for path in lessons()]
     last = notebook.cells[-1].source
     place = names.index(name)
     for word, other in (("Previous", place - 1), ("Next", place + 1)):

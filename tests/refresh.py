@@ -35,8 +35,13 @@ class Refused(Exception):
 
 
 def lessons() -> list[Path]:
-    """Every notebook of the course, in order."""
-    return sorted(path for path in NOTEBOOKS.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+    """The lessons of the course, in order."""
+    return sorted(NOTEBOOKS.glob("*.ipynb"))
+
+
+def homeworks() -> list[Path]:
+    """The source notebooks of the homework, with their solutions, in order."""
+    return sorted(NOTEBOOKS.glob("homework/source/*/*.ipynb"))
 
 
 def run(notebook: NotebookNode, folder: Path = NOTEBOOKS) -> NotebookNode:
@@ -55,7 +60,9 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     count = 0
     for cell in notebook.cells:
-        cell.metadata = nbformat.from_dict({key: value for key, value in cell.metadata.items() if key == "tags"})
+        cell.metadata = nbformat.from_dict(
+            {key: value for key, value in cell.metadata.items() if key in ("tags", "nbgrader")}
+        )
         if cell.cell_type != "code":
             continue
         if cell.source.startswith(("predict(", "recall(")):  # the call holds the answer: JupyterLab shows it folded
@@ -142,9 +149,10 @@ def refresh(path: Path) -> bool:
 
 
 def main(names: list[str]) -> int:
-    chosen = [path for path in lessons() if not names or any(name in path.name for name in names)]
+    every = lessons() + homeworks()
+    chosen = [path for path in every if not names or any(name in path.name for name in names)]
     if not chosen:
-        print(f"no notebook is called {' or '.join(names) or 'anything'}: {NOTEBOOKS.name}/ has {len(lessons())}")
+        print(f"no notebook is called {' or '.join(names) or 'anything'}: {NOTEBOOKS.name}/ has {len(every)}")
         return 1
     for path in chosen:
         try:
