@@ -26,7 +26,7 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import sync_playwright
 
-from tests import bench_positions
+from tests import bench_positions, bench_trainers
 from tests.__main__ import ALL_NOTEBOOKS, NBVAL
 from tests.browser.lab import Lab, free_port, launch, serve
 from tests.refresh import METADATA, ROOT, lessons
@@ -345,7 +345,11 @@ def publish(name: str, text: str) -> None:
     print(text)
 
 
-PARTS = {"bench": (measure, table), "positions": (bench_positions.bench, bench_positions.report)}
+PARTS = {
+    "bench": (measure, table),
+    "trainers": (bench_trainers.bench, bench_trainers.report),
+    "positions": (bench_positions.bench, bench_positions.report),
+}
 
 
 def main(names: list[str]) -> None:
