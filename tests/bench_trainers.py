@@ -170,7 +170,7 @@ def bench(rounds: int = ROUNDS) -> dict[str, list[dict[str, Any]]]:
 
 _TITLES = {
     "toy world": "On the toy world (score: analogies right, averaged over its eight relations)",
-    "documentation": "On the documentation of Python's library (score: how often word + s is among a word's ten nearest)",
+    "documentation": "On the documentation of Python's library (score: word + s is among the ten nearest)",
     "corpus size": "Against corpus size, toy world",
     "vocabulary": "Against vocabulary, documentation",
 }
@@ -179,9 +179,9 @@ _TITLES = {
 def report(found: dict[str, list[dict[str, Any]]]) -> str:
     """The README's tables, in Markdown."""
     lines = [
-        "Learning word vectors of 64 numbers with one thread, medians: seconds of CPU to prepare (vocabulary and ids) and",
-        "to train, wall seconds of training, peak memory beyond the imports. *gensim* is its fastest setting that reaches",
-        "the score; *gensim as it comes* leaves the settings alone.",
+        "Learning word vectors of 64 numbers with one thread, medians: seconds of CPU to prepare (vocabulary and ids)",
+        "and to train, wall seconds of training, peak memory beyond the imports. *gensim* is its fastest setting that",
+        "reaches the score; *gensim as it comes* leaves the settings alone.",
     ]
     for title, rows in found.items():
         beside = any(row["gensim_over_ours"] for row in rows)
