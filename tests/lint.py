@@ -15,7 +15,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from tests.refresh import ROOT, VIEW, lessons, normalise
+from helpers.grading.assignment import parse
+from tests.refresh import ROOT, VIEW, homeworks, lessons, normalise
 
 TAGS = {"raises-exception", "nbval-ignore-output", "exercise", "check"}
 VERSION_CELL = ("00_start_here.ipynb", "platform.python_version")
@@ -218,23 +219,46 @@ def seeds(name: str, notebook: NotebookNode) -> Iterator[str]:
     yield "the original cell is not there to the letter"
 
 
-RULES: list[Callable[[str, NotebookNode], Iterator[str]]] = [
-    executed_in_order, normal_form, stored_outputs, tags, pictures, style, lesson_form, neighbours, seeds,
-]  # fmt: skip
+def homework_form(name: str, notebook: NotebookNode) -> Iterator[str]:
+    """Answers named like what they define, each tested in sight and out of sight, and one question graded by hand."""
+    try:
+        homework = parse(name.removesuffix(".ipynb"), notebook)
+    except ValueError as error:
+        yield str(error)
+        return
+    if len(homework.of("written")) != 1:
+        yield f"a homework has one written question, this has {len(homework.of('written'))}"
+    boxes = [cell.source for cell in _prose(notebook) if cell.source.startswith("> **Question")]
+    form = re.compile(r"> \*\*Question \d+ – .+\*\* · [●○]{3} · \d+ minutes · \d+ points")
+    for box in boxes:
+        if not form.match(box):
+            yield f"{box.splitlines()[0]!r} is not '> **Question 1 – name** · ●○○ · 8 minutes · 3 points'"
+    if not boxes:
+        yield "a homework has questions in boxes"
+    total = sum(int(form.match(box)[0].split(" · ")[-1].split()[0]) for box in boxes if form.match(box))
+    if total != homework.points:
+        yield f"the boxes promise {total} points, the cells are worth {homework.points:g}"
+
+
+Rule = Callable[[str, NotebookNode], Iterator[str]]
+EVERYWHERE: list[Rule] = [executed_in_order, normal_form, stored_outputs, tags, pictures, style]
+LESSON: list[Rule] = [lesson_form, neighbours, seeds]
+HOMEWORK: list[Rule] = [homework_form]
 
 
 def lint(path: Path, notebook: NotebookNode | None = None) -> list[str]:
     """What is wrong with a stored notebook of the course; an empty list if nothing is."""
     notebook = notebook or nbformat.read(path, as_version=4)
-    found = [problem for rule in RULES for problem in rule(path.name, notebook)]
+    rules = EVERYWHERE + (HOMEWORK if "homework" in path.parts else LESSON)
+    found = [problem for rule in rules for problem in rule(path.name, notebook)]
     for cell in _prose(notebook):
         found += _links(cell.source, path.parent)
     return found
 
 
 def main(names: list[str]) -> int:
-    chosen = [path for path in lessons() if not names or any(name in str(path) for name in names)]
-    pages = [path for path in ROOT.glob("*.md") if not names]
+    chosen = [path for path in lessons() + homeworks() if not names or any(name in str(path) for name in names)]
+    pages = [path for path in (*ROOT.glob("*.md"), *ROOT.glob("notebooks/**/*.md")) if not names]
     problems = [(path, problem) for path in chosen for problem in lint(path)]
     problems += [(path, problem) for path in pages for problem in _links(path.read_text(encoding="utf-8"), path.parent)]
     for path, problem in problems:
