@@ -3,7 +3,7 @@ RUN = $(PYTHON) helpers/bootstrap.py run
 REPO ?=
 ARGS ?=
 
-.PHONY: help lab test quick refresh bench badges format lock clean
+.PHONY: help lab test quick refresh grading bench badges format lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -19,6 +19,9 @@ quick:  ## The tests of the inner loop, under a minute
 
 refresh:  ## Execute the notebooks anew and store their outputs (ARGS=06 for one)
 	@$(RUN) -m tests.refresh $(ARGS)
+
+grading:  ## Set up what instructors need, and grade (ARGS="grade hw1_word_embeddings"; see notebooks/homework)
+	@$(RUN) -m helpers.grading $(ARGS)
 
 bench:  ## Measure, and write the tables of the README (ARGS=positions for one)
 	@$(RUN) -m tests.bench $(ARGS)

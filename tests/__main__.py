@@ -47,6 +47,7 @@ def parts() -> dict[str, tuple[list[str], dict[str, str]]]:
         "offline": ([*offline, *NBVAL, *ALL_NOTEBOOKS], OTHER_HASHES),
         "solved": ([*PYTEST, "tests/test_solved.py"], {}),
         "faults": ([*PYTEST, "tests/test_faults.py"], {}),
+        "homework": ([*PYTEST, "tests/homework"], {}),
         "setup": ([*PYTEST, *_files(["test_setup.py", "test_binder.py"])], {}),
         "browser": ([*PYTEST, "tests/browser"], {}),
     }

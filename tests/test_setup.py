@@ -235,7 +235,7 @@ def test_a_missing_venv_module_is_told(course: Path) -> None:
 
 def test_make_alone_lists_the_targets() -> None:
     said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True).stdout
-    for target in ("help", "lab", "test", "quick", "refresh", "badges", "bench", "format", "lock", "clean"):
+    for target in ("help", "lab", "test", "quick", "refresh", "grading", "badges", "bench", "format", "lock", "clean"):
         assert f"\n{target} " in "\n" + said
 
 
@@ -255,9 +255,9 @@ def test_a_bare_machine_of_ci_gets_what_the_tests_need(tmp_path: Path, user: str
     subprocess.run([ROOT / ".ci/run"], env={"PATH": str(tmp_path)}, check=True)
     *before, installed, made = said.read_text().splitlines()
     assert ("sudo" in before) == (user != "0") and installed.startswith("apt-get install -y")
-    assert {"make", "chromium", "python3", "python3-venv", "util-linux"} <= set(installed.split())
+    assert {"make", "chromium", "python3", "python3-venv", "util-linux", "bubblewrap"} <= set(installed.split())
     assert made == "make test CI=true"
-    for name in ("chromium", "python3", "unshare", "git"):
+    for name in ("chromium", "python3", "unshare", "git", "bwrap"):
         program(tmp_path / name, "exit 0")
     said.unlink()
     subprocess.run([ROOT / ".ci/run"], env={"PATH": str(tmp_path)}, check=True)
