@@ -20,8 +20,8 @@ _LONGEST = 160  # characters of a learner's value or message that a line quotes
 class Mistake:
     """A wrong answer that people really give, and what to tell them.
 
-    ``wrong`` is a value or a function; where an exercise has ``results``, what comes out instead in its
-    first cases, a value or the type of an error each.
+    ``wrong`` is a value or a function; where an exercise has ``results``, what comes out instead in its first
+    cases, each a value, the type of an error, or a function that says whether a value is this mistake's.
     """
 
     wrong: Any
@@ -169,9 +169,20 @@ def _agrees(outcomes: Sequence[_Outcome], wrong: Any, exercise: Exercise) -> boo
         if outcome.error is not None:
             if type(outcome.error) is not type(other.error):
                 return False
+        elif callable(other.value):
+            if not holds(other.value, outcome.value):
+                return False
         elif difference(outcome.value, other.value, exercise.tolerance):
             return False
     return True
+
+
+def holds(claim: Callable[..., Any], *arguments: Any) -> bool:
+    """Whether a claim returns True; one that raises does not hold."""
+    try:
+        return claim(*arguments) is True
+    except Exception:
+        return False
 
 
 def _expected(result: Any) -> _Outcome:

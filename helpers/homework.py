@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from helpers.checks import Exercise, Mistake, difference, report
+from helpers.checks import Exercise, Mistake, difference, holds, report
 
 Example = tuple[tuple, Any]
 """Arguments, and what must come out."""
@@ -32,7 +32,8 @@ def examine(
         name: how the line calls the function.
         answer: the learner's function, or a stub.
         examples: pairs of arguments and what must come out.
-        says: what to tell who makes a known mistake → what comes out then in the first example, the second, …
+        says: what to tell who makes a known mistake → what comes out then in the first example, the second, …:
+            a value, the type of an error, or a function that says whether a value is this mistake's.
         raises: calls that must fail: (arguments, error type or types, what to say when they do not).
         right: a fact worth knowing, printed with the tick.
 
@@ -55,6 +56,18 @@ def examine_value(
     report(Exercise(f"homework.{name}", expected, mistakes=mistakes, right=right), answer)
 
 
+def plausible(name: str, answer: Any, claims: Mapping[str, Callable[[Any], Any]], *, right: str = "") -> None:
+    """The visible half for a value that only hidden tests know: what must be true of it, whatever it is.
+
+    Args:
+        claims: what to tell when it does not hold → a function of the answer that returns whether it holds. The first
+            that fails is told.
+    """
+    if answer is not None and answer is not ...:
+        answer = next((says for says, claim in claims.items() if not holds(claim, answer)), "")
+    report(Exercise(f"homework.{name}", "", mistakes=[Mistake(answer, answer)], right=right), answer)
+
+
 def hidden(tests: Mapping[str, Callable[[], Any]]) -> None:
     """Run tests whose names, and nothing else, reach a learner.
 
@@ -64,7 +77,7 @@ def hidden(tests: Mapping[str, Callable[[], Any]]) -> None:
     Raises:
         AssertionError: only while grading: the names of those that failed.
     """
-    failed = [name for name, test in tests.items() if not _passes(test)]
+    failed = [name for name, test in tests.items() if not holds(test)]
     if failed and os.environ.get("NBGRADER_EXECUTION"):
         raise AssertionError("hidden tests failed: " + "; ".join(failed))
     print("\n".join(f"{'✗' if name in failed else '✓'} hidden: {name}" for name in tests))
@@ -97,10 +110,3 @@ def own_numbers(learner_id: Any, question: str, *ranges: tuple[int, int]) -> lis
         digest = hashlib.sha256(f"{question}/{place}/{known}".encode()).digest()
         numbers.append(low + int.from_bytes(digest[:8], "big") % (high - low + 1))
     return numbers
-
-
-def _passes(test: Callable[[], Any]) -> bool:
-    try:
-        return test() is True
-    except Exception:
-        return False
