@@ -1,0 +1,258 @@
+"""From an author's notebook to the student version, by nbgrader's own steps; and proof that nothing of it leaks."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.converters import GenerateAssignment
+from nbgrader.preprocessors import IncludeHeaderFooter, InstantiateTests, SaveCells
+from traitlets.config import Config
+
+from helpers.grading.assignment import RELEASE, SOURCE, parse
+
+QUESTIONS = SOURCE.parent / "questions.json"
+STUB = "...  # your code here"
+WRITE_HERE = "*Write your answer here.*"
+
+_NOTEBOOK_METADATA = ("kernelspec", "language_info")
+_CELL_METADATA = ("deletable", "editable", "nbgrader", "tags")
+_NBGRADER_METADATA = {
+    "cell_type", "checksum", "grade", "grade_id", "locked", "points", "schema_version", "solution", "task",
+}  # fmt: skip
+_SHORTEST_SECRET = 10  # letters and digits of a line that gives something away
+
+
+class Refused(ValueError):
+    """A homework that must not be released, and why."""
+
+
+def config() -> Config:
+    """What nbgrader must know to make the same student version wherever it runs."""
+    settings = Config()
+    settings.ClearSolutions.code_stub = {"python": STUB}
+    settings.ClearSolutions.text_stub = WRITE_HERE
+    return settings
+
+
+def student_version(notebook: NotebookNode) -> NotebookNode:
+    """The author's notebook without solutions, hidden tests and outputs, in one normal form.
+
+    Raises:
+        RuntimeError, nbgrader's ValidationError: its marks or its metadata are broken.
+    """
+    new = copy.deepcopy(notebook)
+    for step in GenerateAssignment().preprocessors:
+        if step not in (IncludeHeaderFooter, InstantiateTests, SaveCells):  # no header, no generated test, no gradebook
+            new, _ = step(config=config()).preprocess(new, {})
+    new.metadata = nbformat.from_dict({key: new.metadata[key] for key in _NOTEBOOK_METADATA if key in new.metadata})
+    for cell in new.cells:
+        about = cell.metadata.get("nbgrader", {})
+        cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in _CELL_METADATA if key in cell.metadata})
+        if about:
+            cell.metadata.nbgrader = {key: value for key, value in about.items() if key in _NBGRADER_METADATA}
+        if about.get("solution"):
+            cell.pop("attachments", None)  # nbgrader replaces the text of an answer, not its pictures
+    return new
+
+
+def release(
+    source: Path = SOURCE,
+    release: Path = RELEASE,
+    questions: Path = QUESTIONS,
+    names: Iterable[str] | None = None,
+    retire: bool = False,
+) -> list[Path]:
+    """Write the student version of each homework, or of those called ``names``; run twice it changes nothing.
+
+    Args:
+        source: the folder of the authors' notebooks, ``name/name.ipynb`` each.
+        release: the folder of the student versions.
+        questions: where the ids and points of all released questions stand.
+        retire: let questions change that learners already have.
+
+    Returns:
+        The files that changed.
+
+    Raises:
+        Refused: a homework is not there or broken, or a released question changed and ``retire`` is not set.
+            Nothing is written then.
+    """
+    found = _notebooks(source)
+    for name in names or found:
+        if name not in found:
+            raise Refused(f"no homework is called {name!r}; there are {', '.join(found) or 'none'} in {source}")
+    known = _read_questions(questions)
+    new: dict[Path, str] = {}
+    for name in names or found:
+        notebook = nbformat.read(found[name], as_version=4)
+        changes = list(_changed_questions(name, notebook, known, retire))
+        if changes:
+            raise Refused("\n".join(changes))
+        known[name] = _recorded(notebook, known.get(name))
+        new[release / name / f"{name}.ipynb"] = _written(name, notebook)
+    new[questions] = json.dumps(known, indent=1) + "\n"
+    changed = [path for path, text in new.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    for path in changed:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        spare = path.with_name(path.name + ".new")
+        spare.write_text(new[path], encoding="utf-8")
+        spare.replace(path)
+    return changed
+
+
+def problems(source: Path = SOURCE, release: Path = RELEASE, questions: Path = QUESTIONS) -> list[str]:
+    """What is wrong with the student versions as they stand; an empty list if nothing is."""
+    found, released = _notebooks(source), _notebooks(release)
+    known = _read_questions(questions)
+    result = [f"{name} is released and has no source" for name in released if name not in found]
+    for name, path in found.items():
+        notebook = nbformat.read(path, as_version=4)
+        if name not in known:
+            result.append(f"{name} is not in {questions.name}: release it")
+        else:
+            result += _changed_questions(name, notebook, known, retire=False)
+        if name not in released:
+            result.append(f"{name} is not released")
+            continue
+        student = nbformat.read(released[name], as_version=4)
+        result += (f"{name}: {leak}" for leak in leaks(notebook, student))
+        try:
+            if released[name].read_text(encoding="utf-8") != _written(name, notebook):
+                result.append(f"{name} differs from what its source gives now: release it again")
+        except Refused as reason:
+            result.append(str(reason))
+    return result
+
+
+def leaks(source: NotebookNode, student: NotebookNode) -> Iterator[str]:
+    """Lines of solutions and hidden tests, outputs and foreign metadata that a student version must not hold."""
+    everything = "\n".join(_strings(student))
+    public = "\n".join(_public(source))
+    for what, line in secrets(source):
+        if everything.count(line) > public.count(line):
+            yield f"a line of {what} is in the release: {line!r}"
+    for number, cell in enumerate(student.cells):
+        about = cell.metadata.get("nbgrader", {})
+        if cell.get("outputs") or cell.get("execution_count"):
+            yield f"cell {number} of the release has outputs"
+        foreign = (set(cell.metadata) - set(_CELL_METADATA)) | (set(about) - _NBGRADER_METADATA)
+        if foreign:
+            yield f"cell {number} of the release has foreign metadata: {', '.join(sorted(foreign))}"
+        if about.get("solution") and cell.get("attachments"):
+            yield f"cell {number} of the release has a picture of the answer"
+    foreign = set(student.metadata) - set(_NOTEBOOK_METADATA)
+    if foreign:
+        yield f"the release has foreign metadata: {', '.join(sorted(foreign))}"
+
+
+def secrets(source: NotebookNode) -> Iterator[tuple[str, str]]:
+    """Every line that only the author may see, stripped, with what it belongs to; lines that tell nothing are left out.
+
+    A line that stands outside the marks as well is not secret there: see :func:`leaks`, which counts.
+    """
+    for cell in source.cells:
+        about = cell.metadata.get("nbgrader", {})
+        for part, line in _marked(cell):
+            telling = len(re.sub(r"\W", "", line)) >= _SHORTEST_SECRET
+            if part and telling:
+                yield f"the {part} of {about.get('grade_id', 'a cell')!r}", line.strip()
+
+
+def public_tests(source: str) -> str:
+    """A test cell's source without its hidden part."""
+    return "\n".join(line for part, line in _parts(source) if not part and not _MARK.search(line))
+
+
+_MARK = re.compile(r"### (BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)")
+
+
+def _parts(text: str) -> Iterator[tuple[str, str]]:
+    """Each line with the marked region that it stands in: ``solution``, ``hidden tests`` … or nothing."""
+    inside = ""
+    for line in text.splitlines():
+        mark = _MARK.search(line)
+        if mark:
+            inside = mark[2].lower() if mark[1] == "BEGIN" else ""
+        yield (inside if not mark else ""), line
+
+
+def _marked(cell: NotebookNode) -> Iterator[tuple[str, str]]:
+    lines = list(_parts(cell.source))
+    whole = cell.metadata.get("nbgrader", {}).get("solution") and "### BEGIN SOLUTION" not in cell.source
+    for part, line in lines:
+        yield ("solution" if whole else part), line
+
+
+def _public(source: NotebookNode) -> Iterator[str]:
+    for cell in source.cells:
+        yield from (line for part, line in _marked(cell) if not part)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """All texts of a notebook: sources, outputs, keys and values of metadata, attachments."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield key
+            yield from _strings(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _strings(each)
+
+
+def _notebooks(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(folder.glob("*/*.ipynb")) if path.stem == path.parent.name}
+
+
+def _written(name: str, notebook: NotebookNode) -> str:
+    try:
+        parse(name, notebook)
+        return nbformat.writes(student_version(notebook)) + "\n"
+    except Exception as error:  # nbgrader raises bare RuntimeErrors and its own ValidationError
+        raise Refused(f"{name}: {error}") from error
+
+
+def _read_questions(path: Path) -> dict[str, dict]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _points(notebook: NotebookNode) -> dict[str, float]:
+    cells = (cell.metadata.get("nbgrader") for cell in notebook.cells)
+    return {about["grade_id"]: float(about.get("points", 0)) for about in cells if about}
+
+
+def _recorded(notebook: NotebookNode, before: dict | None) -> dict[str, dict[str, float]]:
+    now = _points(notebook)
+    before = before or {"questions": {}, "retired": {}}
+    gone = {name: points for name, points in before["questions"].items() if name not in now}
+    return {"questions": now, "retired": before["retired"] | gone}
+
+
+def _changed_questions(name: str, notebook: NotebookNode, known: dict[str, dict], retire: bool) -> Iterator[str]:
+    if name not in known:
+        return
+    before, now = known[name], _points(notebook)
+    for question in now:
+        if question in before["retired"]:
+            yield f"{name}: the id {question!r} belonged to a question that was retired; take another"
+    if retire:
+        return
+    for question, points in before["questions"].items():
+        if question not in now:
+            yield f"{name}: the question {question!r} was released and is gone; put it back, or release with --retire"
+        elif now[question] != points:
+            yield (
+                f"{name}: {question!r} was released with {points:g} points and has {now[question]:g} now; "
+                "put them back, or release with --retire"
+            )
+    for question in now:
+        if question not in before["questions"] and question not in before["retired"]:
+            yield f"{name}: the question {question!r} is new in a released homework; release with --retire"
