@@ -11,6 +11,7 @@ from tests.browser.lab import NOTEBOOK, Lab, controls, kind, settle, state
 from tests.refresh import NOTEBOOKS, lessons
 
 LESSONS = [str(path.relative_to(NOTEBOOKS)) for path in lessons()]
+RELEASED = [str(path.relative_to(NOTEBOOKS)) for path in sorted(NOTEBOOKS.glob("homework/release/*/*.ipynb"))]
 SERIOUS = ("serious", "critical")
 
 
@@ -153,6 +154,26 @@ def test_lesson(page_of, lesson: str) -> None:
             "the enlarged figure is cut off"
         )
     photograph(lab, f"{stem}-projector")
+    assert lab.errors == []
+
+
+@pytest.mark.parametrize("homework", RELEASED, ids=lambda path: path.rsplit("/", 1)[-1])
+def test_released_homework(page_of, homework: str) -> None:
+    """As a learner opens it: it runs to its end, and every check waits for an answer."""
+    lab = page_of(f"notebooks/{homework}")
+    lab.theme("JupyterLab Light")
+    lab.run_all()
+    cells = lab.page.evaluate(
+        """() => window.jupyterapp.shell.currentWidget.content.widgets.map((cell) => ({
+             nbgrader: cell.model.getMetadata("nbgrader") ?? {}, outputs: cell.model.toJSON().outputs ?? [] }))"""
+    )
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert not [output["evalue"] for output in outputs if output["output_type"] == "error"]
+    checks = [cell for cell in cells if cell["nbgrader"].get("grade") and not cell["nbgrader"]["solution"]]
+    said = ["".join(output.get("text", "") for output in cell["outputs"]) for cell in checks]
+    assert any("not attempted yet" in text for text in said)
+    assert all("✓" not in text and "✗" not in text for text in said), said
+    photograph(lab, homework.rsplit("/", 1)[-1].removesuffix(".ipynb"))
     assert lab.errors == []
 
 
