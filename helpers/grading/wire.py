@@ -1,0 +1,239 @@
+"""Plain values as JSON and back, for what crosses the wall around a submission. Nothing in here is ever executed.
+
+=================== =====================================
+value               JSON
+=================== =====================================
+None, bool, int,    itself; a float that is no number:
+float, str, list    ``{"float": "nan"}``
+tuple, torch.Size   ``{"tuple": [item, …]}``
+dict                ``{"dict": [[key, value], …]}``
+tensor, array,      ``{"tensor": [dtype, shape, base64]}``,
+numpy's scalars     ``{"array": …}``, ``{"scalar": …}``
+function            ``{"function": handle}``
+=================== =====================================
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+BYTES = 16 * 2**20  # of one message
+ITEMS = 200_000  # in all containers of one message
+DEPTH = 32
+BITS = 4096  # of a whole number
+_SHAPE = 2**40  # elements that a shape may claim, its zeros counted as ones
+
+_TENSORS = {
+    str(dtype).removeprefix("torch."): dtype
+    for dtype in (
+        *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+        *(torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128),
+    )
+}
+_ARRAYS = {np.dtype(name).name: np.dtype(name) for name in "?,u1,u2,u4,u8,i1,i2,i4,i8,<f2,<f4,<f8,<c8,<c16".split(",")}
+_HANDLE = re.compile(r"#[0-9]{1,4}")
+
+
+class WireError(ValueError):
+    """A value that does not cross, or a message that is none."""
+
+
+def dumps(value: Any, function: Callable[[Callable], str] | None = None) -> bytes:
+    """One line of ASCII that holds a value.
+
+    Args:
+        function: gives a handle to a function; without it functions do not cross.
+
+    Raises:
+        WireError: a kind of value that does not cross, or too much of it.
+    """
+    try:
+        text = json.dumps(_Encoder(function).encode(value, 0), allow_nan=False, separators=(",", ":"))
+    except RecursionError:
+        raise WireError("nested too deeply to be handed over") from None
+    if len(text) > BYTES:
+        raise WireError(f"too large to be handed over: {len(text):,} characters, at most {BYTES:,}")
+    return text.encode("ascii")
+
+
+def loads(line: bytes, function: Callable[[str], Callable] | None = None) -> Any:
+    """The value of a line that anybody may have written.
+
+    Args:
+        function: what stands for the function of a handle; without it functions do not cross.
+
+    Raises:
+        WireError: whatever is wrong with it.
+    """
+    if len(line) > BYTES:
+        raise WireError(f"a message of {len(line):,} bytes, at most {BYTES:,}")
+    # Counted before anything is built: a list of two bytes of text costs fifty bytes of memory.
+    if sum(line.count(mark) for mark in (b",", b"[", b"{")) > ITEMS:
+        raise WireError(f"a message of more than {ITEMS:,} items")
+    try:
+        tree = json.loads(line.decode("ascii"), parse_constant=_no_constant)
+        return _decode(tree, function, 0)
+    except WireError:
+        raise
+    except (ValueError, RecursionError, MemoryError, OverflowError) as error:
+        raise WireError(f"not a message ({type(error).__name__})") from None
+
+
+class _Encoder:
+    def __init__(self, function: Callable[[Callable], str] | None):
+        self.function = function
+        self.items = 0
+        self.bytes = 0
+
+    def encode(self, value: Any, depth: int) -> Any:
+        if depth > DEPTH:
+            raise WireError(f"nested more than {DEPTH} deep")
+        self.items += 1
+        if self.items > ITEMS // 4:
+            raise WireError(f"more than {ITEMS // 4:,} items")
+        kind = type(value)
+        if value is None or kind is bool:
+            return value
+        if kind is int:
+            return _whole(value)
+        if kind is float:
+            return value if math.isfinite(value) else {"float": repr(value)}
+        if kind is str:
+            self._add(len(value))
+            return value
+        if isinstance(value, torch.Tensor):
+            return {"tensor": self._tensor(value)}
+        if kind is np.ndarray or isinstance(value, np.generic):
+            return {"scalar" if kind is not np.ndarray else "array": self._array(value)}
+        # Of a subclass (a Counter, a named tuple) what the base class holds.
+        if isinstance(value, list):
+            return [self.encode(item, depth + 1) for item in list.__iter__(value)]
+        if isinstance(value, tuple):
+            return {"tuple": [self.encode(item, depth + 1) for item in tuple.__iter__(value)]}
+        if isinstance(value, dict):
+            pairs = dict.items(value)
+            return {"dict": [[self.encode(key, depth + 1), self.encode(item, depth + 1)] for key, item in pairs]}
+        if self.function and callable(value):
+            return {"function": self.function(value)}
+        raise WireError(f"a {kind.__name__} cannot be handed over")
+
+    def _add(self, size: int) -> None:
+        self.bytes += size
+        if self.bytes > BYTES // 2:
+            raise WireError(f"more than {BYTES // 2:,} bytes")
+
+    def _tensor(self, value: torch.Tensor) -> list:
+        with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
+            name = str(value.dtype).removeprefix("torch.")
+            if name not in _TENSORS or value.layout is not torch.strided or value.device.type != "cpu":
+                raise WireError(f"a tensor of {value.dtype}, {value.layout} on {value.device} cannot be handed over")
+            self._add(value.numel() * value.element_size())
+            plain = torch.Tensor.detach(value).resolve_conj().resolve_neg().contiguous()
+            raw = plain.reshape(-1).view(torch.uint8).numpy().tobytes()
+            return [name, list(value.shape), base64.b64encode(raw).decode("ascii")]
+
+    def _array(self, value: np.ndarray | np.generic) -> list:
+        if value.dtype.name not in _ARRAYS:
+            raise WireError(f"an array of {value.dtype} cannot be handed over")
+        self._add(value.nbytes)
+        plain = np.asarray(value, dtype=_ARRAYS[value.dtype.name])
+        return [plain.dtype.name, list(plain.shape), base64.b64encode(plain.tobytes()).decode("ascii")]
+
+
+def _decode(tree: Any, function: Callable[[str], Callable] | None, depth: int) -> Any:
+    if depth > DEPTH:
+        raise WireError(f"nested more than {DEPTH} deep")
+    if tree is None or isinstance(tree, bool | str):
+        return tree
+    if isinstance(tree, int):
+        return _whole(tree)
+    if isinstance(tree, float):
+        if not math.isfinite(tree):  # 1e999
+            raise WireError("a number that is none")
+        return tree
+    if isinstance(tree, list):
+        return [_decode(item, function, depth + 1) for item in tree]
+    if len(tree) != 1:
+        raise WireError("an object of unknown kind")
+    ((kind, body),) = tree.items()
+    if kind == "float" and body in ("nan", "inf", "-inf"):
+        return float(body)
+    if kind == "tuple" and isinstance(body, list):
+        return tuple(_decode(item, function, depth + 1) for item in body)
+    if kind == "dict" and isinstance(body, list):
+        return _dict(body, function, depth)
+    if kind == "function" and function and isinstance(body, str) and _HANDLE.fullmatch(body):
+        return function(body)
+    if kind == "tensor":
+        return _read_tensor(body)
+    if kind in ("array", "scalar"):
+        return _read_array(body, scalar=kind == "scalar")
+    raise WireError("an object of unknown kind")
+
+
+def _dict(pairs: list, function: Callable[[str], Callable] | None, depth: int) -> dict:
+    found = {}
+    for pair in pairs:
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise WireError("a dict whose pairs are none")
+        key, value = (_decode(item, function, depth + 1) for item in pair)
+        try:
+            found[key] = value
+        except TypeError:
+            raise WireError(f"a {type(key).__name__} cannot be a key") from None
+    return found
+
+
+def _buffer(body: Any, sizes: dict[str, int]) -> tuple[str, tuple[int, ...], bytes]:
+    """dtype, shape and bytes, which fit each other."""
+    if not isinstance(body, list) or len(body) != 3:
+        raise WireError("an array needs dtype, shape and bytes")
+    name, shape, text = body
+    if not isinstance(name, str) or name not in sizes or not isinstance(text, str):
+        raise WireError("an array of unknown dtype")
+    if not isinstance(shape, list) or len(shape) > 16 or not all(type(n) is int and 0 <= n <= _SHAPE for n in shape):
+        raise WireError("an array without a shape")
+    if math.prod(max(n, 1) for n in shape) > _SHAPE:
+        raise WireError("an array larger than any")
+    raw = base64.b64decode(text, validate=True)
+    if len(raw) != math.prod(shape) * sizes[name]:
+        raise WireError(f"{len(raw)} bytes for an array of shape {tuple(shape)}")
+    return name, tuple(shape), raw
+
+
+def _read_tensor(body: Any) -> torch.Tensor:
+    name, shape, raw = _buffer(body, {name: dtype.itemsize for name, dtype in _TENSORS.items()})
+    dtype = _TENSORS[name]
+    if not raw:
+        return torch.empty(shape, dtype=dtype)
+    flat = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
+    # A truth value that is neither 0 nor 1 would equal everything and nothing.
+    return (flat != 0 if dtype is torch.bool else flat.view(dtype)).reshape(shape)
+
+
+def _read_array(body: Any, scalar: bool) -> Any:
+    name, shape, raw = _buffer(body, {name: dtype.itemsize for name, dtype in _ARRAYS.items()})
+    if scalar and shape:
+        raise WireError("a scalar with a shape")
+    dtype = _ARRAYS[name]
+    flat = np.frombuffer(raw, dtype=np.uint8) != 0 if name == "bool" else np.frombuffer(raw, dtype=dtype)
+    array = flat.reshape(shape).copy()
+    return array[()] if scalar else array
+
+
+def _whole(value: int) -> int:
+    if value.bit_length() > BITS:
+        raise WireError(f"a whole number of {value.bit_length():,} bits, at most {BITS:,}")
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise WireError(f"{name} is no JSON")
