@@ -28,11 +28,13 @@ class Verdict:
 def evaluate(
     assignment: Assignment, answers: Mapping[str, str] | None = None, learner_id: str = "ada"
 ) -> dict[str, Verdict]:
-    """Run all cells in their order in one namespace and give a verdict for every test.
+    """Run all cells in their order and give a verdict for every test.
+
+    As in the jail, answers and tests share no names but those of the answers.
 
     Args:
         answers: ``grade_id`` → source that stands in that answer cell instead of the author's.
-        learner_id: what the roster says; it replaces the answer ``learner_id``.
+        learner_id: what the roster says, and the learner, if ``answers`` does not hold another.
 
     Raises:
         KeyError: an answer that the homework does not ask for.
@@ -42,20 +44,20 @@ def evaluate(
     unknown = answers.keys() - {cell.id for cell in assignment.of("answer")}
     if unknown:
         raise KeyError(f"{assignment.name} has no answer {', '.join(sorted(unknown))}")
-    namespace: dict = {"__name__": "__main__"}
+    answers = {"learner_id": f"learner_id = {learner_id!r}"} | answers
+    theirs, ours = {"__name__": "__main__"}, {"__name__": "__main__"}
     verdicts: dict[str, Verdict] = {}
     with mock.patch.dict(os.environ, NBGRADER_EXECUTION="autograde"):
         for cell in assignment.cells:
             if cell.kind == "setup":
-                _run(cell.id, cell.source, namespace)
-            elif cell.kind == "answer":
+                _run(cell.id, cell.source, ours)
+            if cell.kind in ("setup", "answer"):
                 with contextlib.suppress(Exception):
-                    _run(cell.id, answers.get(cell.id, cell.source), namespace)
-                namespace.setdefault(cell.id, ...)
-                if cell.id == "learner_id":
-                    namespace[cell.id] = learner_id
-            elif cell.kind == "test":
-                verdicts[cell.id] = _verdict(cell, namespace)
+                    _run(cell.id, answers.get(cell.id, cell.source), theirs)
+            if cell.kind == "answer":
+                ours[cell.id] = learner_id if cell.id == "learner_id" else theirs.get(cell.id, ...)
+            if cell.kind == "test":
+                verdicts[cell.id] = _verdict(cell, ours)
     return verdicts
 
 
