@@ -21,7 +21,7 @@ QUESTIONS = SOURCE.parent / "questions.json"
 STUB = "...  # your code here"
 WRITE_HERE = "*Write your answer here.*"
 
-_NOTEBOOK_METADATA = ("kernelspec", "language_info")
+_NOTEBOOK_METADATA = {"kernelspec": ("display_name", "language", "name"), "language_info": ("name",)}
 _CELL_METADATA = ("deletable", "editable", "nbgrader", "tags")
 _NBGRADER_METADATA = {
     "cell_type", "checksum", "grade", "grade_id", "locked", "points", "schema_version", "solution", "task",
@@ -51,7 +51,12 @@ def student_version(notebook: NotebookNode) -> NotebookNode:
     for step in GenerateAssignment().preprocessors:
         if step not in (IncludeHeaderFooter, InstantiateTests, SaveCells):  # no header, no generated test, no gradebook
             new, _ = step(config=config()).preprocess(new, {})
-    new.metadata = nbformat.from_dict({key: new.metadata[key] for key in _NOTEBOOK_METADATA if key in new.metadata})
+    about = {
+        key: {part: new.metadata[key][part] for part in parts if part in new.metadata[key]}
+        for key, parts in _NOTEBOOK_METADATA.items()
+        if key in new.metadata
+    }
+    new.metadata = nbformat.from_dict(about)
     for cell in new.cells:
         about = cell.metadata.get("nbgrader", {})
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in _CELL_METADATA if key in cell.metadata})
