@@ -34,7 +34,11 @@ print(json.dumps({"figures": len(_figures), "problems": sweep(_figures)}))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("course")
-    group.addoption("--expect-notebooks", type=Path, help="fail unless all notebooks and cells below this folder ran")
+    group.addoption(
+        "--expect-notebooks",
+        type=Path,
+        help="fail unless all notebooks and cells below this folder ran, but for what --ignore leaves out",
+    )
     group.addoption("--kernel-prelude", default="", help="code that runs in each kernel before the first cell")
 
 
@@ -166,8 +170,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         if isinstance(item, IPyNbCell):
             ran[item.path] = ran.get(item.path, 0) + 1
     wanted = {}
+    ignored = [Path(path).resolve() for path in session.config.option.ignore or []]
     for path in sorted(folder.resolve().rglob("*.ipynb")):
-        if ".ipynb_checkpoints" not in path.parts:
+        if ".ipynb_checkpoints" not in path.parts and not any(path.is_relative_to(each) for each in ignored):
             wanted[path] = sum(cell.cell_type == "code" for cell in nbformat.read(path, as_version=4).cells)
     swept = sum(isinstance(item, SweepItem) for item in session.items)
     print(f"\n{len(ran)} of {len(wanted)} notebooks, {sum(ran.values())} of {sum(wanted.values())} code cells")
