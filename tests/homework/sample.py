@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbgrader.api import Gradebook
+from nbgrader.converters import GenerateAssignment
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import OverwriteCells, SaveAutoGrades
 
+from helpers.grading import assignment, release
+from tests.homework.evaluate import evaluate
 from tests.refresh import normalise
 
 NAME = "hw0_sample"
@@ -96,3 +106,47 @@ def answer(notebook: NotebookNode, **answers: str) -> NotebookNode:
     for grade_id, source in answers.items():
         cells[grade_id].source = source
     return notebook
+
+
+def graded_course(
+    folder: Path, submissions: Mapping[str, Mapping[str, str]], notebook: NotebookNode | None = None, name: str = NAME
+) -> Path:
+    """A course folder in which a homework is graded: learner → the sources of the cells that the learner filled in.
+
+    It is made with nbgrader's own steps, the verdicts come from :mod:`tests.homework.evaluate`; no sandbox is needed.
+    """
+    source = write(folder / "source", name, notebook)
+    (folder / "gradebook.db").unlink(missing_ok=True)
+    settings = release.config()
+    settings.CourseDirectory.root = str(folder)
+    coursedir = CourseDirectory(config=settings, assignment_id=name)
+    path = (
+        f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # nbgrader calls alembic by its name
+    )
+    with mock.patch.dict(os.environ, PATH=path):
+        GenerateAssignment(coursedir=coursedir, config=settings).start()
+    homework = assignment.read(source)
+    for learner, answers in submissions.items():
+        nb = answer(nbformat.read(folder / "release" / name / f"{name}.ipynb", as_version=4), **answers)
+        about = {"notebook": name, "assignment": name, "student": learner, "db_url": coursedir.db_url}
+        with Gradebook(coursedir.db_url) as gradebook:
+            gradebook.update_or_create_student(learner)
+            gradebook.update_or_create_submission(name, learner)
+        nb, _ = OverwriteCells().preprocess(nb, {"nbgrader": about})
+        code = {cell.id: answers.get(cell.id, "...") for cell in homework.of("answer")}
+        for grade_id, verdict in evaluate(homework, code, learner).items():
+            if verdict.passed:
+                output = new_output("stream", name="stdout", text=verdict.message + "\n")
+            else:
+                output = new_output(
+                    "error", ename="AssertionError", evalue=verdict.message, traceback=["secret frames"]
+                )
+            find(nb, grade_id).outputs = [output]
+        SaveAutoGrades().preprocess(nb, {"nbgrader": about})
+        write(folder / "autograded" / learner, name, nb)
+    return folder
+
+
+def find(notebook: NotebookNode, grade_id: str) -> NotebookNode:
+    """The cell with this id."""
+    return next(each for each in notebook.cells if each.metadata.get("nbgrader", {}).get("grade_id") == grade_id)

@@ -16,7 +16,7 @@ from helpers.grading import release as module
 from helpers.grading.assignment import RELEASE, SOURCE
 from helpers.grading.release import QUESTIONS, Refused, problems, release
 from tests.homework import sample
-from tests.homework.sample import NAME, answer, cell
+from tests.homework.sample import NAME, answer, cell, find
 from tests.refresh import run
 
 HOMEWORKS = sorted(path.stem for path in SOURCE.glob("*/*.ipynb"))
@@ -45,11 +45,6 @@ class Places:
         notebook = nbformat.read(path, as_version=4)
         change(notebook)
         path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-
-
-def find(notebook: NotebookNode, grade_id: str) -> NotebookNode:
-    """The cell with this id."""
-    return next(each for each in notebook.cells if each.metadata.get("nbgrader", {}).get("grade_id") == grade_id)
 
 
 @pytest.fixture
