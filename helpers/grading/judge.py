@@ -28,6 +28,7 @@ _HIDDEN = "### BEGIN HIDDEN TESTS"
 _HANDED = re.compile(rb"#[0-9]{1,4} ")
 _CELLS = 1000
 _MESSAGE = 2_000
+_LINES = 30
 
 
 class GraderBroken(RuntimeError):
@@ -108,6 +109,8 @@ def grade(assignment: Assignment, notebook: dict, learner_id: str, sandbox: Sand
         attention.insert(0, "learner_id is not filled in")
     elif typed is not None and _plain(typed) != _plain(learner_id):
         attention.insert(0, f"learner_id says {typed[:80]!r}, the roster {learner_id!r}")
+    if len(attention) > _LINES:
+        attention[_LINES:] = [f"… and {len(attention) - _LINES} lines more"]
     return Graded(outputs, tests, tuple(attention), round(learner.cpu_seconds + examiner.cpu_seconds, 3))
 
 
@@ -360,7 +363,7 @@ class _Examiner:
 
     def _route(self, line: bytes) -> bytes:
         """From a test to an answer."""
-        name = line.partition(b" ")[0].decode("ascii", "replace")
+        name = line.partition(b" ")[0].decode("utf-8", "replace")
         if not self.bound.get(name, b"").startswith(b"function"):
             return _raised("NameError", f"{name[:80]} is no answer")
         if self.depth > 10:
@@ -391,13 +394,10 @@ def _is_hidden(cell: Cell) -> bool:
 
 def _names_only(cell: Cell, error: dict | None, printed: str) -> str:
     """Of a hidden test's message the names that its author wrote: a learner's function can raise what it has seen."""
-    written = {
-        key.value
-        for node in ast.walk(ast.parse(cell.source))
-        if isinstance(node, ast.Dict)
-        for key in node.keys
-        if isinstance(key, ast.Constant) and isinstance(key.value, str)
-    }
+    calls = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
+    named = [call.args[0] for call in calls if getattr(call.func, "id", "") == "hidden" and call.args]
+    keys = [key for tests in named if isinstance(tests, ast.Dict) for key in tests.keys]
+    written = {key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
     if error is None:
         return "\n".join(line for line in printed.splitlines() if line.removeprefix("✓ hidden: ") in written)
     names = error["evalue"].removeprefix("hidden tests failed: ").split("; ")

@@ -236,22 +236,27 @@ class Sandbox:
     """A place to run submissions in, one after another: ``with Sandbox() as sandbox: …``; for one thread.
 
     Args:
-        warm: fork each session from one process that has loaded torch. Otherwise each is a bubblewrap of its own.
+        warm: fork each session from one process that has loaded torch; or else give each a bubblewrap of its own, which
+            costs seconds. Left open, the second only where the kernel does not allow the first.
         secret: files and folders that must not be visible; the sources of the homeworks always are secret.
 
     Raises:
         SandboxUnavailable: it does not start, or does not keep what it promises.
     """
 
-    def __init__(self, warm: bool = True, secret: Sequence[Path] = ()):
+    def __init__(self, warm: bool | None = None, secret: Sequence[Path] = ()):
         self.warm = warm
         self.secret = (SOURCE.parent, *secret)
         self._process: _Process | None = None
 
     def __enter__(self) -> Sandbox:
         check_available()
-        if self.warm:
-            self._process = _Process(self.command("warm"))
+        if self.warm is None:
+            self.warm = True
+            try:
+                return self.__enter__()
+            except SandboxUnavailable:
+                self.warm = False
         try:
             self._test()
         except BaseException:
@@ -386,6 +391,7 @@ class _Process:
                 stdout=subprocess.DEVNULL,
                 stderr=self.complaints,
                 start_new_session=True,
+                env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
             )
         except OSError as error:
             raise SandboxUnavailable(f"bubblewrap does not start: {error}") from None
@@ -415,13 +421,17 @@ class _Process:
             raise SandboxUnavailable(f"the sandbox ended: {error}") from None
 
     def kill(self, child: int) -> float:
-        """End a session of a warm process; returns the processor seconds that it took."""
+        """End a session of a warm process; returns the processor seconds that it took.
+
+        Raises:
+            SandboxUnavailable: the whole sandbox had ended before, so that what its sessions said means nothing.
+        """
         try:
             self.control.send(json.dumps({"do": "kill", "child": child}).encode())
             return float(json.loads(self.control.recv(1000))["cpu"])
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
             self.close()
-            return 0.0
+            raise SandboxUnavailable(f"the sandbox ended on its own: {error}") from None
 
     def close(self) -> float:
         """End it with all that it holds; returns the processor seconds that it took."""
