@@ -98,7 +98,7 @@ EXERCISES = [
             ),
             Mistake(
                 lambda table, a, b, c: _answer(table, a, b, c, signs=(1, -1, 1)),
-                "your step goes from b to a; the step from a to b is b − a, and it is added to c",
+                "your arrow leads from b to a; the one from a to b is b − a, and it is added to c",
             ),
             Mistake(
                 lambda table, a, b, c: _answer(table, a, b, c, signs=(1, 1, 1)),
@@ -108,7 +108,7 @@ EXERCISES = [
                 lambda table, a, b, c: _answer(table, a, b, c, unit=False),
                 "long vectors win: bring every row to length 1 first, then a dot product is a cosine",
             ),
-            Mistake(_near_b, "you look for the neighbour of b; c and the step from a to b play no part"),
+            Mistake(_near_b, "you look for the neighbour of b; c and the arrow from a to b play no part"),
             Mistake(_farthest, "you take the smallest cosine; the most alike have the largest"),
         ],
         right="three vectors, one sum, one search: that is all there is to it",
