@@ -18,7 +18,7 @@ def _test(question: str, name: str, body: str, says: str = "", hidden: str = "")
     source = f"def test_{question}(implementation):\n" + "\n".join(f"    {line}" for line in body.splitlines())
     answer = f"test_{question}"
     if hidden:
-        return Mutant(HOMEWORK, answer, name, source, f"{answer} {hidden}", "hidden")
+        return Mutant(HOMEWORK, answer, name, source, hidden, "hidden")
     return Mutant(HOMEWORK, answer, name, source, says)
 
 
@@ -59,13 +59,13 @@ TESTS = [
         "place_ids",
         "one_short_text",
         "assert implementation(torch.tensor([[7, 7, 7]])).tolist() == [[0, 1, 2]]",
-        hidden="rejects places that start again after the fifth token",
+        hidden="rejects places that start again after five",
     ),
     _test(
         "place_ids",
         "one_text",
         "assert implementation(torch.full((1, 9), 7)).tolist() == [list(range(9))]",
-        hidden="rejects places that run on from text to text",
+        hidden="rejects places that run on",
     ),
     _test(
         "embed",
@@ -87,7 +87,7 @@ TESTS = [
         "one_text",
         "ids, words, places = torch.tensor([[1, 1, 2]]), torch.eye(3), 10 * torch.eye(3)\n"
         "assert torch.allclose(implementation(ids, words, places), words[ids] + places)",
-        hidden="rejects the words of the first text",
+        hidden="rejects words of one text",
     ),
     _test(
         "add_positions",
@@ -138,7 +138,7 @@ TESTS = [
         "vocabulary",
         "no_word_twice",
         "assert implementation(['b', 'a', 'c']) == {'b': 0, 'a': 1, 'c': 2}",
-        hidden="rejects the order of last appearance",
+        hidden="rejects last appearances",
     ),
     _test(
         "linear_lookup",
@@ -158,7 +158,7 @@ TESTS = [
         "square_tables_alone",
         "table = torch.arange(9.0).view(3, 3)\n"
         "assert torch.equal(implementation(torch.tensor([2, 0]), table), table[[2, 0]])",
-        hidden="rejects other tables than square ones, regrouped",
+        hidden="rejects regrouping unless V = d",
     ),
     _test(
         "fresh_table",
@@ -194,7 +194,7 @@ TESTS = [
         "wave_table",
         "any_error_is_fine",
         "try:\n    implementation(3, 5)\nexcept Exception:\n    return\nassert False",
-        hidden="rejects all sines before all cosines",
+        hidden="rejects sines before cosines",
     ),
     _test(
         "rope",
@@ -370,7 +370,7 @@ MENDS = [
         "    if length > len(position_table):\n"
         "        raise ValueError('too long')\n"
         "    return position_table[:length]",
-        "position_rows tells the length and max_len",
+        "the error tells the length and max_len",
         hidden=True,
     ),
     _mend(
