@@ -34,6 +34,10 @@ _TAGS = {
 }  # fmt: skip
 _LINK = re.compile(r"(?:https?|mailto):", re.IGNORECASE)
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif);base64,[A-Za-z0-9+/=\s]*$")
+_MATHJAX = re.compile(r"<!-- Load mathjax -->.*<!-- End of mathjax configuration -->", re.DOTALL)
+_STUB = """<script>
+window.MathJax = {Hub: {Startup: {signal: {Interest: function (tell) { setTimeout(function () { tell("End"); }); }}}}};
+</script>"""
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -45,11 +49,16 @@ def config() -> Config:
     """What nbconvert must know so that no page of nbgrader runs what a learner wrote, formgrader's included.
 
     nbgrader's own templates put Markdown on their pages as it comes, scripts and ``javascript:`` links too; the filter
-    that turns it into HTML is replaced. ``sanitize_html`` is for the rest, the outputs.
+    that turns it into HTML is replaced. ``sanitize_html`` is for the rest, the outputs. MathJax, which those pages load
+    from elsewhere, gives way to a stub: what can change grades runs only what nbgrader ships, and without network, too.
     """
     settings = Config()
     settings.HTMLExporter.sanitize_html = True
-    settings.HTMLExporter.filters = {"markdown2html": "helpers.grading.feedback.inert_markdown"}
+    settings.HTMLExporter.template_file = str(Path(__file__).parent / "templates" / "inert.html.j2")
+    settings.HTMLExporter.filters = {
+        "markdown2html": "helpers.grading.feedback.inert_markdown",
+        "without_mathjax": "helpers.grading.feedback.without_mathjax",
+    }
     return settings
 
 
@@ -62,6 +71,11 @@ def inert_markdown(context: Any, source: str) -> str:
     except Exception:  # a picture that is not there, a tower of lists: one answer must not break a grader's page
         return f"<pre>{bleach.clean(source, tags=set())}</pre>"
     return bleach.clean(html, tags=_TAGS, attributes=_harmless, protocols={"http", "https", "mailto", "data"})
+
+
+def without_mathjax(head: str) -> str:
+    """A page's head with a stub where nbconvert loads MathJax; formgrader starts its keys when MathJax says ``End``."""
+    return _MATHJAX.sub(_STUB, head)
 
 
 def _harmless(tag: str, name: str, value: str) -> bool:

@@ -49,8 +49,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serve(folder: Path, port: int | None = None) -> Iterator[str]:
+def serve(folder: Path, port: int | None = None, cwd: Path | None = None) -> Iterator[str]:
     """JupyterLab over ``folder`` with settings and state of its own; yields its address with ``{path}`` and the token.
+
+    Args:
+        cwd: where it is started: nbgrader looks for its settings there.
 
     Raises:
         RuntimeError: it did not come up within a minute.
@@ -77,7 +80,7 @@ def serve(folder: Path, port: int | None = None) -> Iterator[str]:
         ]
         log = Path(state) / "lab.log"
         with log.open("w") as out:
-            server = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
+            server = subprocess.Popen(command, env=environment, cwd=cwd, stdout=out, stderr=subprocess.STDOUT)
         try:
             _wait_until_up(f"http://127.0.0.1:{port}/api/status?token={token}", server, log)
             yield f"http://127.0.0.1:{port}/lab/tree/{{path}}?reset&token={token}"
