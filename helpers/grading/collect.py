@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from nbgrader.api import Gradebook
 from nbgrader.plugins import FileNameCollectorPlugin
 from nbgrader.utils import parse_utc
 
@@ -96,7 +97,8 @@ def collect(
         paths: folders (``ada/hw.ipynb``, ``ada/hw/hw.ipynb``, ``ada_hw.ipynb``), zips of an LMS, or such zips unpacked.
         homework: what the notebooks are, whatever their names; without it each must carry its homework's name.
         roster: by default ``course/roster.csv``, if it is there. Who is not on it is taken, and told.
-        due: when the homework was due: Canvas marks late work but does not say how late.
+        due: when the homework was due, by default what the gradebook says: Canvas marks late work but does not say how
+            late.
         homeworks: the names that there are, by default those that are released.
 
     Raises:
@@ -384,7 +386,7 @@ def _store(course: Path, handed: Sequence[_Handed], due: datetime | None, attent
         except Refused as reason:
             attention.append(str(reason))
             continue
-        timestamp = _timestamp(each, due, attention)
+        timestamp = _timestamp(each, due or _due(course, homework), attention)
         if not place.exists() or place.read_bytes() != content:
             taken.append(place)
         _write(place, content)
@@ -406,6 +408,15 @@ def _beside(each: _Handed, named: set[Path]) -> bool:
 def _source(who: str) -> str:
     """``canvas``, ``moodle`` or nothing: versions are comparable, and one person is called one thing, within each."""
     return who.partition("/")[0] if "/" in who else ""
+
+
+def _due(course: Path, homework: str) -> datetime | None:
+    """When a homework was due, as formgrader enters it."""
+    if not (course / "gradebook.db").exists():
+        return None
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        found = [each.duedate for each in gradebook.assignments if each.name == homework and each.duedate]
+    return found[0].replace(tzinfo=UTC) if found else None
 
 
 def _timestamp(each: _Handed, due: datetime | None, attention: list[str]) -> str:

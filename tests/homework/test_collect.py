@@ -15,11 +15,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nbgrader.api import Gradebook
 
 from helpers.grading import collect as module
 from helpers.grading import roster as rosters
 from helpers.grading.collect import collect, parse_name, without_copy
 from helpers.grading.roster import Learner, Roster, clean_id
+from tests.homework import sample
 
 HW = "hw1_word_embeddings"
 KNOWN = (HW, "hw2_positional_embeddings")
@@ -182,6 +184,15 @@ def test_late_without_a_due_date_is_told(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "s.zip", {"diddleybo_LATE_777_5_y.ipynb": b"late"})
     assert "is late" in run(tmp_path / "course", archive).attention[0]
     assert not list((tmp_path / "course").rglob("timestamp.txt"))
+
+
+def test_the_due_date_of_the_gradebook_counts(tmp_path: Path) -> None:
+    course = sample.graded_course(tmp_path / "course", {}, name=HW)
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as gradebook:
+        gradebook.update_or_create_assignment(HW, duedate="2026-03-01 12:00:00 UTC")
+    done = run(course, zipped(tmp_path / "s.zip", {"diddleybo_LATE_777_5_y.ipynb": b"late"}))
+    assert done.attention == ()
+    assert (course / f"submitted/bo/{HW}/timestamp.txt").read_text() == "2026-03-01 12:00:01 UTC"
 
 
 def test_moodle(tmp_path: Path) -> None:
