@@ -26,7 +26,7 @@ def _mend(question: str, name: str, source: str, says: str, bug: str = "", hidde
     return Mutant(HOMEWORK, question, name, source, says, "hidden" if hidden else "visible", bug)
 
 
-PASSES, REJECTS, REVERSED = "it lets the bug pass", "it rejects your mended function, too", "it is upside down"
+PASSES, REJECTS, REVERSED = "it lets the bug pass", "it rejects your own function, too", "it is upside down"
 
 DIAGNOSES = [
     _diagnosis("place_ids", "floats", "D"),
@@ -41,8 +41,17 @@ DIAGNOSES = [
     _diagnosis("rope", "backwards", "A"),
     _diagnosis("attend", "wrong_axis", "B"),
     _diagnosis("alibi", "needs_a_sign", "B"),
-    Mutant(HOMEWORK, "diagnosis_embed", "lower_case", 'diagnosis_embed = "a"', "the letter is one of", "hidden"),
-    Mutant(HOMEWORK, "why_embed", "one_word", 'why_embed = "swapped"', "a sentence of five words", "hidden"),
+    Mutant(
+        HOMEWORK,
+        "diagnosis_embed",
+        "lower_case",
+        'diagnosis_embed = "a"',
+        "diagnosis_embed names what happens",
+        "hidden",
+    ),
+    Mutant(
+        HOMEWORK, "why_embed", "one_word", 'why_embed = "swapped"', "why_embed is a sentence of five words", "hidden"
+    ),
 ]
 
 TESTS = [
