@@ -2,7 +2,7 @@
 
 In a child somebody's code runs, and it can do to this module what it likes: nothing on the other side may depend on
 what comes out of here. A child is one process with one thread. It has no capability, no network, no file to write but
-in a small ``/tmp`` of its own, and the kernel refuses it every call of ``_REFUSED``.
+in a small scratch folder of its own, and the kernel refuses it every call of ``_REFUSED``.
 
 Messages are lines, ``verb rest``. What this side is asked: ``run``, ``get``, ``put``, ``call``. It answers ``done`` or
 ``raised``; in between it may ask back: ``call``.
@@ -174,9 +174,9 @@ def _confine(order: dict, nested: bool) -> None:
     if nested:
         _write("/proc/self/oom_score_adj", "500" if order["examiner"] else "1000")
         _write("/proc/sys/user/max_user_namespaces", "0")
-        _mount("/tmp", f"size={order['disk']},nr_inodes=2000,mode=1777")
+        _mount(os.environ["HOME"], f"size={order['disk']},nr_inodes=2000,mode=1777")
         _mount("/proc", "size=4k,nr_inodes=1,mode=555", readonly=True)
-    os.chdir("/tmp")
+    os.chdir(os.environ["HOME"])
     for name, value in {
         "AS": mapped + order["memory"],
         "CPU": order["cpu"],
@@ -254,9 +254,13 @@ class _Display(DisplayHook):
     def write_output_prompt(self) -> None:
         """No ``Out[1]:``; nothing but the value."""
 
+    def quiet(self) -> bool:
+        return self.shell.source.rstrip().endswith(";")
+
 
 class _Shell(InteractiveShell):
     displayhook_class = Type(_Display)
+    source = ""
     failure: tuple[type, str, list[str]] | None = None
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
@@ -310,7 +314,7 @@ class _Peer:
     def run(self, rest: bytes) -> bytes:
         order = json.loads(rest)
         self.watch = order["watch"]
-        self.shell.failure = None
+        self.shell.source, self.shell.failure = order["source"], None
         self.shell.run_cell(order["source"])
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
