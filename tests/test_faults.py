@@ -260,16 +260,51 @@ FAULTS = {
 }
 
 
-def test_the_lesson_passes_the_lint() -> None:
-    assert lint.lint(LESSON) == []
+HOMEWORK = NOTEBOOKS / "homework/source/hw1_word_embeddings/hw1_word_embeddings.ipynb"
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_lint_catches(fault: str) -> None:
-    spoil, message = FAULTS[fault]
-    notebook = nbformat.read(LESSON, as_version=4)
+def _graded(notebook, grade_id):
+    return _first(notebook, lambda cell: cell.metadata.get("nbgrader", {}).get("grade_id") == grade_id)
+
+
+def _mark(grade_id, /, **new):
+    return lambda notebook: _graded(notebook, grade_id).metadata.nbgrader.update(new)
+
+
+def _box(notebook):
+    return _first(notebook, lambda cell: cell.source.startswith("> **Question 1"))
+
+
+def _written(notebook):
+    return _first(
+        notebook, lambda cell: cell.cell_type == "markdown" and cell.metadata.get("nbgrader", {}).get("grade")
+    )
+
+
+HOMEWORK_FAULTS = {
+    "two cells of one id": (_mark("test_lookup", grade_id="hidden_lookup"), "two cells are called 'hidden_lookup'"),
+    "an answer called like nothing": (_mark("lookup", grade_id="question 3"), "must be called like the name"),
+    "a test without points": (_mark("test_lookup", points=0), "'test_lookup' is worth nothing"),
+    "points that differ": (_mark("test_lookup", points=7), "the boxes promise"),
+    "a box without a clock": (lambda n: _set(_box(n), source="> **Question 1 – encode**"), "is not '> **Question 1"),
+    "no written question": (lambda n: n.cells.remove(_written(n)), "one written question, this has 0"),
+    "a long decimal": (lambda n: _print(n, "0.123456"), "a long decimal"),
+}
+
+
+@pytest.mark.parametrize("path", [LESSON, HOMEWORK], ids=lambda path: path.stem)
+def test_it_passes_the_lint(path: Path) -> None:
+    assert lint.lint(path) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "fault"), [(LESSON, name) for name in FAULTS] + [(HOMEWORK, name) for name in HOMEWORK_FAULTS]
+)
+def test_lint_catches(path: Path, fault: str) -> None:
+    spoil, message = (FAULTS if path == LESSON else HOMEWORK_FAULTS)[fault]
+    notebook = nbformat.read(path, as_version=4)
     spoil(notebook)
-    assert any(message in problem for problem in lint.lint(LESSON, notebook)), lint.lint(LESSON, notebook)
+    assert any(message in problem for problem in lint.lint(path, notebook)), lint.lint(path, notebook)
 
 
 def test_the_sweep_finds_nothing_without_figures() -> None:
