@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import logging
@@ -24,6 +25,7 @@ import math
 import os
 import stat
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,8 +35,8 @@ import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbgrader import utils
-from nbgrader.api import BaseCell, Comment, Grade, Gradebook, Student, SubmittedAssignment
 from nbgrader.api import Assignment as Listed
+from nbgrader.api import BaseCell, Comment, Grade, Gradebook, Student, SubmittedAssignment
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
@@ -50,20 +52,27 @@ from nbgrader.preprocessors import (
     saveautogrades,
 )
 from sqlalchemy import Column, Float, MetaData, String, Table, delete, func, insert, select
+from sqlalchemy.exc import SAWarning
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 from helpers.grading import assignment as homework
-from helpers.grading import release
+from helpers.grading import feedback, release
 from helpers.grading.assignment import Assignment
+from helpers.grading.judge import Graded, Verdict
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 MAX_BYTES, MAX_CELLS, MAX_DEPTH, MAX_BRACKETS = 10_000_000, 500, 64, 500_000
-MAX_OUTPUT = 200_000  # characters of a cell's output that are kept
+MAX_OUTPUT, MAX_MESSAGE = 1_000_000, 10_000  # characters of all outputs, and of one message, that are kept
+
+# nbgrader adds rows in an order that SQLAlchemy remarks on, and that does no harm.
+warnings.filterwarnings("ignore", "Object of type", SAWarning, "nbgrader")
 
 # Which text decides about a grade: a submission graded by other code is graded again.
 _DECIDING = ("assignment", "inside", "judge", "sandbox", "wire", "../checks", "../homework")
+_STEPS = ("source", "release", "submitted", "autograded", "feedback")
+_OURS = {*_STEPS, "exports", "roster.csv", "collected.json", "gradebook.db"}
 _PICTURES = {"image/png", "image/jpeg", "image/gif"}
 _STAMPS = Table(
     "graded_by_engine",
@@ -86,6 +95,13 @@ defaults(c, os.path.dirname(os.path.abspath(__file__)))
 '''
 
 
+@functools.cache
+def grader_version() -> str:
+    """The version of the code that decides about grades."""
+    folder = Path(__file__).parent
+    return _digest(*(path.read_bytes() for name in _DECIDING if (path := folder / f"{name}.py").exists()))
+
+
 class CourseError(ValueError):
     """What an instructor has to mend, in one sentence."""
 
@@ -105,8 +121,9 @@ def defaults(config: Config, root: str) -> None:
     """The settings of nbgrader that this course relies on, for its formgrader, feedback and exports."""
     config.CourseDirectory.root = root
     config.merge(release.config())
+    config.merge(feedback.config())
     config.Autograde.exporter_class = "helpers.grading.course.Refusal"
-    config.HTMLExporter.sanitize_html = True
+    config.merge(feedback.config())
     config.ClearHiddenTests.enforce_metadata = False  # learners may write those words, too
     config.GenerateFeedback.preprocessors = [
         "nbgrader.preprocessors.GetGrades",
@@ -144,7 +161,8 @@ class Submission:
 
     def task(self) -> bytes:
         """What a worker gets: the learner's cells in their places; of the tests nothing but their names."""
-        blank = [cell | {"source": ""} if utils.is_locked(cell) else cell for cell in self.notebook.cells]
+        tests = [utils.is_grade(cell) and not utils.is_solution(cell) for cell in self.notebook.cells]
+        blank = [cell | {"source": ""} if test else cell for test, cell in zip(tests, self.notebook.cells, strict=True)]
         return json.dumps(self.notebook | {"cells": blank}).encode()
 
 
@@ -243,11 +261,12 @@ class Course:
                 f"{self.folder} is inside the repository, where learners and their code can read; take a folder outside"
             )
         settings = self.folder / "nbgrader_config.py"
-        if self.folder.is_dir() and any(self.folder.iterdir()) and not settings.exists():
-            raise CourseError(f"{self.folder} is not empty and no course folder; take a new one")
+        if self.folder.is_dir() and not settings.exists():
+            if foreign := {path.name for path in self.folder.iterdir()} - _OURS:
+                raise CourseError(f"{self.folder} is no course folder, it has {min(foreign)} in it; take a new one")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
-        for step in ("source", "release", "submitted", "autograded", "feedback"):
+        for step in _STEPS:
             (self.folder / step).mkdir(mode=0o700, exist_ok=True)
         if not settings.exists():
             settings.write_text(_CONFIG)
@@ -309,7 +328,9 @@ class Course:
             self._register(assignment, ours, content)
             with self._transaction() as ledger:
                 self._put(ledger, source.stem, "", Stamp(digest, None, (), 0))
-        prepared = Prepared(assignment, nbformat.read(released, as_version=4), _digest(content, _grader().encode()))
+        prepared = Prepared(
+            assignment, nbformat.read(released, as_version=4), _digest(content, grader_version().encode())
+        )
         self._prepared[source.stem] = prepared
         return prepared
 
@@ -356,9 +377,12 @@ class Course:
     def sanitise(self, assignment: str, cells: list[NotebookNode]) -> tuple[NotebookNode, tuple[str, ...]]:
         """Every cell of the homework once, with the author's marks and locked text; and what needs a human."""
         prepared = self._prepared[assignment]
-        notebook = nbformat.v4.new_notebook(cells=[_marked(cell, prepared) for cell in cells])
-        notebook.nbformat_minor = 4  # ids of cells would have to be checked for nothing
-        notebook.metadata = NotebookNode(language_info=NotebookNode(name="python"))
+        notebook = NotebookNode(
+            nbformat=4,
+            nbformat_minor=4,  # from 5 on cells have ids, which would have to be checked for nothing
+            metadata=NotebookNode(language_info=NotebookNode(name="python")),
+            cells=[_marked(cell, prepared) for cell in cells],
+        )
         resources = self._resources(assignment)
         DeduplicateIds().preprocess(notebook, resources)
         attention = []
@@ -373,27 +397,26 @@ class Course:
         # nbgrader would check the metadata of every cell now; they are copies of what it checked when preparing.
         return notebook, tuple(dict.fromkeys(attention))
 
-    def store(self, submission: Submission, graded: Mapping[str, Any]) -> None:
+    def store(self, submission: Submission, graded: Graded) -> None:
         """Write what came out: first the notebook, then all of the gradebook and the stamp in one transaction.
-
-        Args:
-            graded: :class:`helpers.grading.judge.Graded` as plain data.
 
         Raises:
             CourseError: a test without a verdict; nothing is written.
         """
         name, learner = submission.assignment, submission.learner
         tests = self._prepared[name].assignment.of("test")
-        if missing := [test.id for test in tests if test.id not in graded["tests"]]:
+        if missing := [test.id for test in tests if test.id not in graded.tests]:
             raise CourseError(f"the grader says nothing about {', '.join(missing)}")
         notebook = submission.notebook
-        outputs = {int(place): each for place, each in graded["outputs"].items()}
+        left = MAX_OUTPUT
         for place, cell in enumerate(notebook.cells):
             if cell.cell_type != "code":
                 continue
-            grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
-            verdict = graded["tests"].get(grade_id)
-            cell.outputs = [_verdict(verdict)] if verdict else [_output(each) for each in outputs.get(place, [])]
+            verdict = graded.tests.get(cell.metadata.get("nbgrader", {}).get("grade_id"))
+            cell.outputs = [] if verdict is None else [_verdict(verdict)]
+            for output in graded.outputs.get(place, []) if verdict is None else []:
+                cell.outputs.append(_output(output, max(left, 0)))
+                left -= len(str(output))
         folder = self.folder / "autograded" / learner / name
         if submission.timestamp:
             _write(folder / "timestamp.txt", submission.timestamp)
@@ -405,8 +428,8 @@ class Course:
             ledger.update_or_create_submission(name, learner, **facts)
             SaveAutoGrades(config=self.config).preprocess(notebook, resources)
             AssignLatePenalties(config=self.config).preprocess(notebook, resources)
-            attention = tuple(dict.fromkeys([*submission.attention, *graded["attention"]]))
-            self._put(ledger, name, learner, Stamp(submission.digest, None, attention, graded["cpu_seconds"]))
+            attention = tuple(dict.fromkeys([*submission.attention, *graded.attention]))
+            self._put(ledger, name, learner, Stamp(submission.digest, None, attention, graded.cpu_seconds))
 
     def set_aside(self, assignment: str, learner: str, digest: str, why: str) -> None:
         """Remember that a submission must be looked at before it is graded; its grade, if there is one, stays."""
@@ -600,12 +623,6 @@ def _digest(*parts: bytes) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
-def _grader() -> str:
-    """The version of the code that decides about grades."""
-    folder = Path(__file__).parent
-    return _digest(*(path.read_bytes() for name in _DECIDING if (path := folder / f"{name}.py").exists()))
-
-
 def _is_known(cell: NotebookNode) -> bool:
     return utils.is_grade(cell) or utils.is_solution(cell) or utils.is_locked(cell)
 
@@ -687,22 +704,21 @@ def _put_back(cells: list[NotebookNode], prepared: Prepared) -> list[str]:
     return told
 
 
-def _verdict(verdict: Mapping[str, Any]) -> NotebookNode:
-    message = _text(verdict["message"])[:MAX_OUTPUT]
-    if verdict["passed"]:
+def _verdict(verdict: Verdict) -> NotebookNode:
+    message = _text(verdict.message)[:MAX_MESSAGE]
+    if verdict.passed:
         return nbformat.v4.new_output("stream", name="stdout", text=message)
     return nbformat.v4.new_output("error", ename="AssertionError", evalue=message, traceback=[message])
 
 
-def _output(output: Mapping[str, Any]) -> NotebookNode:
-    """A learner's output: text and errors only, and not too much of either."""
+def _output(output: Mapping[str, Any], most: int) -> NotebookNode:
+    """A learner's output: text and errors, and of their text so many characters at most."""
     if output["output_type"] == "stream":
         name = "stderr" if output.get("name") == "stderr" else "stdout"
-        return nbformat.v4.new_output("stream", name=name, text=_text(output.get("text"))[:MAX_OUTPUT])
-    lines = output.get("traceback") or []
-    text = _text("\n".join(map(str, lines)))[:MAX_OUTPUT]
-    name, value = (_text(output.get(key))[:MAX_OUTPUT] for key in ("ename", "evalue"))
-    return nbformat.v4.new_output("error", ename=name, evalue=value, traceback=text.split("\n"))
+        return nbformat.v4.new_output("stream", name=name, text=_text(output.get("text"))[:most])
+    name, value = (_text(output.get(key))[: min(most, MAX_MESSAGE)] for key in ("ename", "evalue"))
+    traceback = _text("\n".join(map(str, output.get("traceback") or [])))[:most]
+    return nbformat.v4.new_output("error", ename=name, evalue=value, traceback=traceback.split("\n"))
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,0 +1,238 @@
+"""What an instructor does with a homework: ``python -m helpers.grading COMMAND``, ``make grading ARGS="COMMAND"``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from helpers.grading.assignment import SOURCE
+
+MISSING = "the packages of graders are missing; install them: make grading, or pip install -e '.[grading]'"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands, in the order in which they are needed."""
+    top = argparse.ArgumentParser(prog="python -m helpers.grading", description=__doc__.partition(":")[0] + ".")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, says: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=says, description=says[0].upper() + says[1:] + ".")
+        if name != "release":
+            command.add_argument(
+                "--course", type=Path, default="~/embeddings-grading", help="the course folder (%(default)s)"
+            )
+        return command
+
+    def homeworks(command: argparse.ArgumentParser, what: str) -> None:
+        command.add_argument("homework", nargs="*", help=f"which homeworks ({what})")
+
+    release = add("release", "write the student versions from the authors' notebooks")
+    homeworks(release, "all")
+    release.add_argument("--check", action="store_true", help="write nothing, tell what differs or leaks")
+    release.add_argument("--retire", action="store_true", help="let questions change that learners already have")
+
+    collect = add("collect", "take in what learners handed in: folders, notebooks, zips of Canvas and Moodle")
+    collect.add_argument("path", nargs="+", type=Path, help="where it is")
+    collect.add_argument("--homework", help="what the notebooks are, whatever they are called")
+    collect.add_argument("--roster", type=Path, help="who is in the course (COURSE/roster.csv)")
+    collect.add_argument("--due", type=datetime.fromisoformat, help="when it was due: 2026-03-01T23:59+01:00")
+
+    grade = add("grade", "run and test what was handed in, in a sandbox; ended at any moment, it goes on where it was")
+    homeworks(grade, "all that were handed in")
+    grade.add_argument("--workers", type=int, help="how many processes (one a core)")
+    grade.add_argument("--scheduler", metavar="ADDRESS", help="use the workers of a dask scheduler that runs already")
+    grade.add_argument("--dashboard", action="store_true", help="show what the workers do on a page of its own")
+    grade.add_argument("--only", action="append", default=[], metavar="LEARNER", help="grade this one; may be repeated")
+    grade.add_argument("--force", action="store_true", help="grade again what is graded; points by hand stay")
+
+    formgrade = add("formgrade", "open JupyterLab with nbgrader's formgrader, for written answers and comments")
+    formgrade.add_argument("--port", type=int, default=8888)
+    formgrade.add_argument("--no-browser", action="store_true")
+
+    feedback = add("feedback", "write a page for each learner")
+    homeworks(feedback, "all that are graded")
+    feedback.add_argument("--only", action="append", metavar="LEARNER", help="for this one; may be repeated")
+
+    export = add("export", "write the grades as a table")
+    homeworks(export, "all that are graded")
+    export.add_argument("--format", choices=("csv", "canvas", "moodle"), default="csv")
+    export.add_argument("--roster", type=Path, help="who is in the course (COURSE/roster.csv)")
+    export.add_argument("--title", action="append", default=[], metavar="HOMEWORK=TITLE", help="its column in Canvas")
+    export.add_argument("--unfinished", action="store_true", help="points of those, too, who wait for some by hand")
+    export.add_argument("--missing", type=float, help="the grade of those who handed in nothing (empty)")
+
+    status = add("status", "tell what is graded, what waits, and what needs a human")
+    homeworks(status, "all that were handed in")
+    for command in (release, collect, grade, status):
+        command.add_argument("--source", type=Path, default=SOURCE, help="the authors' notebooks (%(default)s)")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; what is wrong is told in a sentence."""
+    asked = parser().parse_args(arguments)
+    try:
+        return COMMANDS[asked.command](asked)
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on where it was", file=sys.stderr)
+        return 130
+    except ModuleNotFoundError as error:
+        print(f"{MISSING} ({error.name})", file=sys.stderr)
+    except (ValueError, OSError, RuntimeError) as error:
+        print(error, file=sys.stderr)
+    return 1
+
+
+def release(asked: argparse.Namespace) -> int:
+    from helpers.grading.release import Refused, problems, release
+
+    where = (asked.source, asked.source.parent / "release", asked.source.parent / "questions.json")
+    if asked.check:
+        found = problems(*where)
+        print("\n".join(found) or "the student versions are what their sources give")
+        return 1 if found else 0
+    try:
+        changed = release(*where, names=asked.homework or None, retire=asked.retire)
+    except Refused as reason:
+        print(reason, file=sys.stderr)
+        return 1
+    print("\n".join(f"wrote {path}" for path in changed) or "nothing changed")
+    return 0
+
+
+def collect(asked: argparse.Namespace) -> int:
+    from helpers.grading import roster
+    from helpers.grading.collect import collect
+
+    with _course(asked) as course:
+        found = collect(
+            course.folder,
+            asked.path,
+            homework=asked.homework,
+            roster=roster.read(asked.roster) if asked.roster else None,
+            due=asked.due,
+            homeworks=_sources(asked),
+        )
+    print(f"{len(found.taken)} taken")
+    _needs_a_human(found.attention)
+    return 0
+
+
+def grade(asked: argparse.Namespace) -> int:
+    from helpers.grading import engine
+    from helpers.grading.sandbox import check_available
+
+    with _course(asked) as course, course.writing():
+        scans = []
+        for name in _handed_in(course, asked):
+            prepared = course.prepare(_sources(asked)[name])
+            scans.append((prepared, engine.scan(course, prepared, asked.only, asked.force)))
+        if any(summary.waiting for _, summary in scans):
+            if asked.scheduler:
+                crew = engine.remote(asked.scheduler)
+            else:
+                check_available()
+                crew = engine.local(asked.workers, asked.dashboard)
+            with crew as client:
+                if asked.dashboard:
+                    print(f"what the workers do: {client.dashboard_link}", file=sys.stderr)
+                for prepared, summary in scans:
+                    if summary.waiting:
+                        engine.grade(course, prepared, client, summary)
+        for _, summary in scans:
+            print(summary)
+    return 0
+
+
+def status(asked: argparse.Namespace) -> int:
+    from helpers.grading import engine
+
+    with _course(asked) as course:
+        for name in _handed_in(course, asked):
+            print(engine.scan(course, course.prepare(_sources(asked)[name])))
+    return 0
+
+
+def formgrade(asked: argparse.Namespace) -> int:
+    with _course(asked) as course:
+        folder = course.folder
+    print("in JupyterLab: menu Nbgrader, Formgrader", file=sys.stderr)
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1"]
+    command += [f"--ServerApp.port={asked.port}", *["--no-browser"] * asked.no_browser]
+    os.chdir(folder)  # where nbgrader looks for its settings
+    os.execv(sys.executable, command)
+
+
+def feedback(asked: argparse.Namespace) -> int:
+    from helpers.grading.feedback import feedback
+
+    with _course(asked) as course:
+        for name in asked.homework or _graded(course):
+            pages, attention = feedback(course.folder, name, asked.only)
+            print(f"{name}: {len(pages)} pages in {course.folder / 'feedback'}")
+            _needs_a_human(attention)
+    return 0
+
+
+def export(asked: argparse.Namespace) -> int:
+    from helpers.grading import roster
+    from helpers.grading.export import export
+
+    titles = dict(title.partition("=")[::2] for title in asked.title)
+    with _course(asked) as course:
+        files, attention = export(
+            course.folder,
+            asked.format,
+            asked.homework or None,
+            roster.read(asked.roster) if asked.roster else None,
+            titles,
+            asked.unfinished,
+            asked.missing,
+        )
+    print("\n".join(f"wrote {path}" for path in files))
+    _needs_a_human(attention)
+    return 0
+
+
+COMMANDS = {each.__name__: each for each in (release, collect, grade, formgrade, feedback, export, status)}
+
+
+def _course(asked: argparse.Namespace):
+    from helpers.grading.course import Course
+
+    os.umask(0o077)  # grades and submissions are nobody else's business
+    return Course(asked.course)
+
+
+def _sources(asked: argparse.Namespace) -> dict[str, Path]:
+    found = {path.stem: path for path in sorted(asked.source.glob("*/*.ipynb")) if path.stem == path.parent.name}
+    if not found:
+        raise ValueError(f"there is no homework in {asked.source}; --source tells where the authors' notebooks are")
+    return found
+
+
+def _handed_in(course, asked: argparse.Namespace) -> list[str]:
+    known = _sources(asked)
+    if unknown := [name for name in asked.homework if name not in known]:
+        raise ValueError(f"no homework is called {unknown[0]!r}; there are {', '.join(known)}")
+    names = asked.homework or [name for name in known if course.learners(name)]
+    if not names:
+        raise ValueError(f"nothing was handed in yet in {course.folder / 'submitted'}; collect comes first")
+    return names
+
+
+def _graded(course) -> list[str]:
+    return sorted({path.stem for path in (course.folder / "autograded").glob("*/*/*.ipynb")})
+
+
+def _needs_a_human(lines: Sequence[str]) -> None:
+    for line in ["needs a human:"] * bool(lines) + [f"  {line}" for line in lines]:
+        print("".join(letter if letter.isprintable() else "?" for letter in line))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
