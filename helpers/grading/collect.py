@@ -213,8 +213,6 @@ def _check_entries(name: str, entries: Sequence[zipfile.ZipInfo]) -> None:
             refuse(f"{shown!r} has a control character in its name")
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             refuse(f"{shown!r} is a link or a device, not a file")
-        if entry.flag_bits & 0x1:
-            refuse(f"{shown!r} is encrypted")
         if entry.filename in seen:
             refuse(f"{shown!r} is there twice")
         seen.add(entry.filename)

@@ -147,6 +147,7 @@ HOSTILE = {
     "link with a mask": "[click](JaVa&#115;cript:window.hit=1)",
     "autolink": "<javascript:window.hit=1>",
     "html link": "<a href='&#x6A;avascript:window.hit=1'>click</a>",
+    "page in a link": "[click](data:text/html;base64,PHNjcmlwdD4=)",
     "frame": "<iframe srcdoc='<script>parent.hit = 1</script>'></iframe>",
     "style": "<style>body { background: url(https://tracker.example) }</style>",
     "remote picture": "![x](https://tracker.example/a.png)",
