@@ -350,7 +350,7 @@ class Sandbox:
         command += ["--size", str(USUAL.disk), "--tmpfs", _SCRATCH, "--proc", "/proc"]
         if mode == "cold":
             # A warm process needs both for the namespaces of its children, who see neither.
-            command += ["--disable-userns", "--remount-ro", "/proc"]
+            command += ["--disable-userns", "--remount-ro", "/proc", "--as-pid-1"]
         command += [
             "--remount-ro",
             "/",
@@ -450,7 +450,7 @@ class _Process:
         if self.process.returncode is None:
             self.control.close()
             ended, status, usage = 0, 0, None
-            for patience in (0.0, 0.05, 0.2, None):  # what hears that nobody is there ends by itself, and is counted
+            for patience in (0.05, 0.1, 0.3, None):  # what hears that nobody is there ends by itself, and is counted
                 if patience is None:
                     os.kill(self.process.pid, signal.SIGKILL)
                 ended, status, usage = os.wait4(self.process.pid, 0 if patience is None else os.WNOHANG)
