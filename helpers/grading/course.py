@@ -28,6 +28,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +275,9 @@ class Course:
         self._ledger: _Ledger | None = None
         self._prepared: dict[str, Prepared] = {}
         self._config: Config | None = None
+        if not (self.folder / "gradebook.db").exists():
+            with self._transaction():
+                pass
 
     def __enter__(self) -> Course:
         return self
@@ -463,6 +467,11 @@ class Course:
                 .where(Listed.name == assignment, Grade.needs_manual_grade)
             )
             return ledger.db.execute(query).scalar_one()
+
+    def due(self, assignment: str, when: datetime) -> None:
+        """Enter when a homework that is prepared was due: what is graded from now on is late after that."""
+        with self._transaction() as ledger:
+            ledger.update_or_create_assignment(assignment, duedate=when.astimezone(UTC).replace(tzinfo=None))
 
     def _register(self, assignment: Assignment, ours: Path, content: bytes) -> None:
         """Run nbgrader's own generator: it enters cells, points and checksums into the gradebook."""

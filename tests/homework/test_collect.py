@@ -19,6 +19,7 @@ from nbgrader.api import Gradebook
 
 from helpers.grading import collect as module
 from helpers.grading import roster as rosters
+from helpers.grading.__main__ import main
 from helpers.grading.collect import collect, parse_name, without_copy
 from helpers.grading.roster import Learner, Roster, clean_id
 from tests.homework import sample
@@ -193,6 +194,20 @@ def test_the_due_date_of_the_gradebook_counts(tmp_path: Path) -> None:
     done = run(course, zipped(tmp_path / "s.zip", {"diddleybo_LATE_777_5_y.ipynb": b"late"}))
     assert done.attention == ()
     assert (course / f"submitted/bo/{HW}/timestamp.txt").read_text() == "2026-03-01 12:00:01 UTC"
+
+
+def test_the_command_enters_the_due_date(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Late is late in the gradebook, too, once it is graded."""
+    sample.write(tmp_path / "source", HW)
+    archive = zipped(tmp_path / "s.zip", {"diddleybo_LATE_777_5_y.ipynb": b"late"})
+    where = [f"--course={tmp_path / 'course'}", f"--source={tmp_path / 'source'}"]
+    assert main(["collect", str(archive), "--homework", HW, "--due", "2026-03-01T13:00+01:00", *where]) == 0
+    assert capsys.readouterr().out == "1 taken\n"
+    [timestamp] = [path.read_text() for path in (tmp_path / "course").rglob("timestamp.txt")]
+    with Gradebook(f"sqlite:///{tmp_path}/course/gradebook.db") as gradebook:
+        gradebook.update_or_create_student("bo")
+        late = gradebook.update_or_create_submission(HW, "bo", timestamp=timestamp).total_seconds_late
+    assert late == 1
 
 
 def test_moodle(tmp_path: Path) -> None:
