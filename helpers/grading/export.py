@@ -87,6 +87,10 @@ def export(
     if waiting := [row for row in rows if row.unfinished]:
         kept = "their points so far are exported" if unfinished or format == "csv" else "their grade is left empty"
         attention.append(f"{len(waiting)} submissions wait for a grade by hand; {kept}")
+    for name in dict.fromkeys(row.homework for row in rows):
+        graded = {row.learner.id for row in rows if row.homework == name and row.points is not None}
+        if waiting := sorted({path.parts[-2] for path in (course / "submitted").glob(f"*/{name}")} - graded):
+            attention.append(f"handed in {name} and not graded: {', '.join(waiting)}")
     if strangers := sorted({row.learner.id for row in rows if not row.learner.name}):
         attention.append(f"without a name, as they are not on the roster: {', '.join(strangers)}")
 
@@ -187,6 +191,7 @@ def _canvas(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
     most = {row.homework: row.most for row in rows}
     table.append(["    Points Possible", "", "", "", "", *(_number(most[each]) for each in homeworks)])
     by_learner: dict[str, dict[str, Row]] = {}
+    unknown: list[str] = []
     for row in rows:
         by_learner.setdefault(row.learner.id, {})[row.homework] = row
     for learner_id, grades in by_learner.items():
@@ -194,13 +199,14 @@ def _canvas(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
             (row.learner for row in grades.values() if row.learner.canvas_id), next(iter(grades.values())).learner
         )
         if not about.canvas_id.isdigit():
-            attention.append(
-                f"{learner_id} has no number of Canvas; it is matched by id and name, look before you import"
-            )
+            unknown.append(learner_id)
         name = about.name if "," in about.name or not about.name else _family_first(about.name)
         number = about.canvas_id if about.canvas_id.isdigit() else ""
         person = [name, number, learner_id, about.email or learner_id, about.section]
         table.append([*person, *(grade(grades[each]) for each in homeworks)])
+    if unknown:
+        told = "without a number of Canvas, matched by id and name; look before you import"
+        attention.append(f"{told}: {', '.join(unknown)}")
     return {"canvas.csv": table}
 
 
@@ -208,6 +214,7 @@ def _moodle(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
     """The columns of Moodle's own worksheet; it reads Identifier, Grade, Last modified (grade), Feedback comments."""
     header = ["Identifier", "Full name", "ID number", "Email address", "Grade", "Maximum Grade"]
     tables: dict[str, list[list[str]]] = {}
+    others: dict[str, int] = {}
     for row in rows:
         table = tables.setdefault(
             f"moodle-{row.homework}.csv", [[*header, "Last modified (grade)", "Feedback comments"]]
@@ -216,7 +223,10 @@ def _moodle(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
         comments = "<br>".join(html.escape(each) for each in row.comments)
         table.append([identifier, about.name, about.id, about.email, grade(row), _number(row.most), "-", comments])
         if not identifier and row.points is not None:
-            attention.append(f"{about.id} was not collected from Moodle: import {row.homework} by ID number or address")
+            others[row.homework] = others.get(row.homework, 0) + 1
+    for name, number in others.items():
+        told = f"{number} graded learners were not collected from Moodle"
+        attention.append(f"{name}: {told}; import it by ID number or address, not as the worksheet")
     return tables
 
 

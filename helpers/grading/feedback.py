@@ -112,21 +112,31 @@ def feedback(
     attention += [f"{learner}: {homework} is not graded" for learner in learners or () if learner not in known]
     exporter = _exporter()
     with Gradebook(f"sqlite:///{database}") as gradebook:
-        waiting = {each.student.id for each in gradebook.assignment_submissions(homework) if each.needs_manual_grade}
+        waiting = {
+            each.student.id: {
+                grade.name
+                for notebook in each.notebooks
+                for grade in notebook.grades
+                if grade.needs_manual_grade and grade.manual_score is None
+            }
+            for each in gradebook.assignment_submissions(homework)
+        }
     for path, learner in zip(graded, known, strict=True):
         if learners is not None and learner not in learners:
             continue
         try:
-            html = page(exporter, nbformat.read(path, as_version=4), author, homework, learner, database)
+            soup = page(exporter, nbformat.read(path, as_version=4), author, homework, learner, database)
         except Leak as reason:
             attention.append(f"{learner}: the page is not written, {reason}")
             continue
-        if learner in waiting:
-            attention.append(f"{learner}: something waits for a grade by hand; the page shows it without points")
+        if waiting[learner]:
+            told = ", ".join(sorted(waiting[learner]))
+            attention.append(f"{learner}: waits for a grade by hand, and the page says so: {told}")
+        _name_questions(soup, waiting[learner])
         place = course / "feedback" / learner / homework / f"{homework}.html"
         place.parent.mkdir(parents=True, exist_ok=True)
         spare = place.with_suffix(".html.new")
-        spare.write_text(html, encoding="utf-8")
+        spare.write_text(str(soup), encoding="utf-8")
         spare.replace(place)
         pages.append(place)
     return pages, attention
@@ -134,7 +144,7 @@ def feedback(
 
 def page(
     exporter: HTMLExporter, graded: NotebookNode, author: NotebookNode, homework: str, learner: str, database: Path
-) -> str:
+) -> BeautifulSoup:
     """One learner's page.
 
     Raises:
@@ -155,7 +165,17 @@ def page(
     for line in _hidden_lines(author):
         if line in text and line not in own:
             raise Leak(f"a line of a hidden test would be on it: {line!r}")
-    return str(soup)
+    return soup
+
+
+def _name_questions(soup: BeautifulSoup, waiting: set[str]) -> None:
+    """Say in the list at the top which question is which, and which has no points yet because nobody read it."""
+    for link in soup.select("#toc a"):
+        question = link["href"].removeprefix("#")
+        if not question.startswith("comment-"):
+            link.string = question
+        if question in waiting:
+            link.parent.append(" – not graded yet")
 
 
 def public(graded: NotebookNode, author: NotebookNode) -> NotebookNode:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,7 @@ def test_canvas(course: Path) -> None:
         "Lovelace, Ada", "12345", "ada", "ada@example.org", "A",
     ]  # fmt: skip
     assert "1 submissions wait for a grade by hand; their grade is left empty" in attention
-    assert "bo has no number of Canvas; it is matched by id and name, look before you import" in attention
+    assert "without a number of Canvas, matched by id and name; look before you import: bo" in attention
     unfinished = canvas_reads(table(course, "canvas", unfinished=True)[0])[1]
     assert unfinished["bo"][NAME] == "0.5"
 
@@ -150,7 +151,8 @@ def test_moodle(course: Path) -> None:
         ("zoe", "", "0", "6"),
     ]  # fmt: skip
     assert columns(rows, "Feedback comments")[0] == ("why: =1+1 &lt;b&gt;good&lt;/b&gt;",)
-    assert f"ada was not collected from Moodle: import {NAME} by ID number or address" in attention
+    told = f"{NAME}: 2 graded learners were not collected from Moodle"
+    assert f"{told}; import it by ID number or address, not as the worksheet" in attention
     paths, _ = export(course, "moodle", roster=ROSTER)
     assert [path.name for path in paths] == [f"moodle-{NAME}.csv", f"moodle-{SECOND}.csv"]
 
@@ -159,6 +161,15 @@ def test_a_penalty_never_makes_a_grade_negative(course: Path) -> None:
     row = next(row for row in read(course, [NAME], ROSTER) if row.learner.id == "bo")
     assert row.score == 0.5
     assert type(row)(**(row.__dict__ | {"penalty": 2.0})).score == 0.0
+
+
+def test_what_was_handed_in_and_not_graded_is_told(course: Path) -> None:
+    for learner in ("ada", "eve", "stranger"):
+        (course / "submitted" / learner / NAME).mkdir(parents=True)
+    try:
+        assert f"handed in {NAME} and not graded: eve, stranger" in table(course)[1]
+    finally:
+        shutil.rmtree(course / "submitted")
 
 
 def test_mistakes_are_told(course: Path, tmp_path: Path) -> None:

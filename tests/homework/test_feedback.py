@@ -87,8 +87,15 @@ def test_who_waits_for_a_grade_is_told(course: Path) -> None:
     assert [path.parts[-3] for path in written] == ["ada", "bo"]
     assert attention == [
         f"nobody: {NAME} is not graded",
-        "bo: something waits for a grade by hand; the page shows it without points",
+        "bo: waits for a grade by hand, and the page says so: why",
     ]
+
+
+def test_the_list_at_the_top_names_the_questions(pages: dict[str, BeautifulSoup]) -> None:
+    lists = {who: [line.get_text() for line in soup.select("#toc li")] for who, soup in pages.items()}
+    assert lists["ada"][:2] == ["test_lookup (Score: 2.0 / 2.0)", "hidden_lookup (Score: 1.0 / 1.0)"]
+    assert lists["ada"][3:] == ["why (Score: 1.5 / 2.0)", "Comment"]
+    assert lists["bo"][3] == "why (Score: 0.0 / 2.0) – not graded yet"
 
 
 def test_nothing_to_read_is_told(tmp_path: Path) -> None:
