@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     collect = add("collect", "take in what learners handed in: folders, notebooks, zips of Canvas and Moodle")
     collect.add_argument("path", nargs="+", type=Path, help="where it is")
     collect.add_argument("--homework", help="what the notebooks are, whatever they are called")
-    collect.add_argument("--roster", type=Path, help="who is in the course (COURSE/roster.csv)")
+    collect.add_argument("--roster", type=Path, help="who is in the course; it is kept as COURSE/roster.csv")
     collect.add_argument("--due", type=datetime.fromisoformat, help="when it was due: 2026-03-01T23:59+01:00")
 
     grade = add("grade", "run and test what was handed in, in a sandbox; ended at any moment, it goes on where it was")
@@ -109,11 +109,13 @@ def collect(asked: argparse.Namespace) -> int:
     from helpers.grading.collect import collect
 
     with _course(asked) as course:
+        if asked.roster:
+            roster.read(asked.roster)  # a broken one is told before it replaces another
+            (course.folder / "roster.csv").write_bytes(asked.roster.read_bytes())
         found = collect(
             course.folder,
             asked.path,
             homework=asked.homework,
-            roster=roster.read(asked.roster) if asked.roster else None,
             due=asked.due,
             homeworks=_sources(asked),
         )

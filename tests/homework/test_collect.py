@@ -196,11 +196,12 @@ def test_the_due_date_of_the_gradebook_counts(tmp_path: Path) -> None:
     assert (course / f"submitted/bo/{HW}/timestamp.txt").read_text() == "2026-03-01 12:00:01 UTC"
 
 
-def test_the_command_enters_the_due_date(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_command_keeps_due_date_and_roster(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """Late is late in the gradebook, too, once it is graded."""
     sample.write(tmp_path / "source", HW)
     archive = zipped(tmp_path / "s.zip", {"diddleybo_LATE_777_5_y.ipynb": b"late"})
-    where = [f"--course={tmp_path / 'course'}", f"--source={tmp_path / 'source'}"]
+    (tmp_path / "roster.csv").write_text("id,name\nbo,Bo Diddley\n")
+    where = [f"--course={tmp_path / 'course'}", f"--source={tmp_path / 'source'}", f"--roster={tmp_path}/roster.csv"]
     assert main(["collect", str(archive), "--homework", HW, "--due", "2026-03-01T13:00+01:00", *where]) == 0
     assert capsys.readouterr().out == "1 taken\n"
     [timestamp] = [path.read_text() for path in (tmp_path / "course").rglob("timestamp.txt")]
@@ -208,6 +209,11 @@ def test_the_command_enters_the_due_date(tmp_path: Path, capsys: pytest.CaptureF
         gradebook.update_or_create_student("bo")
         late = gradebook.update_or_create_submission(HW, "bo", timestamp=timestamp).total_seconds_late
     assert late == 1
+    assert (tmp_path / "course/roster.csv").read_text() == "id,name\nbo,Bo Diddley\n"
+    (tmp_path / "roster.csv").write_text("name\nBo Diddley\n")
+    assert main(["collect", str(archive), "--homework", HW, *where]) == 1
+    assert "the column 'id' is missing" in capsys.readouterr().err
+    assert (tmp_path / "course/roster.csv").read_text() == "id,name\nbo,Bo Diddley\n"
 
 
 def test_moodle(tmp_path: Path) -> None:
