@@ -597,7 +597,7 @@ class _Ledger(Gradebook):
         if (kind, *submission) not in self._of:
             notebook = self.find_submission_notebook(*submission)
             rows = self.db.execute(select(BaseCell.name, kind).join(kind.cell).where(kind.notebook_id == notebook.id))
-            self._of[kind, *submission] = dict(rows.tuples().all())
+            self._of[kind, *submission] = {name: found for name, found in rows}
         return self._of[kind, *submission]
 
 
@@ -611,8 +611,9 @@ class _Told(logging.Handler):
         self.logger.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        lines = [line for line in record.getMessage().splitlines() if line.strip()]
-        self.reason = self.reason or (lines[-1] if lines else "")
+        *_, last = record.getMessage().strip().splitlines() or [""]
+        if "Traceback" in record.getMessage() or not self.reason:
+            self.reason = last
 
 
 @contextlib.contextmanager

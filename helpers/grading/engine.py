@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -42,6 +43,7 @@ LIMIT = 2 * USUAL.total_seconds  # after which a worker that has not answered is
 GONE = "the scheduler is gone; the same command goes on when it is back"
 _GRACE = 10.0
 _POLL = 1.0
+PATIENCE = 600.0  # without any worker
 
 Work = Callable[..., dict[str, Any]]
 
@@ -97,8 +99,12 @@ def work(assignment: Assignment, notebook: bytes, learner: str, version: str, se
 @contextlib.contextmanager
 def local(workers: int | None = None, dashboard: bool = False) -> Iterator[Client]:
     """Worker processes on this computer, one a core, that nobody else can talk to."""
-    quiet = {"distributed.scheduler.allowed-failures": 0, "logging.distributed": os.environ.get("LOGSD", "critical")}
-    with dask.config.set(quiet), tempfile.TemporaryDirectory() as keys:
+    settings = {
+        "distributed.scheduler.allowed-failures": 0,  # we try again ourselves, when nothing else runs
+        "distributed.deploy.lost-worker-timeout": "1 hour",  # a new one has to load torch before it says hello
+        "logging.distributed": "critical",
+    }
+    with dask.config.set(settings), tempfile.TemporaryDirectory() as keys:
         security = _security(Path(keys))
         cluster = LocalCluster(
             n_workers=workers or len(os.sched_getaffinity(0)),
@@ -108,14 +114,14 @@ def local(workers: int | None = None, dashboard: bool = False) -> Iterator[Clien
             security=security,
             dashboard_address="127.0.0.1:0",
             scheduler_kwargs={"dashboard": dashboard},
-            silence_logs=int(os.environ.get("LOGS", "50")),
+            silence_logs=logging.CRITICAL,
         )
         with cluster, Client(cluster, security=security) as client:
             yield client
 
 
 @contextlib.contextmanager
-def remote(address: str, patience: float = 60.0) -> Iterator[Client]:
+def remote(address: str, patience: float = 60) -> Iterator[Client]:
     """The workers of a scheduler that runs already.
 
     Raises:
@@ -225,15 +231,17 @@ class _Run:
         """Grade these; returns who has to be tried again when nothing else runs."""
         waiting, again = deque(learners), []
         running: dict[Future, _Running] = {}
-        looked = 0.0
+        looked = seen = time.monotonic() - 5 * _POLL
         while waiting or running:
-            if time.monotonic() - looked > 5 * _POLL or not running:
-                places = 1 if alone else self._places()
+            if time.monotonic() - looked >= 5 * _POLL:
+                workers, looked = len(self.client.nthreads()), time.monotonic()
+                seen = looked if workers else seen
+                if looked - seen > PATIENCE:
+                    raise Stopped("all workers are gone; the same command goes on when there are some")
+                # One a worker, and a few that wait at their door.
+                places = 1 if alone else workers + 1 + workers // 4
                 self._replace_hung(running)
-                looked = time.monotonic()
             self._fill(waiting, running, places)
-            if not running:
-                continue
             with contextlib.suppress(TimeoutError, CancelledError):
                 wait(list(running), timeout=_POLL, return_when="FIRST_COMPLETED")
             for future in [each for each in running if each.done()]:
@@ -246,11 +254,6 @@ class _Run:
                     running[future] = entry
                     self._restart(self.client.who_has([future]).get(future.key, ()))
         return again
-
-    def _places(self) -> int:
-        """How many may be on their way: one a worker, and a few that wait at their door."""
-        workers = len(self.client.nthreads())
-        return workers + 1 + workers // 4
 
     def _fill(self, waiting: deque[str], running: dict[Future, _Running], places: int) -> None:
         name = self.prepared.assignment.name
@@ -308,19 +311,16 @@ class _Run:
             raise _Failed(f"its worker did not answer within {self.seconds:.0f} seconds")
         if future.cancelled():
             raise Stopped(GONE)
-        try:
+        if future.status != "error":
             return future.result(timeout=_GRACE)
-        except KilledWorker:
-            raise _Failed("no worker survives it") from None
-        except (Stopped, CommClosedError, TimeoutError):
-            raise
-        except Exception as error:
-            raise _Failed(f"{type(error).__name__}: {error}"[:300]) from error
+        error = future.exception()
+        if isinstance(error, Stopped):
+            raise error
+        lost = isinstance(error, KilledWorker)
+        raise _Failed("no worker survives it" if lost else f"{type(error).__name__}: {error}"[:300]) from error
 
     def _replace_hung(self, running: dict[Future, _Running]) -> None:
         """Replace workers that neither answer nor die, as their own watchdog would have made them."""
-        if not running:
-            return
         at = {key: worker for worker, keys in self.client.processing().items() for key in keys}
         for future, entry in running.items():
             worker = at.get(future.key)
