@@ -19,6 +19,7 @@ from nbgrader import utils
 from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateFeedback
 from nbgrader.preprocessors import GetGrades
+from tqdm import tqdm
 from traitlets.config import Config
 
 from helpers.grading.assignment import parse
@@ -121,17 +122,17 @@ def feedback(
             }
             for each in gradebook.assignment_submissions(homework)
         }
-    for path, learner in zip(graded, known, strict=True):
-        if learners is not None and learner not in learners:
-            continue
+    chosen = [path for path in graded if learners is None or path.parts[-3] in learners]
+    by_hand: dict[str, list[str]] = {}
+    for path in tqdm(chosen, desc=homework, unit="page", disable=None):
+        learner = path.parts[-3]
         try:
             soup = page(exporter, nbformat.read(path, as_version=4), author, homework, learner, database)
         except Leak as reason:
             attention.append(f"{learner}: the page is not written, {reason}")
             continue
         if waiting[learner]:
-            told = ", ".join(sorted(waiting[learner]))
-            attention.append(f"{learner}: waits for a grade by hand, and the page says so: {told}")
+            by_hand.setdefault(", ".join(sorted(waiting[learner])), []).append(learner)
         _name_questions(soup, waiting[learner])
         place = course / "feedback" / learner / homework / f"{homework}.html"
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -139,6 +140,8 @@ def feedback(
         spare.write_text(str(soup), encoding="utf-8")
         spare.replace(place)
         pages.append(place)
+    for cells, names in by_hand.items():
+        attention.append(f"{cells}: {len(names)} wait for a grade by hand, and their pages say so: {', '.join(names)}")
     return pages, attention
 
 

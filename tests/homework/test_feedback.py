@@ -87,7 +87,7 @@ def test_who_waits_for_a_grade_is_told(course: Path) -> None:
     assert [path.parts[-3] for path in written] == ["ada", "bo"]
     assert attention == [
         f"nobody: {NAME} is not graded",
-        "bo: waits for a grade by hand, and the page says so: why",
+        "why: 1 wait for a grade by hand, and their pages say so: bo",
     ]
 
 
