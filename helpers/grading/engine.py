@@ -37,7 +37,7 @@ from helpers.grading import judge
 from helpers.grading.assignment import Assignment
 from helpers.grading.course import Course, CourseError, Prepared, Refused, Submission
 from helpers.grading.judge import Graded
-from helpers.grading.sandbox import USUAL, Sandbox, SandboxUnavailable
+from helpers.grading.sandbox import USUAL, Limits, Sandbox, SandboxUnavailable
 
 LIMIT = 2 * USUAL.total_seconds  # after which a worker that has not answered is replaced: the judge ends before
 GONE = "the scheduler is gone; the same command goes on when it is back"
@@ -84,7 +84,9 @@ class Summary:
         return "\n".join(_printable(line) for line in lines + ["  needs a human:"] * bool(told) + sorted(told))
 
 
-def work(assignment: Assignment, notebook: bytes, learner: str, version: str, seconds: float) -> dict[str, Any]:
+def work(
+    assignment: Assignment, notebook: bytes, learner: str, version: str, seconds: float, limits: Limits = USUAL
+) -> dict[str, Any]:
     """What a worker does: grade one notebook in the sandbox that its process keeps.
 
     Raises:
@@ -93,7 +95,7 @@ def work(assignment: Assignment, notebook: bytes, learner: str, version: str, se
     if version != folders.grader_version():
         raise Stopped("a worker has another version of helpers than this computer; install the same on both")
     with _one_at_a_time, _watchdog(seconds):
-        return _graded(assignment, json.loads(notebook), learner).as_dict()
+        return _graded(assignment, json.loads(notebook), learner, limits).as_dict()
 
 
 @contextlib.contextmanager
@@ -322,15 +324,19 @@ class _Run:
     def _replace_hung(self, running: dict[Future, _Running]) -> None:
         """Replace workers that neither answer nor die, as their own watchdog would have made them."""
         at = {key: worker for worker, keys in self.client.processing().items() for key in keys}
+        hung: dict[str, tuple[Future, _Running]] = {}
         for future, entry in running.items():
             worker = at.get(future.key)
             if worker != entry.worker:
                 entry.worker, entry.since = worker, time.monotonic()
-            # It may have waited for one other at its worker's door.
+            # It may have waited for one other at its worker's door; the first that came is the one that runs.
             if worker and time.monotonic() - entry.since > 2 * self.seconds + _GRACE:
-                entry.struck = True
-                future.cancel(force=True)
-                self._restart([worker])
+                hung.setdefault(worker, (future, entry))
+        for future, entry in hung.values():
+            entry.struck = True
+            future.cancel(force=True)
+        if hung:
+            self._restart(hung)
 
     def _restart(self, workers: Iterable[str]) -> None:
         with contextlib.suppress(TimeoutError):
@@ -341,12 +347,12 @@ _one_at_a_time = threading.Lock()  # output is captured for the process as a who
 _sandbox: Sandbox | None = None
 
 
-def _graded(assignment: Assignment, notebook: dict, learner: str) -> Graded:
+def _graded(assignment: Assignment, notebook: dict, learner: str, limits: Limits) -> Graded:
     """Grade in the warm sandbox of this process; a broken one is replaced."""
     global _sandbox
     try:
         _sandbox = _sandbox or Sandbox().__enter__()
-        return judge.grade(assignment, notebook, learner, _sandbox)
+        return judge.grade(assignment, notebook, learner, _sandbox, limits)
     except judge.GraderBroken as error:
         raise Stopped(str(error)) from None
     except SandboxUnavailable:
@@ -357,7 +363,7 @@ def _graded(assignment: Assignment, notebook: dict, learner: str) -> Graded:
         _sandbox = Sandbox().__enter__()
     except SandboxUnavailable as error:
         raise Stopped(str(error)) from None
-    return judge.grade(assignment, notebook, learner, _sandbox)
+    return judge.grade(assignment, notebook, learner, _sandbox, limits)
 
 
 @contextlib.contextmanager
