@@ -424,7 +424,7 @@ class Course:
         folder = self.folder / "autograded" / learner / name
         if submission.timestamp:
             _write(folder / "timestamp.txt", submission.timestamp)
-        _write(folder / f"{name}.ipynb", nbformat.writes(notebook))
+        _write(folder / f"{name}.ipynb", json.dumps(notebook, ensure_ascii=False))
         resources = self._resources(name, learner)
         with self._transaction() as ledger, _as_gradebook(ledger):
             ledger.update_or_create_student(learner)
@@ -535,7 +535,7 @@ class Course:
 
 class _Session(Session):
     def commit(self) -> None:
-        self.flush()
+        """What nbgrader commits waits, see :meth:`_Ledger.settle`; queries see it all the same."""
 
 
 class _Ledger(Gradebook):
@@ -717,18 +717,18 @@ def _put_back(cells: list[NotebookNode], prepared: Prepared) -> list[str]:
 def _verdict(verdict: Verdict) -> NotebookNode:
     message = _text(verdict.message)[:MAX_MESSAGE]
     if verdict.passed:
-        return nbformat.v4.new_output("stream", name="stdout", text=message)
-    return nbformat.v4.new_output("error", ename="AssertionError", evalue=message, traceback=[message])
+        return NotebookNode(output_type="stream", name="stdout", text=message)
+    return NotebookNode(output_type="error", ename="AssertionError", evalue=message, traceback=[message])
 
 
 def _output(output: Mapping[str, Any], most: int) -> NotebookNode:
     """A learner's output: text and errors, and of their text so many characters at most."""
     if output["output_type"] == "stream":
         name = "stderr" if output.get("name") == "stderr" else "stdout"
-        return nbformat.v4.new_output("stream", name=name, text=_text(output.get("text"))[:most])
+        return NotebookNode(output_type="stream", name=name, text=_text(output.get("text"))[:most])
     name, value = (_text(output.get(key))[: min(most, MAX_MESSAGE)] for key in ("ename", "evalue"))
     traceback = _text("\n".join(map(str, output.get("traceback") or [])))[:most]
-    return nbformat.v4.new_output("error", ename=name, evalue=value, traceback=traceback.split("\n"))
+    return NotebookNode(output_type="error", ename=name, evalue=value, traceback=traceback.split("\n"))
 
 
 def _write(path: Path, text: str) -> None:
