@@ -26,7 +26,7 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import sync_playwright
 
-from tests import bench_positions, bench_trainers
+from tests import bench_grading, bench_positions, bench_trainers
 from tests.__main__ import ALL_NOTEBOOKS, NBVAL
 from tests.browser.lab import Lab, free_port, launch, serve
 from tests.refresh import METADATA, ROOT, lessons
@@ -349,6 +349,7 @@ PARTS = {
     "bench": (measure, table),
     "trainers": (bench_trainers.bench, bench_trainers.report),
     "positions": (bench_positions.bench, bench_positions.report),
+    "grading": (bench_grading.bench, bench_grading.report),
 }
 
 
