@@ -137,7 +137,7 @@ def report(found: dict[str, Any]) -> str:
         f"Grading synthetic submissions of {HOMEWORK} on {found['cores']} cores. Processor time is all there is:",
         "coordinator, workers, sandboxes. Memory is the most that was seen at once; shared pages count once.",
         "",
-        "| workers | submissions | a CPU-second | a minute | coordinator, each | its memory | a worker's | a sandbox's |",
+        "| workers | submissions | a CPU-second | a minute | coordinator, each | memory | a worker's | a sandbox's |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in crews:
@@ -148,7 +148,8 @@ def report(found: dict[str, Any]) -> str:
         lines.append(f"| {' | '.join(map(str, facts))} |")
     last = crews[-1]
     each, own = last["cpu_s"] / last["submissions"], last["coordinator_s"] / last["submissions"]
-    hours = PROJECTED * each / 3600
+    hours, fed = PROJECTED * each / 3600, int(each / own)
+    cores = min(fed, 32)
     lines += [
         "",
         "What a warm process that forks one confined process for each submission saves, on a homework of three small",
@@ -159,10 +160,10 @@ def report(found: dict[str, Any]) -> str:
         f"| warm | {warm['warm']:.2f} | 1 |",
         f"| cold | {warm['cold, torch once']:.2f} | {warm['cold, torch once'] / warm['warm']:.1f} |",
         "",
-        f"**{PROJECTED:,} submissions** would take {hours:.1f} core-hours, {hours * 60 / 32:.0f} minutes on 32 cores,",
-        "if all answers cost what these do – each that runs into its limit of time adds up to half a minute –, if the",
-        "cores are as fast and not shared, and if the coordinator keeps up: it is alone in reading and storing, and",
-        f"with {own * 1e3:.0f} ms each it feeds {each / own:.0f} busy cores and no more.",
+        f"**{PROJECTED:,} submissions** would take {hours:.1f} core-hours, {hours * 60 / cores:.0f} minutes on {cores}",
+        "cores, if all answers cost what these do – each that runs into its limit of time adds up to half a minute –,",
+        "and if the cores are as fast and not shared. The coordinator is alone in reading and storing: with",
+        f"{own * 1e3:.0f} ms each it keeps {fed} cores busy and no more; some of it is dask's, spent by the second.",
     ]
     return "\n".join(lines)
 

@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     formgrade = add("formgrade", "open JupyterLab with nbgrader's formgrader, for written answers and comments")
     formgrade.add_argument("--port", type=int, default=8888)
     formgrade.add_argument("--no-browser", action="store_true")
+    formgrade.add_argument("jupyter", nargs="*", help="more for JupyterLab, after --")
 
     feedback = add("feedback", "write a page for each learner")
     homeworks(feedback, "all that are graded")
@@ -169,7 +170,7 @@ def formgrade(asked: argparse.Namespace) -> int:
         folder = course.folder
     print("in JupyterLab: menu Nbgrader, Formgrader", file=sys.stderr)
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1"]
-    command += [f"--ServerApp.port={asked.port}", *["--no-browser"] * asked.no_browser]
+    command += [f"--ServerApp.port={asked.port}", *["--no-browser"] * asked.no_browser, *asked.jupyter]
     os.chdir(folder)  # where nbgrader looks for its settings
     os.execv(sys.executable, command)
 

@@ -14,6 +14,7 @@ import logging
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -104,6 +105,8 @@ def local(workers: int | None = None, dashboard: bool = False) -> Iterator[Clien
     settings = {
         "distributed.scheduler.allowed-failures": 0,  # we try again ourselves, when nothing else runs
         "distributed.deploy.lost-worker-timeout": "1 hour",  # a new one has to load torch before it says hello
+        "distributed.worker.profile.enabled": False,
+        "distributed.admin.system-monitor.interval": "5s",
         "logging.distributed": "critical",
     }
     with dask.config.set(settings), tempfile.TemporaryDirectory() as keys:
@@ -380,6 +383,7 @@ def _watchdog(seconds: float) -> Iterator[None]:
 def _security(folder: Path) -> Security | None:
     """A certificate for this run: other people on this computer must not give orders to our workers."""
     if not shutil.which("openssl"):
+        print("openssl is missing: others who are logged in to this computer can reach the workers", file=sys.stderr)
         return None
     key, certificate = (str(folder / name) for name in ("key.pem", "certificate.pem"))
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]

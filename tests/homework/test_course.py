@@ -183,8 +183,9 @@ def test_no_link_is_followed(level: int, tmp_path: Path, release: NotebookNode) 
 
 
 @pytest.mark.parametrize("case", [case for case in hostile.CASES if case.layer == "file"], ids=lambda case: case.name)
-def test_hostile_files_are_refused(case: hostile.Case, tmp_path: Path) -> None:
+def test_hostile_files_are_refused(case: hostile.Case, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     hostile.prepare()
+    request.addfinalizer(lambda: shutil.rmtree(hostile.OUTSIDE))
     folder = tmp_path / "mallory" / hostile.NAME
     folder.mkdir(parents=True)
     case.write(folder)

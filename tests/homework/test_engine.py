@@ -144,6 +144,7 @@ def test_a_hung_worker_is_replaced(
     answer: str, why: str, course: Course, source: Path, client: Client, release: NotebookNode, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(engine, "_GRACE", 2.0)
+    monkeypatch.setattr(engine, "_POLL", 0.2)
     hand_in_all(course, release, kim=answer)
     summary = run(course, source, client, seconds=2.0)
     assert sorted(summary.graded) == sorted(RIGHT) and summary.aside == {"kim": why}
