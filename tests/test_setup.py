@@ -255,9 +255,9 @@ def test_a_bare_machine_of_ci_gets_what_the_tests_need(tmp_path: Path, user: str
     subprocess.run([ROOT / ".ci/run"], env={"PATH": str(tmp_path)}, check=True)
     *before, installed, made = said.read_text().splitlines()
     assert ("sudo" in before) == (user != "0") and installed.startswith("apt-get install -y")
-    assert {"make", "chromium", "python3", "python3-venv", "util-linux", "bubblewrap"} <= set(installed.split())
+    assert {"make", "chromium", "python3", "python3-venv", "util-linux", "bubblewrap", "openssl"} <= set(installed.split())
     assert made == "make test CI=true"
-    for name in ("chromium", "python3", "unshare", "git", "bwrap"):
+    for name in ("chromium", "python3", "unshare", "git", "bwrap", "openssl"):
         program(tmp_path / name, "exit 0")
     said.unlink()
     subprocess.run([ROOT / ".ci/run"], env={"PATH": str(tmp_path)}, check=True)
