@@ -124,7 +124,6 @@ def defaults(config: Config, root: str) -> None:
     config.merge(release.config())
     config.merge(feedback.config())
     config.Autograde.exporter_class = "helpers.grading.course.Refusal"
-    config.merge(feedback.config())
     config.ClearHiddenTests.enforce_metadata = False  # learners may write those words, too
     config.GenerateFeedback.preprocessors = [
         "nbgrader.preprocessors.GetGrades",
