@@ -31,7 +31,7 @@ from tests.__main__ import ALL_NOTEBOOKS, NBVAL
 from tests.browser.lab import Lab, free_port, launch, serve
 from tests.refresh import METADATA, ROOT, lessons
 
-STEPS, REMOTE_STEPS, LONG = 40, 8, 500
+STEPS, REMOTE_STEPS, LONG = 24, 6, 500
 ROUND_TRIP_S, BITS_PER_S = 0.080, 10e6
 LONG_RUN = ("06_positional_embeddings", "live")  # whose first figure is driven for long
 RSS = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
