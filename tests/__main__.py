@@ -14,7 +14,7 @@ import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from tests.refresh import ENVIRONMENT, ROOT, lessons
+from tests.refresh import ENVIRONMENT, ROOT, homeworks, lessons
 
 PYTEST = [sys.executable, "-m", "pytest"]
 NBVAL = [*PYTEST, "-p", "tests.nbplugin", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120"]
@@ -67,7 +67,7 @@ def quick() -> dict[str, tuple[list[str], dict[str, str]]]:
     status = subprocess.run(
         ["git", "status", "--porcelain", "notebooks"], cwd=ROOT, capture_output=True, text=True
     ).stdout
-    changed = [str(path.relative_to(ROOT)) for path in lessons() if path.name in status]
+    changed = [str(path.relative_to(ROOT)) for path in lessons() + homeworks() if path.name in status]
     if changed:
         chosen["notebooks"] = ([*NBVAL, *changed], {})
     return chosen

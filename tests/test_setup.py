@@ -255,7 +255,9 @@ def test_a_bare_machine_of_ci_gets_what_the_tests_need(tmp_path: Path, user: str
     subprocess.run([ROOT / ".ci/run"], env={"PATH": str(tmp_path)}, check=True)
     *before, installed, made = said.read_text().splitlines()
     assert ("sudo" in before) == (user != "0") and installed.startswith("apt-get install -y")
-    assert {"make", "chromium", "python3", "python3-venv", "util-linux", "bubblewrap", "openssl"} <= set(installed.split())
+    assert {"make", "chromium", "python3", "python3-venv", "util-linux", "bubblewrap", "openssl"} <= set(
+        installed.split()
+    )
     assert made == "make test CI=true"
     for name in ("chromium", "python3", "unshare", "git", "bwrap", "openssl"):
         program(tmp_path / name, "exit 0")
@@ -267,3 +269,17 @@ def test_a_bare_machine_of_ci_gets_what_the_tests_need(tmp_path: Path, user: str
 
 def test_wrong_arguments_are_told(course: Path) -> None:
     assert boot(course, "dance") == (2, "say what to do: lab, or run ARGUMENTS OF PYTHON\n")
+
+
+def test_learners_need_no_grader() -> None:
+    """Neither their pins nor what a lesson or a released homework imports; and without it graders are told."""
+    graders = ("nbgrader", "distributed", "dask", "sqlalchemy")
+    pinned = {line.split("==")[0] for line in (ROOT / "requirements.txt").read_text().splitlines()}
+    assert "torch" in pinned and not pinned & set(graders)
+    missing = f"import sys; sys.modules.update(dict.fromkeys({graders}))"
+    for code, returns, says in (
+        ("import helpers, helpers.exercises, helpers.homework", 0, ""),
+        ("from helpers.grading.__main__ import main; sys.exit(main(['grade']))", 1, "make grading"),
+    ):
+        done = subprocess.run([sys.executable, "-c", f"{missing}; {code}"], cwd=ROOT, capture_output=True, text=True)
+        assert (done.returncode, says in done.stderr, done.stderr.count("\n") < 2) == (returns, True, True), done.stderr
