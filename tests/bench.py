@@ -27,7 +27,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import sync_playwright
 
 from tests import bench_grading, bench_positions, bench_trainers
-from tests.__main__ import ALL_NOTEBOOKS, NBVAL
+from tests.__main__ import NBVAL
 from tests.browser.lab import Lab, free_port, launch, serve
 from tests.refresh import METADATA, ROOT, lessons
 
@@ -260,7 +260,7 @@ def notebooks() -> dict[str, Any]:
         rows[path.stem]["times_bare_seconds"] = round(rows[path.stem]["seconds"] / bare["seconds"], 2)
         rows[path.stem]["times_bare_peak"] = round(rows[path.stem]["peak_mb"] / bare["peak_mb"], 2)
     start = time.monotonic()
-    subprocess.run([*NBVAL, *ALL_NOTEBOOKS], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([*NBVAL, *map(str, lessons())], cwd=ROOT, check=True, capture_output=True)
     checked, plain = time.monotonic() - start, sum(row["seconds"] for row in rows.values())
     return {"bare": bare, "lessons": rows, "nbval_seconds": round(checked, 1), "nbclient_seconds": round(plain, 1)}
 
