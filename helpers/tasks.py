@@ -15,6 +15,7 @@ from helpers.attention import SCHEMES, attend
 
 FIRST, SECOND = 0, 1  # the two tokens whose order is asked
 IGNORED = -100  # a target that is not asked for; cross_entropy leaves it out
+MOST_SCORES = 2_500_000  # of attention at once: they grow with the square of the length, and with the models
 KEYS, VALUES = 4, 4  # of the task "latest": token = key × VALUES + value
 
 
@@ -229,11 +230,13 @@ def right(models: Runners, task: Task, length: int, *, texts: int = 256, seed: i
     """The share of right answers on fresh texts of a length, in the last quarter of each: (M,)."""
     generator = torch.Generator().manual_seed(seed)
     hits, asked = torch.zeros(len(models.entries)), 0
+    at_once = max(1, MOST_SCORES // (len(models.entries) * models.num_heads * length**2))  # texts
     with torch.no_grad():
-        for start in range(0, texts, 32):  # a few at a time: the scores of attention grow with the square of the length
+        for start in range(0, texts, 32):
             token_ids, answers = task.batch(min(32, texts - start), length, generator)
             answers[:, : answers.shape[1] * 3 // 4] = IGNORED
             wanted = answers != IGNORED
-            hits += ((models(token_ids).argmax(-1) == answers) & wanted).sum(dim=(1, 2))
+            found = torch.cat([models(some).argmax(-1) for some in token_ids.split(at_once)], dim=1)  # (M, B, T)
+            hits += ((found == answers) & wanted).sum(dim=(1, 2))
             asked += int(wanted.sum())
     return hits / asked

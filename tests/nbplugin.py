@@ -27,9 +27,13 @@ _SWEEP = (
 import sys as _sys
 _live = _sys.modules.get("helpers.live")
 _figures = _live.LiveFigure.instances if _live else []
-print(json.dumps({"figures": len(_figures), "problems": sweep(_figures)}))
+import resource as _resource
+_problems = sweep(_figures)
+_peak = _resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss // (1_000_000 if _sys.platform == "darwin" else 1_000)
+print(json.dumps({"figures": len(_figures), "problems": _problems, "peak_mb": _peak}))
 """
 )
+MOST_MB = 600  # of a kernel: a small Binder holds JupyterLab beside it
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 class SweepItem(pytest.Item):
-    """After a notebook's last cell: every control of its figures, in the same kernel."""
+    """After a notebook's last cell: every control of its figures, in the same kernel, and what memory that took."""
 
     def runtest(self) -> None:
         reply = json.loads(execute(self.parent.kernel, _SWEEP).splitlines()[-1])
@@ -52,6 +56,8 @@ class SweepItem(pytest.Item):
             raise SweepError(f"{wanted} figures in the notebook, {reply['figures']} in its kernel")
         if reply["problems"]:
             raise SweepError("\n".join(reply["problems"]))
+        if reply["peak_mb"] > MOST_MB:
+            raise SweepError(f"its kernel took {reply['peak_mb']} MB, {MOST_MB} at most")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
         return f"sweep of {self.path.name}: {excinfo.value}"
@@ -61,7 +67,7 @@ class SweepItem(pytest.Item):
 
 
 class SweepError(AssertionError):
-    """A figure that fails, says nothing, or has a dead control."""
+    """A figure that fails, says nothing, or has a dead control; a kernel that took too much memory."""
 
 
 class BiteError(AssertionError):

@@ -64,6 +64,8 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     faulty = {"Dead": DEAD, "Late": LATE, "Mute": MUTE, "Empty": EMPTY}
     store(folder, "figures", IMPORTS, *(code.replace('"Squares"', f'"{title}"', 1) for title, code in faulty.items()))
 
+    store(folder, "greedy", "size = len(b'x' * 700_000_000)")
+
     def spoil(name: str, change) -> None:
         spoilt = copy.deepcopy(sound)
         change(spoilt.cells)
@@ -90,6 +92,7 @@ def test_a_sound_notebook_passes(outcome: dict[str, str]) -> None:
         ("figures", "'Late' at {'top': 9}: AssertionError: too far"),
         ("figures", "'Mute': sign never changes the sentence"),
         ("figures", "'Empty' at {'sign': True}: TypeError: 'Empty' must return a sentence"),
+        ("greedy", "600 at most"),
         ("number", "seven is 8"),
         ("result", "43"),
         ("dropped", "Unexpected output fields from running code: {'stdout'}"),
