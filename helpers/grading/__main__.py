@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from helpers.grading import safely
 from helpers.grading.assignment import SOURCE
 
 MISSING = "the packages of graders are missing; install them: make grading, or pip install -e '.[grading]'"
@@ -239,7 +240,7 @@ def _graded(course) -> list[str]:
 
 def _needs_a_human(lines: Sequence[str]) -> None:
     for line in ["needs a human:"] * bool(lines) + [f"  {line}" for line in lines]:
-        print("".join(letter if letter.isprintable() else "?" for letter in line))
+        print(safely.printable(line))
 
 
 if __name__ == "__main__":

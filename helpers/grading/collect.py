@@ -24,6 +24,7 @@ from nbgrader.plugins import FileNameCollectorPlugin
 from nbgrader.utils import parse_utc
 
 from helpers.grading import roster as rosters
+from helpers.grading import safely
 from helpers.grading.assignment import RELEASE
 from helpers.grading.roster import Roster, clean_id
 
@@ -387,15 +388,15 @@ def _store(course: Path, handed: Sequence[_Handed], due: datetime | None, attent
         timestamp = _timestamp(each, due or _due(course, homework), attention)
         if not place.exists() or place.read_bytes() != content:
             taken.append(place)
-        _write(place, content)
+        safely.write(place, content)
         if timestamp:
-            _write(place.parent / "timestamp.txt", timestamp.encode())
+            safely.write(place.parent / "timestamp.txt", timestamp.encode())
         else:
             (place.parent / "timestamp.txt").unlink(missing_ok=True)
         about = {"version": list(each.version), "late": each.late, "who": each.who} | each.lms
         record.setdefault(homework, {})[learner] = about
     if versions:
-        _write(record_path, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
+        safely.write(record_path, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
     return taken
 
 
@@ -431,13 +432,6 @@ def _timestamp(each: _Handed, due: datetime | None, attention: list[str]) -> str
     if due is None or each.lms.get("lms") != "canvas":
         return ""
     return (due.astimezone(UTC) + timedelta(seconds=each.late)).strftime(form)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    spare = path.with_name(path.name + ".new")
-    spare.write_bytes(content)
-    spare.replace(path)
 
 
 _quiet = logging.getLogger(__name__ + ".names")

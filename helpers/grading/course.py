@@ -59,7 +59,7 @@ from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 from helpers.grading import assignment as homework
-from helpers.grading import feedback, release
+from helpers.grading import feedback, release, safely
 from helpers.grading.assignment import Assignment
 from helpers.grading.judge import Graded, Verdict
 
@@ -422,8 +422,8 @@ class Course:
                 left -= len(str(output))
         folder = self.folder / "autograded" / learner / name
         if submission.timestamp:
-            _write(folder / "timestamp.txt", submission.timestamp)
-        _write(folder / f"{name}.ipynb", json.dumps(notebook, ensure_ascii=False))
+            safely.write(folder / "timestamp.txt", submission.timestamp, mode=0o700)
+        safely.write(folder / f"{name}.ipynb", json.dumps(notebook, ensure_ascii=False), mode=0o700)
         resources = self._resources(name, learner)
         with self._transaction() as ledger, _as_gradebook(ledger):
             ledger.update_or_create_student(learner)
@@ -488,7 +488,7 @@ class Course:
                 "came or went since: ids never change after release"
             )
         ours.parent.mkdir(mode=0o700, exist_ok=True)
-        _write(ours, content.decode())
+        safely.write(ours, content)
         told = _Told()
         converter = GenerateAssignment(self.coursedir(assignment.name), config=self.config, force=True)
         converter.log = told.logger
@@ -728,14 +728,3 @@ def _output(output: Mapping[str, Any], most: int) -> NotebookNode:
     name, value = (_text(output.get(key))[: min(most, MAX_MESSAGE)] for key in ("ename", "evalue"))
     traceback = _text("\n".join(map(str, output.get("traceback") or [])))[:most]
     return NotebookNode(output_type="error", ename=name, evalue=value, traceback=traceback.split("\n"))
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file as a whole or not at all."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    with open(draft, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)

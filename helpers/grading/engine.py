@@ -34,7 +34,7 @@ from distributed.security import Security
 from tqdm import tqdm
 
 from helpers.grading import course as folders
-from helpers.grading import judge
+from helpers.grading import judge, safely
 from helpers.grading.assignment import Assignment
 from helpers.grading.course import Course, CourseError, Prepared, Refused, Submission
 from helpers.grading.judge import Graded
@@ -82,7 +82,7 @@ class Summary:
         told = [f"    {learner}: refused, {why}" for learner, why in self.refused.items()]
         told += [f"    {learner}: set aside, {why}" for learner, why in self.aside.items()]
         told += [f"    {learner}: {line}" for learner, each in self.attention.items() for line in each]
-        return "\n".join(_printable(line) for line in lines + ["  needs a human:"] * bool(told) + sorted(told))
+        return "\n".join(safely.printable(line) for line in lines + ["  needs a human:"] * bool(told) + sorted(told))
 
 
 def work(
@@ -395,8 +395,3 @@ def _security(folder: Path) -> Security | None:
         for part, path in (("key", key), ("cert", certificate))
     }
     return Security(require_encryption=True, tls_ca_file=certificate, **roles)
-
-
-def _printable(text: str) -> str:
-    """Without what a learner could send to a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

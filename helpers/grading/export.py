@@ -14,6 +14,7 @@ from typing import Literal
 from nbgrader.api import Gradebook, MissingEntry
 
 from helpers.grading import roster as rosters
+from helpers.grading import safely
 from helpers.grading.collect import RECORD
 from helpers.grading.roster import Learner, Roster
 
@@ -103,12 +104,9 @@ def export(
     paths = []
     for name, table in tables.items():
         path = course / "exports" / name
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([_harmless(cell) for cell in line] for line in table)
-        spare = path.with_suffix(".csv.new")
-        spare.write_text(text.getvalue(), encoding="utf-8-sig" if format == "csv" else "utf-8")
-        spare.replace(path)
+        safely.write(path, text.getvalue().encode("utf-8-sig" if format == "csv" else "utf-8"), mode=0o700)
         paths.append(path)
     return paths, attention
 

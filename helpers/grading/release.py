@@ -15,6 +15,7 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import IncludeHeaderFooter, InstantiateTests, SaveCells
 from traitlets.config import Config
 
+from helpers.grading import safely
 from helpers.grading.assignment import RELEASE, SOURCE, parse
 
 QUESTIONS = SOURCE.parent / "questions.json"
@@ -105,10 +106,7 @@ def release(
     new[questions] = json.dumps(known, indent=1) + "\n"
     changed = [path for path, text in new.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     for path in changed:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        spare = path.with_name(path.name + ".new")
-        spare.write_text(new[path], encoding="utf-8")
-        spare.replace(path)
+        safely.write(path, new[path])
     return changed
 
 
