@@ -346,7 +346,7 @@ class _Run:
             self.client.restart_workers(list(workers), timeout=_GRACE, raise_for_error=False)
 
 
-_one_at_a_time = threading.Lock()  # output is captured for the process as a whole
+_one_at_a_time = threading.Lock()  # the sandbox of this process serves one submission after another
 _sandbox: Sandbox | None = None
 
 
