@@ -1,5 +1,5 @@
 PYTHON ?= python3
-RUN = $(PYTHON) helpers/bootstrap.py run
+RUN = $(PYTHON) helpers/setup/bootstrap.py run
 REPO ?=
 ARGS ?=
 
@@ -9,7 +9,7 @@ help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 lab:  ## Set up and open the first lesson in JupyterLab (PORT=8899 for another port)
-	@PORT=$(PORT) $(PYTHON) helpers/bootstrap.py lab $(ARGS)
+	@PORT=$(PORT) $(PYTHON) helpers/setup/bootstrap.py lab $(ARGS)
 
 test:  ## Set up and run every test
 	@$(RUN) -m tests
@@ -18,7 +18,7 @@ quick:  ## The tests of the inner loop, under a minute
 	@$(RUN) -m tests quick
 
 refresh:  ## Execute the notebooks anew and store their outputs (ARGS=06 for one)
-	@$(RUN) -m tests.refresh $(ARGS)
+	@$(RUN) -m tests.tools.refresh $(ARGS)
 
 grading:  ## Set up what instructors need, and grade (ARGS="grade hw1_word_embeddings"; see notebooks/homework)
 	@$(RUN) -m helpers.grading $(ARGS)
@@ -27,14 +27,14 @@ bench:  ## Measure, and write the tables of the README (ARGS=positions for one)
 	@$(RUN) -m tests.bench $(ARGS)
 
 badges:  ## Point the launch links at a repository: make badges REPO=owner/name
-	@$(RUN) -m helpers.badges "$(REPO)"
+	@$(RUN) -m helpers.setup.badges "$(REPO)"
 
 format:  ## Format and lint code and notebooks
 	@$(RUN) -m ruff format .
 	@$(RUN) -m ruff check --fix .
 
 lock:  ## Pin every package anew
-	@$(RUN) -m tests.lock
+	@$(RUN) -m tests.tools.lock
 
 clean:  ## Remove the environment and everything generated
 	rm -rf .venv .artefacts .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -1,11 +1,28 @@
-"""What the lessons share: live figures, checks, questions and progress bars."""
+"""What every lesson imports: live figures, checks, quizzes and progress bars.
 
-from helpers.checks import check
-from helpers.controls import Choice, LogSlider, Slider, Toggle
-from helpers.live import live, projector
-from helpers.marks import arrows, bars, heatmap, lines, points
-from helpers.progress import Progress
-from helpers.quiz import predict, recall
+Names are imported on first use (PEP 562), so that grading and set-up do not load matplotlib or anywidget.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from helpers.exercises.check import check
+    from helpers.exercises.progress import Progress
+    from helpers.exercises.quiz import predict, recall
+    from helpers.figures.controls import Choice, LogSlider, Slider, Toggle
+    from helpers.figures.live import live, projector
+    from helpers.figures.panels import arrows, bars, heatmap, lines, points
+
+_MODULES = {
+    "helpers.exercises.check": ("check",),
+    "helpers.exercises.progress": ("Progress",),
+    "helpers.exercises.quiz": ("predict", "recall"),
+    "helpers.figures.controls": ("Choice", "LogSlider", "Slider", "Toggle"),
+    "helpers.figures.live": ("live", "projector"),
+    "helpers.figures.panels": ("arrows", "bars", "heatmap", "lines", "points"),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "Choice",
@@ -24,3 +41,13 @@ __all__ = [
     "projector",
     "recall",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return globals().setdefault(name, getattr(import_module(_HOME[name]), name))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,7 +1,7 @@
 """What the test cells of a homework call: worked examples that learners see, and tests that they do not.
 
 The answers are never in here: a worked example holds plain data, what a hidden test expects stands in its cell. While
-grading, the functions that are tested live in another process, behind :mod:`helpers.grading.sandbox`.
+grading, the functions that are tested live in another process, behind :mod:`helpers.grading.sandbox.host`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from helpers.checks import Exercise, Mistake, difference, holds, report
+from helpers.exercises.check import holds, report
+from helpers.exercises.comparison import difference
+from helpers.exercises.exercise import Exercise, Mistake
 
 Example = tuple[tuple, Any]
 """Arguments, and what must come out."""

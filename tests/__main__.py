@@ -14,11 +14,11 @@ import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from tests.refresh import ENVIRONMENT, ROOT, homeworks, lessons
+from tests.tools.refresh import ENVIRONMENT, ROOT, homeworks, lessons
 
 PYTEST = [sys.executable, "-m", "pytest"]
-NBVAL = [*PYTEST, "-p", "tests.nbplugin", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120"]
-NBVAL += ["--nbval-sanitize-with=tests/sanitize.cfg"]
+NBVAL = [*PYTEST, "-p", "tests.notebooks.plugin", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120"]
+NBVAL += ["--nbval-sanitize-with=tests/notebooks/sanitize.cfg"]
 RELEASE = "notebooks/homework/release"
 ALL_NOTEBOOKS = ["--expect-notebooks=notebooks", f"--ignore={RELEASE}", "notebooks"]
 # What learners get has no stored outputs to compare with: it must run to its end.
@@ -29,30 +29,30 @@ TWO_THREADS = "import torch; torch.set_num_threads(2); torch.set_num_threads = l
 OTHER_CPU = {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE", "OMP_NUM_THREADS": "2"}
 OTHER_HASHES = {"PYTHONHASHSEED": "4242"}
 
-UNIT = sorted(path.name for path in (ROOT / "tests").glob("test_*.py"))
-SLOW_UNIT = {"test_faults.py", "test_solved.py", "test_setup.py", "test_binder.py"}
+UNIT = sorted(path.name for path in (ROOT / "tests/unit").glob("test_*.py"))
+SLOW_UNIT = {"test_setup.py", "test_binder.py"}
 
 
 def _files(names: list[str]) -> list[str]:
-    return [f"tests/{name}" for name in names if (ROOT / "tests" / name).exists()]
+    return [f"tests/unit/{name}" for name in names]
 
 
 def parts() -> dict[str, tuple[list[str], dict[str, str]]]:
     """Name → command and environment, in the order in which they are most useful when they fail."""
     fast = [name for name in UNIT if name not in SLOW_UNIT]
-    offline = [sys.executable, "-m", "tests.offline"]
+    offline = [sys.executable, "-m", "tests.tools.offline"]
     return {
         "format": ([sys.executable, "-m", "ruff", "format", "--check", "."], {}),
         "ruff": ([sys.executable, "-m", "ruff", "check", "."], {}),
-        "lint": ([sys.executable, "-m", "tests.lint"], {}),
+        "lint": ([sys.executable, "-m", "tests.tools.lint"], {}),
         "unit": ([*PYTEST, *_files(fast)], {}),
         "notebooks": ([*NBVAL, *ALL_NOTEBOOKS], {}),
         "drift": ([*NBVAL, f"--kernel-prelude={TWO_THREADS}", *ALL_NOTEBOOKS], OTHER_CPU),
         "offline": ([*offline, *NBVAL, *ALL_NOTEBOOKS], OTHER_HASHES),
         "release": (RELEASED, {}),
-        "solved": ([*PYTEST, "tests/test_solved.py"], {}),
-        "faults": ([*PYTEST, "tests/test_faults.py"], {}),
-        "homework": ([*PYTEST, "tests/homework"], {}),
+        "solved": ([*PYTEST, "tests/notebooks/test_solved.py"], {}),
+        "faults": ([*PYTEST, "tests/notebooks/test_faults.py"], {}),
+        "homework": ([*PYTEST, "tests/grading"], {}),
         "setup": ([*PYTEST, *_files(["test_setup.py", "test_binder.py"])], {}),
         "browser": ([*PYTEST, "tests/browser"], {}),
     }

@@ -2,7 +2,7 @@
 
 import torch
 
-from helpers.checks import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake
 
 
 def _vectors(*pairs: tuple[list[float], list[float]]) -> list[tuple]:

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from helpers.checks import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake
 
 _WEIGHT = torch.arange(48, dtype=torch.float64).reshape(6, 8)  # (V, d); its columns can be mistaken for rows
 

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from helpers.checks import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake
 
 _IDS = {"<pad>": 0, "<unk>": 1, "the": 2, "cat": 3, "saw": 4, "dog": 5, "a": 6}
 _WORDS = list(_IDS)

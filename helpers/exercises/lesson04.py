@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from helpers.checks import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake
 
 
 def _draw(*shape: int, seed: int = 4) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 import torch
 
-from helpers.checks import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake
 
 
 def _draw(*shape: int) -> torch.Tensor:

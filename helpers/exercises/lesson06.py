@@ -2,7 +2,7 @@
 
 import torch
 
-from helpers.checks import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake
 
 _TABLE = torch.arange(24, dtype=torch.float64).reshape(6, 4) ** 2 / 10  # (max_len, d), six unlike rows
 

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from helpers.checks import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake
 
 
 def _draw(*shape: int, seed: int = 8) -> torch.Tensor:

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from helpers.checks import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake
 from helpers.positions import frequencies, rotate, t5_bucket
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from helpers.checks import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake
 
 _TRUTH = {1: False, 2: True, 3: False, 4: False, 5: False, 6: True, 7: False, 8: True}
 _SAYS = {

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from helpers.grading import safely
+from helpers.grading import files
 from helpers.grading.assignment import SOURCE
 
 MISSING = "the packages of graders are missing; install them: make grading, or pip install -e '.[grading]'"
@@ -107,8 +107,8 @@ def release(asked: argparse.Namespace) -> int:
 
 
 def collect(asked: argparse.Namespace) -> int:
-    from helpers.grading import roster
-    from helpers.grading.collect import collect
+    from helpers.grading.lms import roster
+    from helpers.grading.lms.collect import collect
 
     with _course(asked) as course:
         if asked.roster:
@@ -132,37 +132,37 @@ def collect(asked: argparse.Namespace) -> int:
 
 
 def grade(asked: argparse.Namespace) -> int:
-    from helpers.grading import engine
-    from helpers.grading.sandbox import check_available
+    from helpers.grading import scheduler
+    from helpers.grading.sandbox.host import check_available
 
     with _course(asked) as course, course.writing():
         scans = []
         for name in _handed_in(course, asked):
             prepared = course.prepare(_sources(asked)[name])
-            scans.append((prepared, engine.scan(course, prepared, asked.only, asked.force)))
+            scans.append((prepared, scheduler.scan(course, prepared, asked.only, asked.force)))
         if any(summary.waiting for _, summary in scans):
             if asked.scheduler:
-                crew = engine.remote(asked.scheduler)
+                crew = scheduler.remote(asked.scheduler)
             else:
                 check_available()
-                crew = engine.local(asked.workers, asked.dashboard)
+                crew = scheduler.local(asked.workers, asked.dashboard)
             with crew as client:
                 if asked.dashboard:
                     print(f"what the workers do: {client.dashboard_link}", file=sys.stderr)
                 for prepared, summary in scans:
                     if summary.waiting:
-                        engine.grade(course, prepared, client, summary)
+                        scheduler.grade(course, prepared, client, summary)
         for _, summary in scans:
             print(summary)
     return 0
 
 
 def status(asked: argparse.Namespace) -> int:
-    from helpers.grading import engine
+    from helpers.grading import scheduler
 
     with _course(asked) as course:
         for name in _handed_in(course, asked):
-            print(engine.scan(course, course.prepare(_sources(asked)[name])))
+            print(scheduler.scan(course, course.prepare(_sources(asked)[name])))
     return 0
 
 
@@ -188,8 +188,8 @@ def feedback(asked: argparse.Namespace) -> int:
 
 
 def export(asked: argparse.Namespace) -> int:
-    from helpers.grading import roster
-    from helpers.grading.export import export
+    from helpers.grading.lms import roster
+    from helpers.grading.lms.export import export
 
     titles = dict(title.partition("=")[::2] for title in asked.title)
     with _course(asked) as course:
@@ -240,7 +240,7 @@ def _graded(course) -> list[str]:
 
 def _needs_a_human(lines: Sequence[str]) -> None:
     for line in ["needs a human:"] * bool(lines) + [f"  {line}" for line in lines]:
-        print(safely.printable(line))
+        print(files.printable(line))
 
 
 if __name__ == "__main__":

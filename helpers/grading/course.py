@@ -59,7 +59,7 @@ from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 from helpers.grading import assignment as homework
-from helpers.grading import feedback, release, safely
+from helpers.grading import feedback, files, release
 from helpers.grading.assignment import Assignment
 from helpers.grading.judge import Graded, Verdict
 
@@ -71,7 +71,17 @@ MAX_OUTPUT, MAX_MESSAGE = 1_000_000, 10_000  # characters of all outputs, and of
 warnings.filterwarnings("ignore", "Object of type", SAWarning, "nbgrader")
 
 # Which text decides about a grade: a submission graded by other code is graded again.
-_DECIDING = ("assignment", "inside", "judge", "sandbox", "wire", "../checks", "../homework")
+_DECIDING = (
+    "assignment",
+    "judge",
+    "sandbox/codec",
+    "sandbox/guest",
+    "sandbox/host",
+    "../exercises/check",
+    "../exercises/comparison",
+    "../exercises/exercise",
+    "../homework",
+)
 _STEPS = ("source", "release", "submitted", "autograded", "feedback")
 _OURS = {*_STEPS, "exports", "roster.csv", "collected.json", "gradebook.db"}
 _PICTURES = {"image/png", "image/jpeg", "image/gif"}
@@ -422,8 +432,8 @@ class Course:
                 left -= len(str(output))
         folder = self.folder / "autograded" / learner / name
         if submission.timestamp:
-            safely.write(folder / "timestamp.txt", submission.timestamp, mode=0o700)
-        safely.write(folder / f"{name}.ipynb", json.dumps(notebook, ensure_ascii=False), mode=0o700)
+            files.write_atomic(folder / "timestamp.txt", submission.timestamp, mode=0o700)
+        files.write_atomic(folder / f"{name}.ipynb", json.dumps(notebook, ensure_ascii=False), mode=0o700)
         resources = self._resources(name, learner)
         with self._transaction() as ledger, _as_gradebook(ledger):
             ledger.update_or_create_student(learner)
@@ -488,7 +498,7 @@ class Course:
                 "came or went since: ids never change after release"
             )
         ours.parent.mkdir(mode=0o700, exist_ok=True)
-        safely.write(ours, content)
+        files.write_atomic(ours, content)
         told = _Told()
         converter = GenerateAssignment(self.coursedir(assignment.name), config=self.config, force=True)
         converter.log = told.logger

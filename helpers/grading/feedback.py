@@ -22,7 +22,7 @@ from nbgrader.preprocessors import GetGrades
 from tqdm import tqdm
 from traitlets.config import Config
 
-from helpers.grading import safely
+from helpers.grading import files
 from helpers.grading.assignment import parse
 from helpers.grading.release import public_tests, secrets
 
@@ -136,7 +136,7 @@ def feedback(
             by_hand.setdefault(", ".join(sorted(waiting[learner])), []).append(learner)
         _name_questions(soup, waiting[learner])
         place = course / "feedback" / learner / homework / f"{homework}.html"
-        safely.write(place, str(soup))
+        files.write_atomic(place, str(soup))
         pages.append(place)
     for cells, names in by_hand.items():
         attention.append(f"{cells}: {len(names)} wait for a grade by hand, and their pages say so: {', '.join(names)}")

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from helpers.grading.assignment import Assignment, Cell
-from helpers.grading.sandbox import USUAL, Gone, Limits, Sandbox, SandboxUnavailable, Session, clean, error_output
+from helpers.grading.sandbox.host import USUAL, Gone, Limits, Sandbox, SandboxUnavailable, Session, clean, error_output
 
 __all__ = ["Graded", "GraderBroken", "Limits", "Sandbox", "SandboxUnavailable", "Verdict", "grade"]
 

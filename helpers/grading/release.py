@@ -15,7 +15,7 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import IncludeHeaderFooter, InstantiateTests, SaveCells
 from traitlets.config import Config
 
-from helpers.grading import safely
+from helpers.grading import files
 from helpers.grading.assignment import RELEASE, SOURCE, parse
 
 QUESTIONS = SOURCE.parent / "questions.json"
@@ -106,7 +106,7 @@ def release(
     new[questions] = json.dumps(known, indent=1) + "\n"
     changed = [path for path, text in new.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     for path in changed:
-        safely.write(path, new[path])
+        files.write_atomic(path, new[path])
     return changed
 
 

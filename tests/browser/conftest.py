@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser import lab
-from tests.refresh import NOTEBOOKS, ROOT
+from tests.tools.refresh import NOTEBOOKS, ROOT
 
 ARTEFACTS = ROOT / ".artefacts"
 

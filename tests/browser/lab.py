@@ -20,7 +20,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, ElementHandle, Error, Locator, Page, Playwright
 
-from tests.refresh import ENVIRONMENT, ROOT
+from tests.tools.refresh import ENVIRONMENT, ROOT
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC_CHROME = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from helpers import Slider, arrows, bars, heatmap, lines, live, points, still, style
-from helpers.live import _HERE, LiveFigure
+from helpers import Slider, arrows, bars, heatmap, lines, live, points
+from helpers.figures import static, theme
+from helpers.figures.live import _HERE, LiveFigure
 from tests.browser.lab import Lab, controls, settle, state
 from tests.browser.test_lessons import _by_keyboard, _by_mouse, drive
-from tests.refresh import METADATA
+from tests.tools.refresh import METADATA
 
 SOURCES = [
     "import time\nfrom helpers import *",
@@ -143,10 +144,10 @@ PANELS = {
 # Data coordinates, and the colour that stands there: a series, a map's value, or None for bare paper.
 EXPECTED = {
     "heatmap": [((0.5, 0.5), 0.0), ((1.5, 0.5), 1.0), ((2.5, 0.5), 2.0), ((0.5, 1.5), 2.0), ((1.5, 1.5), 0.5)],
-    "lines": [((1.0, 1.0), style.SERIES[0]), ((0.05, 1.975), style.SERIES[1]), ((0.5, -0.5), None)],
-    "points": [((0, 0), style.SERIES[0]), ((1, 1), style.SERIES[1]), ((2, 0.5), style.SERIES[2]), ((0.1, 0.9), None)],
-    "arrows": [((1.0, 0.5), style.SERIES[0]), ((-0.5, 0.75), style.SERIES[1]), ((1.5, 1.4), None)],
-    "bars": [((0, 0.5), style.SERIES[0]), ((1, -1.0), style.SERIES[0]), ((2, 1.5), style.ACCENT), ((0, 2.5), None)],
+    "lines": [((1.0, 1.0), theme.SERIES[0]), ((0.05, 1.975), theme.SERIES[1]), ((0.5, -0.5), None)],
+    "points": [((0, 0), theme.SERIES[0]), ((1, 1), theme.SERIES[1]), ((2, 0.5), theme.SERIES[2]), ((0.1, 0.9), None)],
+    "arrows": [((1.0, 0.5), theme.SERIES[0]), ((-0.5, 0.75), theme.SERIES[1]), ((1.5, 1.4), None)],
+    "bars": [((0, 0.5), theme.SERIES[0]), ((1, -1.0), theme.SERIES[0]), ((2, 1.5), theme.ACCENT), ((0, 2.5), None)],
 }
 _SAMPLE = """async ([code, message, buffers, spec, places]) => {
   const { decode, drawPanel } = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
@@ -170,7 +171,7 @@ def _colour(panel, expected) -> list[int] | None:
     if isinstance(expected, str):
         return [int(expected[i : i + 2], 16) for i in (1, 3, 5)]
     low, high = panel.extent()[1]
-    return style.colour_table(style.SEQUENTIAL)[round((expected - low) / (high - low) * 254)]
+    return theme.colour_table(theme.SEQUENTIAL)[round((expected - low) / (high - low) * 254)]
 
 
 def _stands(samples: np.ndarray, wanted: list[int] | None) -> bool:
@@ -198,7 +199,7 @@ def test_both_renderers_put_the_same_colour_at_the_same_place(blank_page, kind: 
     code = (_HERE / "live.js").read_text()
     canvas = np.array(blank_page.evaluate(_SAMPLE, [code, message, buffers, figure.widget.spec, places]))
 
-    drawn = still.draw(figure._fixed([panel]), figure._limits([panel]))
+    drawn = static.draw(figure._fixed([panel]), figure._limits([panel]))
     drawn.canvas.draw()
     pixels = np.asarray(drawn.canvas.buffer_rgba()).astype(int)
     axes = drawn.axes[0]

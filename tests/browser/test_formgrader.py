@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Frame, expect
 from helpers.grading.course import Course
 from helpers.grading.feedback import feedback
 from tests.browser import lab
-from tests.homework.sample import NAME, find, graded_course
-from tests.homework.test_feedback import COLUMNS, HOSTILE, RIGHT
+from tests.grading.sample import NAME, find, graded_course
+from tests.grading.test_feedback import COLUMNS, HOSTILE, RIGHT
 
 SCRIPT = "<script>window.hit = 'output'</script><img src=x onerror=\"window.hit = 'image'\">"
 ANSWER = "Rows of one table.\n\n" + "\n\n".join(HOSTILE[name] for name in ("script", "handler", "svg", "frame"))

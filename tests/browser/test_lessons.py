@@ -8,7 +8,7 @@ from playwright.sync_api import Locator
 
 from tests.browser.conftest import ARTEFACTS
 from tests.browser.lab import NOTEBOOK, Lab, controls, kind, settle, state
-from tests.refresh import NOTEBOOKS, lessons
+from tests.tools.refresh import NOTEBOOKS, lessons
 
 LESSONS = [str(path.relative_to(NOTEBOOKS)) for path in lessons()]
 RELEASED = [str(path.relative_to(NOTEBOOKS)) for path in sorted(NOTEBOOKS.glob("homework/release/*/*.ipynb"))]

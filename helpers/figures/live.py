@@ -1,0 +1,313 @@
+"""Live figures: a pure function from plain values to panels and one sentence, drawn by the browser.
+
+Python computes and the browser draws, so a step of a slider costs what the author's function costs plus a few
+milliseconds. The same panels are drawn once more as a still picture for every place without a kernel.
+"""
+
+from __future__ import annotations
+
+import linecache
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anywidget
+import numpy as np
+import traitlets
+from IPython import get_ipython
+from IPython.display import display
+
+from helpers.figures import static, theme
+from helpers.figures.controls import Control
+from helpers.figures.panels import SENT_CELLS, Panel
+
+EXACT_CELLS = 10_000  # heat maps up to this size travel as float32, larger ones as 8-bit steps of their range
+_HERE = Path(__file__).parent
+Limits = tuple[tuple[float, float], tuple[float, float]]
+Draft = tuple[list[Panel], str]
+
+
+class _View(anywidget.AnyWidget):
+    """The browser's side of one figure."""
+
+    _esm = (_HERE / "live.js").read_text(encoding="utf-8")
+    _css = (_HERE / "live.css").read_text(encoding="utf-8")
+    spec = traitlets.Dict().tag(sync=True)
+    first = traitlets.Dict().tag(sync=True)
+    scale = traitlets.Float(1.0).tag(sync=True)
+
+
+class LiveFigure:
+    """A figure that follows its controls. Made by :func:`live`.
+
+    Attributes:
+        title, controls: as given to :func:`live`.
+        instances: the figures of this kernel in the order they were made; running a cell again replaces its figure.
+    """
+
+    instances: ClassVar[list[LiveFigure]] = []
+    scale: ClassVar[float] = 1.0
+
+    def __init__(self, title: str, function: Callable[..., Any], controls: dict[str, Control], pure: bool) -> None:
+        self.title = title
+        self.controls = controls
+        self.pure = pure
+        self._function = function
+        self._lock = threading.Lock()
+        first = self(**self.defaults)
+        self._sampled, self._signed = self._sample(first)
+        self.widget = _View(
+            spec={
+                "title": title,
+                "pure": pure,
+                "controls": {name: one.spec() | {"label": label(name, one)} for name, one in controls.items()},
+                "series": theme.SERIES,
+                "dashes": theme.DASHES,
+                "accent": theme.ACCENT,
+                "size": theme.PANEL_PX,
+                "font": theme.FONT_PX,
+                "colours": {
+                    "sequential": theme.colour_table(theme.SEQUENTIAL),
+                    "diverging": theme.colour_table(theme.DIVERGING),
+                },
+            },
+            first=_embed(*self._encode(*first)),
+            scale=LiveFigure.scale,
+        )
+        self.widget.on_msg(self._receive)
+        self._first = first
+        self._enrol()
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The value of every control before anybody touches it."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def clean(self, values: dict[str, Any]) -> dict[str, Any]:
+        """``values`` with every control's value made valid; what is missing is the default, what is unknown is left."""
+        return {name: control.clean(values.get(name, control.value)) for name, control in self.controls.items()}
+
+    def __call__(self, **values: Any) -> Draft:
+        """The panels and the sentence for these values.
+
+        Raises:
+            TypeError: the function returned something that is not panels and a sentence.
+        """
+        unknown = values.keys() - self.controls.keys()
+        if unknown:
+            raise TypeError(f"{self.title!r} has no control {sorted(unknown)}; it has {list(self.controls)}")
+        result = self._function(**self.clean(values))
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TypeError(f"{self.title!r} must return (panels, sentence), got {type(result).__name__}")
+        panels, sentence = result
+        panels = [panels] if isinstance(panels, Panel) else list(panels)
+        if not panels or not all(isinstance(panel, Panel) for panel in panels):
+            raise TypeError(f"{self.title!r} must return one panel or more (heatmap, lines, points, arrows, bars)")
+        if not isinstance(sentence, str) or not sentence.strip():
+            raise TypeError(f"{self.title!r} must return a sentence that says what the picture shows, got {sentence!r}")
+        if any(not panel.title for panel in panels):
+            raise TypeError(f"every panel of {self.title!r} needs a title")
+        return panels, sentence
+
+    def draw(self, values: dict[str, Any]) -> dict[str, Any]:
+        """What the browser is sent for these values, arrays still in place: panels, limits and the sentence."""
+        message, buffers = self._encode(*self(**values))
+        return message | {"buffers": buffers}
+
+    def refresh(self) -> None:
+        """Draw again after the data behind a figure changed; kept pictures are forgotten."""
+        self.widget.send({"type": "stale"})
+
+    def still(self, **values: Any) -> tuple[bytes, str]:
+        """A PNG and its sentence."""
+        panels, sentence = self(**values) if values else self._first
+        figure = static.draw(self._fixed(panels), self._limits(panels), LiveFigure.scale)
+        return static.png(figure), sentence
+
+    def _ipython_display_(self) -> None:
+        image, sentence = self.still()
+        display({"text/html": static.still_html(image, sentence), "text/plain": sentence}, raw=True)
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+        display({"application/vnd.jupyter.widget-view+json": view}, raw=True)
+
+    def _enrol(self) -> None:
+        for old in LiveFigure.instances:
+            if (old.title, old._function.__qualname__) == (self.title, self._function.__qualname__):
+                old.widget.close()
+                LiveFigure.instances.remove(old)
+                break
+        LiveFigure.instances.append(self)
+
+    def _sample(self, first: Draft) -> tuple[list[Limits], list[bool]]:
+        """Axis limits and colour maps that hold while any control moves: the span over the ends of every control."""
+        drafts = [first]
+        for name, control in self.controls.items():
+            stops = control.stops()
+            for value in stops if len(stops) <= 3 else (stops[0], stops[-1]):
+                try:
+                    drafts.append(self(**self.defaults | {name: value}))
+                except Exception:  # shown under the picture when the learner gets there
+                    continue
+        spans: list[Limits] = []
+        signed = []
+        for place in range(max(len(panels) for panels, _ in drafts)):
+            alike = [panels[place] for panels, _ in drafts if len(panels) > place]
+            signed.append(any(panel.options.get("signed") for panel in alike))
+            spans.append(_union([panel.extent() for panel in alike]))
+        return spans, signed
+
+    def _fixed(self, panels: Sequence[Panel]) -> list[Panel]:
+        """The panels with one colour map for all values of the controls."""
+        for place, panel in enumerate(panels):
+            if panel.options.get("auto_signed") and place < len(self._signed):
+                panel.options["signed"] = self._signed[place]
+        return list(panels)
+
+    def _limits(self, panels: Sequence[Panel]) -> list[Limits]:
+        found = []
+        for place, panel in enumerate(panels):
+            own = panel.extent()
+            x, y = _union([own, self._sampled[place]]) if place < len(self._sampled) else own
+            if panel.kind == "heatmap":
+                low, high = panel.limits or y
+                if panel.options["signed"] and panel.limits is None:
+                    low, high = -max(abs(low), abs(high)), max(abs(low), abs(high))
+                found.append((own[0], (low, high) if low < high else (low - 0.5, high + 0.5)))
+                continue
+            x = x if panel.kind == "bars" else _pad(*x, 0.0 if panel.kind == "lines" else 0.12)
+            y = _pad(*y, 0.06)
+            if panel.limits is not None:
+                x, y = panel.limits if isinstance(panel.limits[0], tuple) else (x, panel.limits)
+                if panel.kind in ("points", "arrows") and not isinstance(panel.limits[0], tuple):
+                    x = panel.limits
+            found.append((x, y))
+        return found
+
+    def _encode(self, panels: list[Panel], sentence: str) -> tuple[dict[str, Any], list[bytes]]:
+        buffers: list[bytes] = []
+        sent = []
+        for panel, limits in zip(self._fixed(panels), self._limits(panels), strict=True):
+            arrays = {}
+            for name, array in _compact(panel, limits).items():
+                arrays[name] = {"type": array.dtype.name, "shape": array.shape, "buffer": len(buffers)}
+                buffers.append(np.ascontiguousarray(array).tobytes())
+            sent.append(
+                {"kind": panel.kind, "title": panel.title, "x": panel.x, "y": panel.y, "limits": limits}
+                | {"options": panel.options, "arrays": arrays}
+            )
+            if panel.kind == "heatmap":
+                sent[-1]["shape"] = panel.data["values"].shape
+        return {"panels": sent, "sentence": sentence}, buffers
+
+    def _receive(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
+        if not isinstance(content, dict) or content.get("type") != "draw":
+            return
+        values = content.get("values")
+        reply: dict[str, Any] = {"type": "picture", "id": content.get("id")}
+        buffers: list[bytes] = []
+        with self._lock:  # JupyterLab handles messages beside the running cell, on a thread of their own
+            try:
+                message, buffers = self._encode(*self(**self.clean(values if isinstance(values, dict) else {})))
+                reply |= message
+            except Exception as error:
+                reply |= {"error": f"{type(error).__name__}: {error}", "line": self._authors_line(error)}
+        self.widget.send(reply, buffers)
+
+    def _authors_line(self, error: Exception) -> str:
+        """The line of the lesson's own code in which the error arose."""
+        own = self._function.__code__.co_filename
+        for frame in reversed(traceback.extract_tb(error.__traceback__)):
+            if frame.filename == own:
+                return f"line {frame.lineno}: {(frame.line or linecache.getline(own, frame.lineno or 0)).strip()}"
+        return ""
+
+
+def live(title: str, *, pure: bool = True, **controls: Control) -> Callable[[Callable[..., Any]], LiveFigure]:
+    """Make a figure of the decorated function and show it.
+
+    Args:
+        title: the idea of the figure, as a heading.
+        pure: True when the same values always give the same picture, which may then be kept and fetched ahead.
+            A figure that reads a model in training is not pure; call its ``refresh()`` after a change.
+        controls: one :class:`Slider`, :class:`LogSlider`, :class:`Choice` or :class:`Toggle` an argument.
+
+    Raises:
+        TypeError: something that is no control; or whatever the function raises at the default values.
+    """
+    for name, control in controls.items():
+        if not isinstance(control, Control):
+            raise TypeError(f"{name} must be a Slider, LogSlider, Choice or Toggle, got {type(control).__name__}")
+
+    def decorate(function: Callable[..., Any]) -> LiveFigure:
+        figure = LiveFigure(title, function, controls, pure)
+        shell = get_ipython()
+        if shell is not None:
+            _keep_hooks_on_main_thread(shell)
+            display(figure)
+        return figure
+
+    return decorate
+
+
+def projector(on: bool = True) -> None:
+    """Show every figure, also those already on the page, 1.5 times larger (``projector(False)``: as before)."""
+    LiveFigure.scale = 1.5 if on else 1.0
+    for figure in LiveFigure.instances:
+        figure.widget.scale = LiveFigure.scale
+
+
+def label(name: str, control: Control) -> str:
+    """The words beside a control: its label, or its name with spaces."""
+    return control.label or name.replace("_", " ")
+
+
+def _keep_hooks_on_main_thread(shell: Any) -> None:
+    """Let IPython's cell hooks run on the main thread only.
+
+    Widget messages are handled on another thread, also while a cell runs, and trigger the same hooks; matplotlib's hook
+    then takes away the figure which the cell is building (ipykernel issue 1564).
+    """
+    trigger = shell.events.trigger
+    if getattr(trigger, "on_main_thread_only", False):
+        return
+
+    def guarded(event: str, *args: Any, **kwargs: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            trigger(event, *args, **kwargs)
+
+    guarded.on_main_thread_only = True
+    shell.events.trigger = guarded
+
+
+def _compact(panel: Panel, limits: Limits) -> dict[str, np.ndarray]:
+    """The arrays as they travel: float32, and large heat maps as 8-bit steps between the colour limits."""
+    arrays = {name: array.astype(np.float32) for name, array in panel.data.items() if name != "mask"}
+    if panel.kind == "heatmap":
+        values, hidden = panel.data["values"], panel.data.get("mask")
+        stride = max(1, int(np.ceil(np.sqrt(values.size / SENT_CELLS))))
+        values = values[::stride, ::stride]
+        if values.size > EXACT_CELLS:
+            low, high = limits[1]
+            arrays["values"] = np.clip((values - low) / (high - low) * 254, 0, 254).round().astype(np.uint8)
+        else:
+            arrays["values"] = values.astype(np.float32)
+        if hidden is not None:
+            arrays["mask"] = hidden[::stride, ::stride].astype(np.uint8)
+    return arrays
+
+
+def _embed(message: dict[str, Any], buffers: list[bytes]) -> dict[str, Any]:
+    return message | {"buffers": buffers}
+
+
+def _union(spans: Sequence[Limits]) -> Limits:
+    lows = np.min([[x[0], y[0]] for x, y in spans], axis=0)
+    highs = np.max([[x[1], y[1]] for x, y in spans], axis=0)
+    return (float(lows[0]), float(highs[0])), (float(lows[1]), float(highs[1]))
+
+
+def _pad(low: float, high: float, share: float) -> tuple[float, float]:
+    room = (high - low) * share
+    return (low - room, high + room) if high > low else (low - 0.5, high + 0.5)

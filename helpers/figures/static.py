@@ -1,0 +1,163 @@
+"""The still renderer: panels drawn by matplotlib for GitHub, HTML export, print and notebooks without a kernel."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from helpers.figures import theme
+from helpers.figures.panels import Panel
+
+_DPI = 100
+
+
+def draw(panels: Sequence[Panel], limits: Sequence[tuple], scale: float = 1.0) -> Figure:
+    """A matplotlib figure (never pyplot: callbacks run beside the learner's cells) with one axes a panel.
+
+    Args:
+        panels: what to draw.
+        limits: for each panel ``((x_low, x_high), (y_low, y_high))``; a heat map's second pair limits its colours.
+        scale: 1.5 for a projector.
+    """
+    width, height = theme.PANEL_PX
+    columns = min(len(panels), 3)
+    rows = -(-len(panels) // columns)
+    size = (width * columns * scale / _DPI, height * rows * scale / _DPI)
+    figure = Figure(figsize=size, dpi=_DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    font = theme.FONT_PX * 0.72 * scale  # px → pt at 100 dpi
+    for place, (panel, limit) in enumerate(zip(panels, limits, strict=True), start=1):
+        axes = figure.add_subplot(rows, columns, place)
+        axes.set_title(panel.title, fontsize=font, wrap=True)
+        axes.set_xlabel(panel.x, fontsize=font)
+        axes.set_ylabel(panel.y, fontsize=font)
+        axes.tick_params(labelsize=font * 0.86)
+        _MARKS[panel.kind](axes, panel, limit, font * 0.86)
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG without metadata that changes from run to run."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def still_html(image: bytes, sentence: str) -> str:
+    """The picture with its sentence as text alternative *and* caption, in one HTML figure."""
+    text = html.escape(sentence)
+    data = base64.b64encode(image).decode("ascii")
+    return (
+        f'<figure class="live-still"><img alt="{text}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{text}</figcaption></figure>"
+    )
+
+
+def _heatmap(axes: Axes, panel: Panel, limit: tuple, font: float) -> None:
+    values = np.ma.array(panel.data["values"], mask=panel.data.get("mask"))
+    count_y, count_x = values.shape
+    low, high = limit[1]
+    name = theme.DIVERGING if panel.options["signed"] else theme.SEQUENTIAL
+    axes.set_facecolor("#dddddd")
+    axes.patch.set_hatch("///")
+    axes.patch.set_edgecolor("#999999")
+    image = axes.imshow(
+        values, cmap=name, vmin=low, vmax=high, aspect="auto", interpolation="nearest", extent=(0, count_x, count_y, 0)
+    )
+    axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02).ax.tick_params(labelsize=font)
+    for row in panel.options["rows"]:
+        axes.add_patch(Rectangle((0, row), count_x, 1, fill=False, edgecolor=theme.ACCENT, lw=2.5, clip_on=False))
+    for column in panel.options["cols"]:
+        axes.add_patch(Rectangle((column, 0), 1, count_y, fill=False, edgecolor=theme.ACCENT, lw=2.5, clip_on=False))
+    axes.set(xlim=(0, count_x), ylim=(count_y, 0))
+    _name_cells(axes.xaxis, panel.options["x_labels"], count_x)
+    _name_cells(axes.yaxis, panel.options["y_labels"], count_y)
+
+
+def _name_cells(axis, labels: list[str] | None, count: int) -> None:
+    """Ticks in the middle of cells: names, or a handful of numbers."""
+    step = max(1, -(-count // (12 if labels else 6)))
+    shown = list(range(0, count, step))
+    axis.set_ticks([i + 0.5 for i in shown], [labels[i] if labels else str(i) for i in shown])
+    if labels and axis.axis_name == "x" and max(map(len, labels)) * len(shown) > 36:
+        axis.set_tick_params(labelrotation=60)
+
+
+def _lines(axes: Axes, panel: Panel, limit: tuple, font: float) -> None:
+    xs = panel.data["x"]
+    for index, (label, ys) in enumerate(zip(panel.options["labels"], panel.data["y"], strict=True)):
+        dashes = theme.DASHES[index]
+        axes.plot(
+            xs,
+            ys,
+            color=theme.SERIES[index],
+            lw=2,
+            ls=(0, dashes) if dashes else "-",
+            label=label,
+            solid_capstyle="butt",
+        )
+        if len(xs) == 1:
+            axes.plot(xs, ys, "o", color=theme.SERIES[index])
+    if panel.options["cursor"] is not None:
+        axes.axvline(panel.options["cursor"], color=theme.ACCENT, lw=2, ls=":")
+    if any(panel.options["labels"]):
+        axes.legend(fontsize=font, loc="best", framealpha=0.8)
+    axes.set(xlim=limit[0], ylim=limit[1])
+
+
+def _points(axes: Axes, panel: Panel, limit: tuple, font: float) -> None:
+    places = panel.data["xy"]
+    groups = panel.data.get("groups", np.zeros(len(places), dtype=int))
+    for first, second in panel.options["links"]:
+        axes.plot(*places[[first, second]].T, color="#888888", lw=1, zorder=1)
+    for group in sorted(map(int, np.unique(groups))):
+        where = groups == group
+        kind = group % len(theme.SHAPES)
+        axes.scatter(*places[where].T, s=28, color=theme.SERIES[kind], marker=theme.SHAPES[kind], zorder=2)
+    highlight = panel.options["highlight"]
+    if highlight:
+        axes.scatter(*places[highlight].T, s=150, facecolors="none", edgecolors=theme.ACCENT, lw=2, zorder=3)
+    for index, text in enumerate(panel.options["labels"] or []):
+        weight = "bold" if index in highlight else "normal"
+        axes.annotate(
+            text, places[index], xytext=(5, 4), textcoords="offset points", fontsize=font, weight=weight, clip_on=True
+        )
+    axes.set(xlim=limit[0], ylim=limit[1])
+
+
+def _arrows(axes: Axes, panel: Panel, limit: tuple, font: float) -> None:
+    for index, (tail, tip) in enumerate(zip(panel.data["tails"], panel.data["xy"], strict=True)):
+        colour = theme.SERIES[index % len(theme.SERIES)]
+        axes.annotate(
+            "", tip, tail, arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 2, "shrinkA": 0, "shrinkB": 0}
+        )
+        if panel.options["labels"]:
+            axes.annotate(panel.options["labels"][index], tip, xytext=(5, 4), textcoords="offset points", fontsize=font)
+    axes.axhline(0, color="#bbbbbb", lw=0.8, zorder=0)
+    axes.axvline(0, color="#bbbbbb", lw=0.8, zorder=0)
+    axes.set(xlim=limit[0], ylim=limit[1])
+
+
+def _bars(axes: Axes, panel: Panel, limit: tuple, font: float) -> None:
+    heights = panel.data["y"]
+    drawn = axes.bar(np.arange(len(heights)), heights, width=0.8, color=theme.SERIES[0])
+    for index in panel.options["highlight"]:
+        drawn[index].set(facecolor=theme.ACCENT, hatch="//", edgecolor="white")
+    axes.axhline(0, color="#888888", lw=0.8)
+    axes.set(xlim=limit[0], ylim=limit[1])
+    labels = panel.options["labels"]
+    if labels:
+        axes.set_xticks(range(len(labels)), labels)
+        if max(map(len, labels)) * len(labels) > 36:
+            axes.tick_params(axis="x", labelrotation=60)
+
+
+_MARKS = {"heatmap": _heatmap, "lines": _lines, "points": _points, "arrows": _arrows, "bars": _bars}

@@ -1,0 +1,243 @@
+"""Grades as tables: for a spreadsheet, for Canvas' gradebook, for Moodle's grading worksheet."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from nbgrader.api import Gradebook, MissingEntry
+
+from helpers.grading import files
+from helpers.grading.lms import roster as rosters
+from helpers.grading.lms.collect import RECORD
+from helpers.grading.lms.roster import Learner, Roster
+
+Format = Literal["csv", "canvas", "moodle"]
+
+# Canvas, gradebook_importer.rb: titles that hold one of these are not read as assignments.
+_CANVAS_OWN = (
+    "Current Score", "Current Points", "Current Grade", "Final Score", "Final Points", "Final Grade", "Override Score",
+    "Override Grade", "Override Status",
+)  # fmt: skip
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One learner's grade for one homework.
+
+    Attributes:
+        points: what was won, before the late penalty; ``None`` without a submission.
+        unfinished: something waits for a grade by hand.
+        comments: what graders wrote, ``question: comment`` each.
+        participant: Moodle's number of the learner in this homework, if it was collected from there.
+    """
+
+    learner: Learner
+    homework: str
+    most: float
+    points: float | None = None
+    penalty: float = 0.0
+    timestamp: str = ""
+    unfinished: bool = False
+    comments: tuple[str, ...] = ()
+    participant: str = ""
+
+    @property
+    def score(self) -> float | None:
+        """Points without the penalty, never below zero."""
+        return None if self.points is None else max(0.0, self.points - self.penalty)
+
+
+def export(
+    course: Path,
+    format: Format = "csv",
+    homeworks: Iterable[str] | None = None,
+    roster: Roster | None = None,
+    titles: Mapping[str, str] | None = None,
+    unfinished: bool = False,
+    missing: float | None = None,
+) -> tuple[list[Path], list[str]]:
+    """Write the grades below ``course/exports``: ``grades.csv``, ``canvas.csv``, or ``moodle-<homework>.csv`` each.
+
+    Args:
+        homeworks: by default all that are in the gradebook.
+        roster: by default ``course/roster.csv``, if it is there. Its learners are listed, submission or not.
+        titles: homework → its column's title in Canvas, ``Homework 1 (4711)`` as Canvas' own export calls it.
+        unfinished: give an LMS the points of those, too, for whom something waits for a grade by hand.
+        missing: the grade of those who handed in nothing; by default the cell stays empty.
+
+    Returns:
+        The files, and what a human should know, one line each.
+
+    Raises:
+        FileNotFoundError: there is no gradebook.
+        ValueError: no such homework or format, or a title that Canvas takes for one of its own columns.
+    """
+    writers = {"csv": _csv, "canvas": _canvas, "moodle": _moodle}
+    if format not in writers:
+        raise ValueError(f"no format is called {format!r}; there are {', '.join(writers)}")
+    rows = read(course, homeworks, roster)
+    attention = []
+    if waiting := [row for row in rows if row.unfinished]:
+        kept = "their points so far are exported" if unfinished or format == "csv" else "their grade is left empty"
+        attention.append(f"{len(waiting)} submissions wait for a grade by hand; {kept}")
+    for name in dict.fromkeys(row.homework for row in rows):
+        graded = {row.learner.id for row in rows if row.homework == name and row.points is not None}
+        if waiting := sorted({path.parts[-2] for path in (course / "submitted").glob(f"*/{name}")} - graded):
+            attention.append(f"handed in {name} and not graded: {', '.join(waiting)}")
+    if strangers := sorted({row.learner.id for row in rows if not row.learner.name}):
+        attention.append(f"without a name, as they are not on the roster: {', '.join(strangers)}")
+
+    def grade(row: Row) -> str:
+        if row.points is None:
+            return _number(missing)
+        return "" if row.unfinished and not unfinished and format != "csv" else _number(row.score)
+
+    tables = writers[format](rows, grade, titles or {}, attention)
+    paths = []
+    for name, table in tables.items():
+        path = course / "exports" / name
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([_harmless(cell) for cell in line] for line in table)
+        files.write_atomic(path, text.getvalue().encode("utf-8-sig" if format == "csv" else "utf-8"), mode=0o700)
+        paths.append(path)
+    return paths, attention
+
+
+def read(course: Path, homeworks: Iterable[str] | None = None, roster: Roster | None = None) -> list[Row]:
+    """Every learner of the roster or the gradebook × every homework, in the order of the roster.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`export`.
+    """
+    database = course / "gradebook.db"
+    if not database.exists():
+        raise FileNotFoundError(f"{database} is not there: grade a homework first")
+    if roster is None:
+        roster = rosters.read(course / "roster.csv") if (course / "roster.csv").exists() else Roster()
+    record = json.loads((course / RECORD).read_text(encoding="utf-8")) if (course / RECORD).exists() else {}
+    with Gradebook(f"sqlite:///{database}") as gradebook:
+        there = sorted(assignment.name for assignment in gradebook.assignments)
+        for name in homeworks or ():
+            if name not in there:
+                raise ValueError(f"{name!r} is not in the gradebook; there are {', '.join(there) or 'none'}")
+        learners = list(roster)
+        learners += [_stranger(student) for student in gradebook.students if not roster.by_id(student.id)]
+        return [
+            _row(gradebook, learner, name, record.get(name, {}).get(learner.id, {}))
+            for name in homeworks or there
+            for learner in learners
+        ]
+
+
+def _stranger(student) -> Learner:
+    name = " ".join(filter(None, (student.first_name, student.last_name)))
+    return Learner(student.id, name, email=student.email or "")
+
+
+def _row(gradebook: Gradebook, learner: Learner, homework: str, collected: Mapping[str, str]) -> Row:
+    if not learner.canvas_id and collected.get("lms") == "canvas":
+        learner = Learner(**(learner.__dict__ | {"canvas_id": collected["student_id"]}))
+    participant = collected["student_id"] if collected.get("lms") == "moodle" else ""
+    most = gradebook.find_assignment(homework).max_score
+    try:
+        submission = gradebook.find_submission(homework, learner.id)
+    except MissingEntry:
+        return Row(learner, homework, most, participant=participant)
+    comments = tuple(
+        f"{each.name}: {each.manual_comment}"
+        for notebook in submission.notebooks
+        for each in sorted(notebook.comments, key=lambda comment: comment.name)
+        if each.manual_comment
+    )
+    return Row(
+        learner, homework, most, submission.score, submission.late_submission_penalty or 0.0,
+        str(submission.timestamp or ""), submission.needs_manual_grade, comments, participant,
+    )  # fmt: skip
+
+
+def _csv(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
+    header = ["homework", "id", "name", "email", "section", "points", "late penalty", "score", "out of", "handed in"]
+    table = [[*header, "waits for a grade by hand", "comments"]]
+    for row in rows:
+        about = row.learner
+        points, penalty = ("", "") if row.points is None else (_number(row.points), _number(row.penalty))
+        waits = "yes" if row.unfinished else ""
+        table.append(
+            [row.homework, about.id, about.name, about.email, about.section, points, penalty, grade(row)]
+            + [_number(row.most), row.timestamp, waits, "\n".join(row.comments)]
+        )
+    return {"grades.csv": table}
+
+
+def _canvas(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
+    """As Canvas' gradebook_importer.rb reads it: five columns about the person, then assignments; then the points."""
+    homeworks = list(dict.fromkeys(row.homework for row in rows))
+    for title in titles.values():
+        if any(own in title for own in _CANVAS_OWN):
+            raise ValueError(f"{title!r} holds the name of one of Canvas' own columns and would not be read")
+    table = [
+        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *(titles.get(each, each) for each in homeworks)]
+    ]
+    most = {row.homework: row.most for row in rows}
+    table.append(["    Points Possible", "", "", "", "", *(_number(most[each]) for each in homeworks)])
+    by_learner: dict[str, dict[str, Row]] = {}
+    unknown: list[str] = []
+    for row in rows:
+        by_learner.setdefault(row.learner.id, {})[row.homework] = row
+    for learner_id, grades in by_learner.items():
+        about = next(
+            (row.learner for row in grades.values() if row.learner.canvas_id), next(iter(grades.values())).learner
+        )
+        if not about.canvas_id.isdigit():
+            unknown.append(learner_id)
+        name = about.name if "," in about.name or not about.name else _family_first(about.name)
+        number = about.canvas_id if about.canvas_id.isdigit() else ""
+        person = [name, number, learner_id, about.email or learner_id, about.section]
+        table.append([*person, *(grade(grades[each]) for each in homeworks)])
+    if unknown:
+        told = "without a number of Canvas, matched by id and name; look before you import"
+        attention.append(f"{told}: {', '.join(unknown)}")
+    return {"canvas.csv": table}
+
+
+def _moodle(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
+    """The columns of Moodle's own worksheet; it reads Identifier, Grade, Last modified (grade), Feedback comments."""
+    header = ["Identifier", "Full name", "ID number", "Email address", "Grade", "Maximum Grade"]
+    tables: dict[str, list[list[str]]] = {}
+    others: dict[str, int] = {}
+    for row in rows:
+        table = tables.setdefault(
+            f"moodle-{row.homework}.csv", [[*header, "Last modified (grade)", "Feedback comments"]]
+        )
+        about, identifier = row.learner, f"Participant {row.participant}" if row.participant else ""
+        comments = "<br>".join(html.escape(each) for each in row.comments)
+        table.append([identifier, about.name, about.id, about.email, grade(row), _number(row.most), "-", comments])
+        if not identifier and row.points is not None:
+            others[row.homework] = others.get(row.homework, 0) + 1
+    for name, number in others.items():
+        told = f"{number} graded learners were not collected from Moodle"
+        attention.append(f"{name}: {told}; import it by ID number or address, not as the worksheet")
+    return tables
+
+
+def _family_first(name: str) -> str:
+    *given, family = name.split()
+    return f"{family}, {' '.join(given)}" if given else family
+
+
+def _number(value: float | None) -> str:
+    """At most two decimals, as an LMS shows them."""
+    return "" if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _harmless(cell: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) and cell != "-" else cell

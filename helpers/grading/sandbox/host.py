@@ -1,0 +1,597 @@
+"""The trusted side of the wall: starts bubblewrap, and talks to what runs in it without believing a word.
+
+What a submission may do is decided in two places. bubblewrap shows it the Python environment and ``helpers``,
+read-only, and nothing else of the host: no network, no other process, no home, no course.
+:mod:`helpers.grading.sandbox.guest` then gives each session a process of its own, in namespaces of its own, without
+capabilities and with what is dangerous of the kernel's calls refused, so that one submission cannot reach the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from helpers.grading.assignment import SOURCE
+from helpers.grading.sandbox import codec
+
+_HERE = Path(__file__).parent
+# check.py leaves out frames below site-packages when it quotes the line of an error.
+_INSIDE = "/course/site-packages"
+_SCRATCH = "/scratch"  # not /tmp, where the course itself may be
+_LINE = codec.BYTES + 1024  # of one message
+_READ = 1 << 16
+_TEXT = 20_000  # characters of an error's message
+_NOISE = 200 * 2**20  # bytes printed after which nobody listens any more
+
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]")
+_CONTROLS = {code: None for code in range(32) if chr(code) not in "\n\t\r"} | {0x7F: None}
+
+
+class SandboxUnavailable(RuntimeError):
+    """Nothing can be graded here, and nothing was."""
+
+
+class Gone(RuntimeError):
+    """A session ended before it answered.
+
+    Attributes:
+        reason: for people: "ran longer than 30 s", "ended the process".
+        examiner: it was the side of the tests.
+        outputs: what was printed before.
+    """
+
+    def __init__(self, reason: str, examiner: bool = False):
+        super().__init__(reason)
+        self.reason = reason
+        self.examiner = examiner
+        self.outputs: list[dict] = []
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use.
+
+    Attributes:
+        cell_seconds: for one cell.
+        call_seconds: for one call of a function by a test.
+        total_seconds: for all cells and tests.
+        memory: bytes of address space beyond what torch itself maps (about 0.7 GB).
+        disk: bytes in its scratch folder.
+        output: bytes that one cell prints.
+        restarts: how often a process that died or hung is replaced.
+    """
+
+    cell_seconds: float = 30.0
+    call_seconds: float = 10.0
+    total_seconds: float = 300.0
+    memory: int = 2 * 2**30
+    disk: int = 64 * 2**20
+    output: int = 200_000
+    restarts: int = 20
+
+
+USUAL = Limits()
+
+
+class Session:
+    """One process behind the wall; see :meth:`Sandbox.session`."""
+
+    def __init__(
+        self, channel: socket.socket, out: int, err: int, end: Callable[[], float], limits: Limits, examiner: bool
+    ):
+        self.limits = limits
+        self.examiner = examiner
+        self.cpu_seconds = 0.0
+        self._end: Callable[[], float] | None = end
+        self._channel = channel
+        self._pipes = {"stdout": out, "stderr": err}
+        self._incoming = bytearray()
+        self._outgoing = b""
+        self._prints = _Prints(limits.output)
+        self._selector = selectors.DefaultSelector()
+        channel.setblocking(False)
+        self._selector.register(channel, selectors.EVENT_READ, "channel")
+        for name, descriptor in self._pipes.items():
+            os.set_blocking(descriptor, False)
+            self._selector.register(descriptor, selectors.EVENT_READ, name)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process and everything that it started."""
+        if self._end is None:
+            return
+        end, self._end = self._end, None
+        self._selector.close()
+        self._channel.close()
+        for descriptor in self._pipes.values():
+            os.close(descriptor)
+        self.cpu_seconds = end()
+
+    def run(
+        self,
+        source: str,
+        seconds: float | None = None,
+        *,
+        watch: bool = False,
+        answer: Callable[[bytes], bytes] | None = None,
+    ) -> list[dict]:
+        """Run a code cell.
+
+        Args:
+            watch: whether functions of the other side tell what they changed of their arguments.
+            answer: replies to the calls that come out, see :meth:`ask`.
+
+        Returns:
+            nbformat outputs, only ``stream`` and ``error``.
+
+        Raises:
+            Gone: the process died, or it took longer than ``seconds``.
+        """
+        order = json.dumps({"source": source, "watch": watch}).encode()
+        self._prints = _Prints(self.limits.output)
+        try:
+            _, rest = self.ask(b"run", order, self.limits.cell_seconds if seconds is None else seconds, answer)
+        except Gone as gone:
+            gone.outputs = self._prints.outputs()
+            raise
+        return self._prints.outputs() + _error_outputs(rest)
+
+    def ask(
+        self, verb: bytes, rest: bytes, seconds: float, answer: Callable[[bytes], bytes] | None = None
+    ) -> tuple[bytes, bytes]:
+        """Send a line, and return the reply: ``(b"done" or b"raised", …)``.
+
+        Args:
+            answer: gets what follows ``call`` when the other side calls back, and returns the line to reply.
+
+        Raises:
+            Gone: no reply: the process died, talked nonsense or took longer than ``seconds``.
+        """
+        deadline = time.monotonic() + seconds
+        try:
+            self._outgoing += verb + b" " + rest + b"\n"
+            while True:
+                kind, _, reply = self._line(deadline).partition(b" ")
+                if kind in (b"done", b"raised"):
+                    return kind, reply
+                if kind != b"call" or answer is None:
+                    raise self._gone("broke the protocol")
+                self._outgoing += answer(reply) + b"\n"
+        except TimeoutError:
+            raise self._gone(f"ran longer than {seconds:g} s") from None
+        except (OSError, ValueError):
+            raise self._gone("ended the process") from None
+
+    def _gone(self, reason: str) -> Gone:
+        return Gone(reason, self.examiner)
+
+    def _line(self, deadline: float) -> bytes:
+        """The next line that arrives; sends what is to be sent meanwhile and takes what is printed."""
+        searched = 0
+        while True:
+            if self._end is None:
+                raise self._gone("ended the process")
+            place = self._incoming.find(b"\n", searched)
+            if place >= 0 and not self._outgoing:
+                line = bytes(self._incoming[:place])
+                del self._incoming[: place + 1]
+                self._listen()
+                return line
+            searched = len(self._incoming) if place < 0 else place
+            if len(self._incoming) > _LINE:
+                raise self._gone("broke the protocol")
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
+            self._selector.modify(self._channel, events, "channel")
+            if time.monotonic() >= deadline:
+                raise TimeoutError
+            for key, ready in self._selector.select(max(0.0, deadline - time.monotonic())):
+                if key.data != "channel":
+                    self._take(key.data)
+                    continue
+                if ready & selectors.EVENT_WRITE:
+                    self._outgoing = self._outgoing[self._channel.send(self._outgoing[: 1 << 20]) :]
+                if ready & selectors.EVENT_READ:
+                    data = self._channel.recv(_READ)
+                    if not data:
+                        raise ConnectionResetError
+                    self._incoming += data
+
+    def _listen(self) -> None:
+        """Take what was printed before the reply and still waits in the pipes, which hold little."""
+        for name in list(self._pipes):
+            for _ in range(32):
+                if not self._take(name):
+                    break
+
+    def _take(self, name: str) -> bool:
+        try:
+            data = os.read(self._pipes[name], _READ)
+        except BlockingIOError:
+            return False
+        if data and self._prints.add(name, data):
+            return True
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(self._pipes[name])
+        return False
+
+
+class Sandbox:
+    """A place to run submissions in, one after another: ``with Sandbox() as sandbox: …``; for one thread.
+
+    Args:
+        warm: fork each session from one process that has loaded torch; or else give each a bubblewrap of its own, which
+            costs seconds. Left open, the second only where the kernel does not allow the first.
+        secret: files and folders that must not be visible; the sources of the homeworks always are secret.
+
+    Raises:
+        SandboxUnavailable: it does not start, or does not keep what it promises.
+    """
+
+    def __init__(self, warm: bool | None = None, secret: Sequence[Path] = ()):
+        self.warm = warm
+        self.secret = (SOURCE.parent, *secret)
+        self._process: _Process | None = None
+
+    def __enter__(self) -> Sandbox:
+        check_available()
+        if self.warm is None:
+            self.warm = True
+            try:
+                return self.__enter__()
+            except SandboxUnavailable:
+                self.warm = False
+        try:
+            self._test()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End everything."""
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+    def session(self, limits: Limits = USUAL, *, examiner: bool = False) -> Session:
+        """A process for one submission; everything of it is gone when it is closed.
+
+        Args:
+            examiner: it runs tests: an author's code, which may call but not be called by name.
+
+        Raises:
+            SandboxUnavailable: there is none to be had.
+        """
+        order = {
+            "do": "start",
+            "examiner": examiner,
+            "environment": {"NBGRADER_EXECUTION": "autograde"} if examiner else {},
+            "memory": limits.memory,
+            "disk": limits.disk,
+            "cpu": int(limits.total_seconds) + 10,
+        }
+        if self.warm and (self._process is None or not self._process.alive()):
+            self.close()
+            self._process = _Process(self.command("warm"))
+        process = self._process if self.warm else _Process(self.command("cold"))
+        ours, theirs = socket.socketpair()
+        (out, out_writer), (err, err_writer) = os.pipe(), os.pipe()
+        try:
+            child = process.start(order, [theirs.fileno(), out_writer, err_writer], wait=self.warm)
+        except BaseException:
+            for descriptor in (out, err):
+                os.close(descriptor)
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(out_writer)
+            os.close(err_writer)
+        session = Session(
+            ours, out, err, (lambda: process.kill(child)) if self.warm else process.close, limits, examiner
+        )
+        try:
+            greeting = session._line(time.monotonic() + 60)
+        except (OSError, Gone) as error:
+            greeting = str(error).encode()
+        if not greeting.startswith(b"ready"):
+            session.close()
+            raise SandboxUnavailable(f"no submission can be confined here: {greeting.decode('ascii', 'replace')[:500]}")
+        return session
+
+    def command(self, mode: Literal["warm", "cold"]) -> list[str]:
+        """What to start; the number of a socket follows."""
+        shown = _environment()
+        for path in (*shown, _HERE.parent.parent):
+            for secret in self.secret:
+                if secret.resolve().is_relative_to(path.resolve()):
+                    raise SandboxUnavailable(f"{secret} lies in {path}, which submissions see; move one of them")
+        command = ["bwrap", "--unshare-all", "--unshare-user", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"]
+        command += ["--die-with-parent", "--new-session", "--hostname", "homework", "--clearenv"]
+        for name, value in _VARIABLES.items():
+            command += ["--setenv", name, value]
+        for path in ("/bin", "/lib", "/lib64", "/sbin"):
+            if os.path.islink(path):
+                command += ["--symlink", os.readlink(path), path]
+            else:
+                command += ["--ro-bind-try", path, path]
+        for path in shown:
+            command += ["--ro-bind", str(path), str(path)]
+        command += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
+        command += ["--ro-bind-try", "/etc/alternatives", "/etc/alternatives"]
+        command += ["--ro-bind", str(_HERE.parent.parent), "/course/helpers", "--tmpfs", "/course/helpers/grading"]
+        for name in ("guest.py", "codec.py"):
+            command += ["--ro-bind", str(_HERE / name), f"{_INSIDE}/{name}"]
+        command += ["--remount-ro", "/course/helpers/grading"]
+        for device in ("null", "zero", "urandom", "random"):
+            command += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
+        command += ["--size", str(USUAL.disk), "--tmpfs", _SCRATCH, "--proc", "/proc"]
+        if mode == "cold":
+            # A warm process needs both for the namespaces of its children, who see neither.
+            command += ["--disable-userns", "--remount-ro", "/proc", "--as-pid-1"]
+        command += [
+            "--remount-ro",
+            "/",
+            "--chdir",
+            _SCRATCH,
+            sys.executable,
+            "-s",
+            "-c",
+            "import guest; guest.main()",
+        ]
+        return [*command, mode]
+
+    def _test(self) -> None:
+        """Try from inside what must not be possible."""
+        with self.session() as session, tempfile.NamedTemporaryFile() as canary:
+            secret = [str(path) for path in (*self.secret, Path(__file__), canary.name)]
+            try:
+                outputs = session.run(_PROBE.replace("SECRET", repr(secret)), 60)
+            except Gone as gone:
+                raise SandboxUnavailable(f"the sandbox's own test {gone.reason}") from None
+        text = "".join(output.get("text", "") or output.get("evalue", "") for output in outputs)
+        if text.strip() != "confined":
+            raise SandboxUnavailable(f"the sandbox does not keep what it promises: {text.strip()[:500]}")
+
+
+def check_available() -> None:
+    """Whether there is a bubblewrap at all.
+
+    Raises:
+        SandboxUnavailable: there is none.
+    """
+    if shutil.which("bwrap") is None:
+        raise SandboxUnavailable(
+            "bubblewrap is missing, and without it no submission runs; install it: apt-get install bubblewrap"
+        )
+
+
+class _Process:
+    """A bubblewrap with :mod:`helpers.grading.sandbox.guest` in it, that takes orders."""
+
+    def __init__(self, command: Sequence[str]):
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.complaints: IO[bytes] = tempfile.TemporaryFile()
+        self.cpu_seconds = 0.0
+        try:
+            self.process = subprocess.Popen(
+                [*command, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self.complaints,
+                start_new_session=True,
+                env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
+            )
+        except OSError as error:
+            raise SandboxUnavailable(f"bubblewrap does not start: {error}") from None
+        finally:
+            theirs.close()
+        self.control.settimeout(120)
+        try:
+            greeting = self.control.recv(100)
+        except OSError as error:
+            greeting = str(error).encode()
+        if greeting != b"ready":
+            self.close()
+            self.complaints.seek(0)
+            said = self.complaints.read(4000).decode("utf-8", "replace").strip().splitlines()
+            raise SandboxUnavailable(f"the sandbox does not start: {said[-1] if said else greeting.decode()}")
+
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def start(self, order: dict, descriptors: list[int], wait: bool) -> int:
+        """Start a session; in a warm process, which forks it, return its number."""
+        try:
+            socket.send_fds(self.control, [json.dumps(order).encode()], descriptors)
+            return int(json.loads(self.control.recv(1000))["child"]) if wait else 0
+        except (OSError, ValueError) as error:
+            self.close()
+            raise SandboxUnavailable(f"the sandbox ended: {error}") from None
+
+    def kill(self, child: int) -> float:
+        """End a session of a warm process; returns the processor seconds that it took.
+
+        Raises:
+            SandboxUnavailable: the whole sandbox had ended before, so that what its sessions said means nothing.
+        """
+        try:
+            self.control.send(json.dumps({"do": "kill", "child": child}).encode())
+            return float(json.loads(self.control.recv(1000))["cpu"])
+        except (OSError, ValueError) as error:
+            self.close()
+            raise SandboxUnavailable(f"the sandbox ended on its own: {error}") from None
+
+    def close(self) -> float:
+        """End it with all that it holds; returns the processor seconds that it took."""
+        if self.process.returncode is None:
+            self.control.close()
+            ended, status, usage = 0, 0, None
+            for patience in (0.05, 0.1, 0.3, None):  # what hears that nobody is there ends by itself, and is counted
+                if patience is None:
+                    os.kill(self.process.pid, signal.SIGKILL)
+                ended, status, usage = os.wait4(self.process.pid, 0 if patience is None else os.WNOHANG)
+                if ended:
+                    break
+                time.sleep(patience)
+            self.process.returncode = os.waitstatus_to_exitcode(status)
+            self.cpu_seconds = usage.ru_utime + usage.ru_stime
+        return self.cpu_seconds
+
+
+class _Prints:
+    """What a cell printed, up to a limit."""
+
+    def __init__(self, limit: int):
+        self.limit = limit
+        self.size = 0
+        self.parts: list[tuple[str, bytearray]] = []
+
+    def add(self, name: str, data: bytes) -> bool:
+        """Keep what fits; False when there was far too much."""
+        room = self.limit - self.size
+        self.size += len(data)
+        if room > 0:
+            if not self.parts or self.parts[-1][0] != name:
+                self.parts.append((name, bytearray()))
+            self.parts[-1][1].extend(data[:room])
+        return self.size < _NOISE
+
+    def outputs(self) -> list[dict]:
+        parts = [(name, clean(data.decode("utf-8", "replace"))) for name, data in self.parts]
+        if self.size > self.limit:
+            parts.append(("stderr", f"\n… cut off: a cell prints at most {self.limit:,} bytes\n"))
+        return [{"output_type": "stream", "name": name, "text": text} for name, text in parts if text]
+
+
+def clean(text: str) -> str:
+    """Text without the codes that steer a terminal, and such that any file can hold it."""
+    return _ESCAPES.sub("", text).translate(_CONTROLS).encode("utf-8", "replace").decode()
+
+
+def error_output(name: str, message: str, lines: Sequence[str] = ()) -> dict:
+    """An nbformat output of an error."""
+    name, message = clean(name)[:100], clean(message)[:_TEXT]
+    return {
+        "output_type": "error",
+        "ename": name,
+        "evalue": message,
+        "traceback": [clean(line) for line in lines] or [f"{name}: {message}"],
+    }
+
+
+def _error_outputs(line: bytes) -> list[dict]:
+    """The error that a cell ended in, if it did; from a line that anybody may have written."""
+    if not line:
+        return []
+    told: Any = None
+    if len(line) < 20 * _TEXT:
+        with contextlib.suppress(ValueError, RecursionError):
+            told = json.loads(line)
+    told = told if isinstance(told, dict) else {}
+    name, message, lines = (told.get(key) for key in ("ename", "evalue", "traceback"))
+    if not (isinstance(name, str) and isinstance(message, str) and isinstance(lines, list)):
+        return [error_output("Error", "an error that cannot be told")]
+    kept, room = [], _TEXT
+    for text in lines:
+        if isinstance(text, str) and (room := room - len(text)) >= 0:
+            kept.append(text)
+    return [error_output(name, message, kept)]
+
+
+def _environment() -> list[Path]:
+    """The folders of the host that Python needs: the virtual environment and what it was made from."""
+    folders: list[Path] = []
+    for name in ("/usr", sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix)):
+        path = Path(name)
+        if not any(path.is_relative_to(folder) for folder in folders):
+            folders.append(path)
+    return folders
+
+
+_VARIABLES = {
+    "PYTHONPATH": f"{_INSIDE}:/course",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONHASHSEED": "0",
+    "PYTHONIOENCODING": "utf-8:backslashreplace",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONUTF8": "1",
+    "HOME": _SCRATCH,
+    "TMPDIR": _SCRATCH,
+    "IPYTHONDIR": _SCRATCH,
+    "LANG": "C.UTF-8",
+    "MPLBACKEND": "agg",
+    "MPLCONFIGDIR": _SCRATCH,
+    "PATH": "/usr/bin",
+    "USER": "learner",
+    # There is one thread, and torch.set_num_threads must not find out by dying.
+    "OMP_NUM_THREADS": "1",
+    "OMP_THREAD_LIMIT": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+_PROBE = """
+import ctypes, os, resource, socket, sys, threading
+found = []
+def refused(what, attempt):
+    try:
+        attempt()
+    except (OSError, RuntimeError):
+        return
+    found.append(what)
+def fork():
+    if os.fork() == 0:
+        os._exit(0)
+def call(number, *arguments):
+    if ctypes.CDLL(None, use_errno=True).syscall(number, *arguments) < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+def capability():
+    header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    call(90 if os.uname().machine == "aarch64" else 125, header, data)
+    if not any(data):
+        raise OSError("none")
+refused("the network", lambda: socket.create_connection(("127.0.0.1", 1), 1))
+refused("a socket", lambda: socket.socket(socket.AF_UNIX))
+refused("a process", fork)
+refused("a thread", lambda: threading.Thread(target=int).start())
+refused("namespaces", lambda: call(97 if os.uname().machine == "aarch64" else 272, 0x10000000))
+refused("capabilities", capability)
+for folder in ("/", "/dev", "/course", "/course/helpers", sys.prefix, sys.base_prefix, "/usr"):
+    refused("writing to " + folder, lambda: open(folder + "/probe", "w"))
+refused("the kernel's settings", lambda: open("/proc/sys/kernel/core_pattern", "r+"))
+for path in SECRET + ["/etc/passwd", "/etc/hostname", "/sys", "/dev/shm", "/course/helpers/grading/sandbox/host.py"]:
+    if os.path.exists(path):
+        found.append(path)
+if os.getuid() == 0 or sum(name.isdigit() for name in os.listdir("/proc")) > 2:
+    found.append("other processes")
+for number in range(4, 256):
+    refused("an open file", lambda: os.fstat(number))
+if resource.getrlimit(resource.RLIMIT_AS)[1] == resource.RLIM_INFINITY:
+    found.append("all memory")
+print("; ".join(found) or "confined")
+"""

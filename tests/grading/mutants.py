@@ -1,0 +1,59 @@
+"""Wrong answers that people really give: what the checks of the homework must reject, and what they must say."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from typing import Literal
+
+BUGS = {
+    "swapped_tables": "the token table is looked up with positions, the position table with tokens",
+    "batch_axis": "positions run over the batch axis",
+    "built_not_added": "positions are built and never used",
+    "hard_coded_ids": "position ids are typed in",
+    "past_the_table": "a position behind the end of the table is cut, clamped or wrapped in silence",
+    "lost_sign": "the exponent of the frequencies has lost its minus",
+    "odd_d": "an odd width loses a column or breaks",
+    "mixed_layout": "interleaved and half-split rotation are mixed",
+    "rope_on_values": "values are rotated too",
+    "alibi_sign": "the bias favours far tokens",
+    "revived_pad": "new values overwrite the zero row of the padding",
+    "set_vocab": "the vocabulary is a set: its ids differ from process to process",
+    "plain_attribute": "a fixed table is a plain attribute: not moved, not saved",
+    "linear_not_transposed": "a linear layer gets the table without the transpose",
+}
+"""Bugs that published code shipped, by the name that a mutant refers to."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One wrong answer.
+
+    Attributes:
+        homework: the notebook's name.
+        answer: ``grade_id`` of the answer cell that it replaces.
+        name: unique within the answer.
+        source: what stands in the cell instead.
+        says: a part of the line that names the misconception; of a hidden test, a part of its name.
+        where: the kind of test that must say so. ``"hidden"``: the visible ones cannot tell it from a right answer.
+        bug: a key of :data:`BUGS`, if published code shipped it.
+    """
+
+    homework: str
+    answer: str
+    name: str
+    source: str
+    says: str
+    where: Literal["visible", "hidden"] = "visible"
+    bug: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.homework.split('_')[0]}.{self.answer}.{self.name}"
+
+
+def every() -> list[Mutant]:
+    """The mutants of all homeworks that have a registry: ``MUTANTS`` of ``mutants_hw1``, ``mutants_hw2``, …"""
+    names = [f"tests.grading.mutants_hw{number}" for number in (1, 2, 3)]
+    found = [importlib.import_module(name) for name in names if importlib.util.find_spec(name)]
+    return [mutant for module in found for mutant in module.MUTANTS]

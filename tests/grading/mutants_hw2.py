@@ -1,0 +1,581 @@
+"""Wrong answers to homework 2."""
+
+from functools import partial
+
+from tests.grading.mutants import Mutant
+
+_mutant = partial(Mutant, "hw2_positional_embeddings")
+
+_IDS = "def position_ids(mask):\n    return {ids}"
+_EMBED = """
+def embed(token_ids, words, places):
+    batch, length = token_ids.shape
+    if length > len(places):
+        raise ValueError(f"{{length}} tokens, {{len(places)}} positions")
+    return {result}
+"""
+_SINUSOID = """
+def sinusoid(positions, d_model, base):
+    if d_model % 2:
+        raise ValueError(f"odd width {{d_model}}")
+    pairs = torch.arange(d_model // 2, dtype=torch.float64)
+    angles = positions.double()[..., None] * base ** ({exponent})
+    return {result}
+"""
+_SINUSOID_RIGHT = {"exponent": "-2 * pairs / d_model", "result": "torch.cat([angles.sin(), angles.cos()], dim=-1)"}
+_ALTERNATING = "torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)"
+_ANGLES = """
+def rope_angles(length, head_dim, base, trained_length):
+    pairs = torch.arange(head_dim // 2, dtype=torch.float64)
+    factor = {factor}
+    return factor * torch.arange(length, dtype=torch.float64)[:, None] * base ** ({exponent})
+"""
+_ANGLES_RIGHT = {"factor": "min(1.0, trained_length / length)", "exponent": "-2 * pairs / head_dim"}
+_ROPE = """
+def apply_rope(x, angles):
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    {pairs}
+    return {result}
+"""
+_HALVES, _NEIGHBOURS = "a, b = x.chunk(2, dim=-1)", "a, b = x[..., 0::2], x[..., 1::2]"
+_TURNED = "[a * cos - b * sin, a * sin + b * cos]"
+_TO_HALF = """
+def to_half(weight, num_heads):
+    if len(weight) % (2 * num_heads):
+        raise ValueError("no pairs")
+    heads = weight.unflatten(0, (num_heads, -1))
+    return {result}
+"""
+_ATTEND = """
+def attend(queries, keys, values, turn):
+    scores = {scores}
+    later = torch.ones_like(scores).triu(diagonal=1).bool()
+    return {result}
+"""
+_ATTEND_RIGHT = {
+    "scores": "turn(queries) @ turn(keys).T / math.sqrt(queries.shape[-1])",
+    "result": "torch.softmax(scores.masked_fill(later, -torch.inf), dim=-1) @ values",
+}
+_ALIBI = """
+def alibi_bias(num_heads, num_queries, num_keys):
+    if num_heads & (num_heads - 1):
+        raise ValueError("no power of two")
+    slopes = torch.tensor([2 ** (-8 * head / num_heads) for head in {heads}])
+    distance = {queries}[:, None] - torch.arange(num_keys)
+    bias = {sign}slopes[:, None, None] * distance
+    return {result}
+"""
+_ALIBI_RIGHT = {
+    "heads": "range(1, num_heads + 1)",
+    "queries": "torch.arange(num_keys - num_queries, num_keys)",
+    "sign": "-",
+    "result": "bias.masked_fill(distance < 0, -torch.inf)",
+}
+_OWN = "own_positions = [{learned}, {fixed}, sum(2 * math.pi * {slower} > max_len for i in range({pairs}))]"
+_OWN_RIGHT = {
+    "learned": "max_len * d_model",
+    "fixed": "0",
+    "slower": "10_000 ** (2 * i / d_model)",
+    "pairs": "d_model // 2",
+}
+
+MUTANTS = [
+    # ------------------------------------------------------------ position_ids
+    _mutant(
+        "position_ids",
+        "places_numbered",
+        _IDS.format(ids="torch.arange(mask.shape[1]).expand_as(mask)"),
+        "you number the places, empty ones too",
+    ),
+    _mutant(
+        "position_ids",
+        "left_padding_counts",
+        _IDS.format(ids="torch.arange(mask.shape[1]) * mask"),
+        "padded on the left does not start at 0",
+    ),
+    _mutant(
+        "position_ids",
+        "from_one",
+        _IDS.format(ids="mask.cumsum(dim=1) * mask"),
+        "you count from 1",
+        bug="hard_coded_ids",
+    ),
+    _mutant(
+        "position_ids",
+        "wraps_to_0",
+        _IDS.format(ids="((torch.arange(mask.shape[1]) + 1) % mask.shape[1]).expand_as(mask)"),
+        "as if the ids were typed in",
+        bug="hard_coded_ids",
+    ),
+    _mutant(
+        "position_ids",
+        "typed_in",
+        _IDS.format(ids="torch.tensor([[0, 1, 2, 0], [0, 0, 0, 1]])"),
+        "typed-in ids fit one length",
+        bug="hard_coded_ids",
+    ),
+    _mutant(
+        "position_ids",
+        "minus_one",
+        _IDS.format(ids="mask.cumsum(dim=1) - 1"),
+        "an empty place has position -1",
+    ),
+    _mutant(
+        "position_ids",
+        "padding_goes_on",
+        _IDS.format(ids="(mask.cumsum(dim=1) - 1).clamp(min=0)"),
+        "empty places behind a text go on",
+    ),
+    _mutant(
+        "position_ids",
+        "next_text_goes_on",
+        _IDS.format(ids="(mask.flatten().cumsum(dim=0).reshape(mask.shape) - 1) * mask"),
+        "you go on counting in the next text",
+        bug="batch_axis",
+    ),
+    _mutant(
+        "position_ids",
+        "from_the_first_word_on",
+        _IDS.format(ids="(torch.arange(mask.shape[1]) - mask.long().argmax(dim=1, keepdim=True)) * mask"),
+        "holes in the middle",
+        where="hidden",
+    ),
+    # ------------------------------------------------------------ embed
+    _mutant(
+        "embed",
+        "batch_axis",
+        _EMBED.format(result="words[token_ids] + places[torch.arange(batch)][:, None]"),
+        "positions run over the batch axis",
+        bug="batch_axis",
+    ),
+    _mutant(
+        "embed",
+        "cut_to_the_batch",
+        _EMBED.format(result="words[token_ids] + places[:batch]"),
+        "only when B = T",
+        bug="batch_axis",
+    ),
+    _mutant(
+        "embed",
+        "tables_exchanged",
+        _EMBED.format(result="places[token_ids] + words[torch.arange(length)]"),
+        "the tables are exchanged",
+        bug="swapped_tables",
+    ),
+    _mutant(
+        "embed",
+        "built_and_not_added",
+        """
+def embed(token_ids, words, places):
+    if token_ids.shape[1] > len(places):
+        raise ValueError(f"{token_ids.shape[1]} tokens, {len(places)} positions")
+    positions = places[: token_ids.shape[1]].expand(*token_ids.shape, -1)
+    embedded = words[token_ids]
+    return embedded
+""",
+        "no position arrives in the result",
+        bug="built_not_added",
+    ),
+    _mutant(
+        "embed",
+        "position_of_the_token",
+        _EMBED.format(result="words[token_ids] + places[token_ids]"),
+        "you look up the position by the token's id",
+    ),
+    _mutant(
+        "embed",
+        "from_one",
+        _EMBED.format(result="words[token_ids] + places[1 : length + 1]"),
+        "you count from 1",
+        bug="hard_coded_ids",
+    ),
+    _mutant(
+        "embed",
+        "attached",
+        _EMBED.format(result="torch.cat([words[token_ids], places[:length].expand(batch, -1, -1)], dim=-1)"),
+        "you attach the position",
+    ),
+    _mutant(
+        "embed",
+        "clamped",
+        """
+def embed(token_ids, words, places):
+    positions = torch.arange(token_ids.shape[1]).clamp(max=len(places) - 1)
+    return words[token_ids] + places[positions]
+""",
+        "5 tokens, 4 positions: no clamp",
+        bug="past_the_table",
+    ),
+    _mutant(
+        "embed",
+        "an_index_error",
+        """
+def embed(token_ids, words, places):
+    return words[token_ids] + places[torch.arange(token_ids.shape[1])]
+""",
+        "raise ValueError (it raised IndexError)",
+        bug="past_the_table",
+    ),
+    _mutant(
+        "embed",
+        "a_message_without_numbers",
+        """
+def embed(token_ids, words, places):
+    if token_ids.shape[1] > len(places):
+        raise ValueError("too long")
+    return words[token_ids] + places[: token_ids.shape[1]]
+""",
+        "the error names both lengths",
+        where="hidden",
+    ),
+    # ------------------------------------------------------------ sinusoid
+    _mutant(
+        "sinusoid",
+        "lost_sign",
+        _SINUSOID.format(**_SINUSOID_RIGHT | {"exponent": "2 * pairs / d_model"}),
+        "the exponent has lost its minus",
+        bug="lost_sign",
+    ),
+    _mutant(
+        "sinusoid",
+        "alternating",
+        _SINUSOID.format(**_SINUSOID_RIGHT | {"result": _ALTERNATING}),
+        "sines and cosines alternate",
+    ),
+    _mutant(
+        "sinusoid",
+        "cosines_first",
+        _SINUSOID.format(**_SINUSOID_RIGHT | {"result": "torch.cat([angles.cos(), angles.sin()], dim=-1)"}),
+        "the cosines come first",
+    ),
+    _mutant(
+        "sinusoid",
+        "half_the_exponent",
+        _SINUSOID.format(**_SINUSOID_RIGHT | {"exponent": "-pairs / d_model"}),
+        "the exponent is 2i / d_model",
+    ),
+    _mutant(
+        "sinusoid",
+        "own_numbering",
+        _SINUSOID.format(**_SINUSOID_RIGHT).replace("positions.double()", "torch.arange(len(positions)).double()"),
+        "you count the rows yourself",
+        bug="hard_coded_ids",
+    ),
+    _mutant(
+        "sinusoid",
+        "odd_width_loses_a_column",
+        _SINUSOID.format(**_SINUSOID_RIGHT).replace("d_model % 2", "d_model < 1"),
+        "an odd width must raise ValueError",
+        bug="odd_d",
+    ),
+    _mutant(
+        "sinusoid",
+        "odd_width_breaks",
+        """
+def sinusoid(positions, d_model, base):
+    table = torch.zeros(*positions.shape, d_model, dtype=torch.float64)
+    angles = positions.double()[..., None] * base ** (-torch.arange(0, d_model, 2).double() / d_model)
+    table[..., : d_model // 2] = angles.sin()
+    table[..., d_model // 2 :] = angles.cos()
+    return table
+""",
+        "one sine has no cosine (it raised RuntimeError)",
+        bug="odd_d",
+    ),
+    _mutant(
+        "sinusoid",
+        "whole_positions_only",
+        _SINUSOID.format(**_SINUSOID_RIGHT).replace("positions.double()", "positions.long().double()"),
+        "any shape, any position",
+        where="hidden",
+    ),
+    # ------------------------------------------------------------ rope_angles
+    _mutant(
+        "rope_angles",
+        "nothing_squeezed",
+        _ANGLES.format(**_ANGLES_RIGHT | {"factor": "1.0"}),
+        "place 3 was never seen in training",
+        bug="past_the_table",
+    ),
+    _mutant(
+        "rope_angles",
+        "stretched",
+        _ANGLES.format(**_ANGLES_RIGHT | {"factor": "max(1.0, length / trained_length)"}),
+        "you stretch instead of squeezing",
+    ),
+    _mutant(
+        "rope_angles",
+        "lost_sign",
+        _ANGLES.format(**_ANGLES_RIGHT | {"exponent": "2 * pairs / head_dim"}),
+        "the exponent has lost its minus",
+        bug="lost_sign",
+    ),
+    _mutant(
+        "rope_angles",
+        "half_the_exponent",
+        _ANGLES.format(**_ANGLES_RIGHT | {"exponent": "-pairs / head_dim"}),
+        "the exponent is 2i / head_dim",
+    ),
+    _mutant(
+        "rope_angles",
+        "last_place_on_last_place",
+        _ANGLES.format(**_ANGLES_RIGHT | {"factor": "min(1.0, (trained_length - 1) / (length - 1))"}),
+        "you lay the last place on the last of training",
+    ),
+    _mutant(
+        "rope_angles",
+        "short_texts_stretched",
+        _ANGLES.format(**_ANGLES_RIGHT | {"factor": "trained_length / length"}),
+        "short texts are stretched, too",
+    ),
+    _mutant(
+        "rope_angles",
+        "whole_factors_only",
+        _ANGLES.format(**_ANGLES_RIGHT | {"factor": "1 / -(-length // trained_length)"}),
+        "half as long again",
+        where="hidden",
+    ),
+    # ------------------------------------------------------------ apply_rope
+    _mutant(
+        "apply_rope",
+        "neighbours",
+        _ROPE.format(pairs=_NEIGHBOURS, result=f"torch.stack({_TURNED}, dim=-1).flatten(-2)"),
+        "your pairs are neighbours",
+    ),
+    _mutant(
+        "apply_rope",
+        "angles_for_neighbours",
+        """
+def apply_rope(x, angles):
+    angles = angles.repeat_interleave(2, dim=-1)
+    a, b = x.chunk(2, dim=-1)
+    return x * angles.cos() + torch.cat([-b, a], dim=-1) * angles.sin()
+""",
+        "mixed layouts: angles for neighbours, pairs of halves",
+        bug="mixed_layout",
+    ),
+    _mutant(
+        "apply_rope",
+        "angles_for_halves",
+        """
+def apply_rope(x, angles):
+    angles = torch.cat([angles, angles], dim=-1)
+    a, b = x[..., 0::2], x[..., 1::2]
+    return x * angles.cos() + torch.stack([-b, a], dim=-1).flatten(-2) * angles.sin()
+""",
+        "mixed layouts: angles for halves, pairs of neighbours",
+        bug="mixed_layout",
+    ),
+    _mutant(
+        "apply_rope",
+        "back_as_neighbours",
+        _ROPE.format(pairs=_HALVES, result=f"torch.stack({_TURNED}, dim=-1).flatten(-2)"),
+        "mixed layouts: pairs of halves go back as neighbours",
+        bug="mixed_layout",
+    ),
+    _mutant(
+        "apply_rope",
+        "the_wrong_way_round",
+        _ROPE.format(pairs=_HALVES, result="torch.cat([a * cos + b * sin, b * cos - a * sin], dim=-1)"),
+        "you turn the wrong way round",
+    ),
+    _mutant(
+        "apply_rope",
+        "another_dtype",
+        _ROPE.format(pairs=_HALVES, result=f"torch.cat({_TURNED}, dim=-1).float()"),
+        "a batch of heads",
+        where="hidden",
+    ),
+    # ------------------------------------------------------------ to_half
+    _mutant(
+        "to_half",
+        "heads_mixed",
+        _TO_HALF.format(result="torch.cat([weight[0::2], weight[1::2]])"),
+        "all heads are mixed",
+        bug="mixed_layout",
+    ),
+    _mutant(
+        "to_half",
+        "the_way_back",
+        _TO_HALF.format(result="torch.stack(heads.chunk(2, dim=1), dim=2).flatten(0, 2)"),
+        "this is the way back",
+        bug="mixed_layout",
+    ),
+    _mutant(
+        "to_half",
+        "odd_first",
+        _TO_HALF.format(result="torch.cat([heads[:, 1::2], heads[:, 0::2]], dim=1).flatten(0, 1)"),
+        "odd rows first",
+    ),
+    _mutant(
+        "to_half",
+        "columns",
+        _TO_HALF.format(result="torch.cat([weight[:, 0::2], weight[:, 1::2]], dim=1)"),
+        "nothing moved, or only columns did",
+    ),
+    _mutant(
+        "to_half",
+        "always_two_heads",
+        _TO_HALF.format(result="weight.unflatten(0, (2, -1, 2)).transpose(1, 2).flatten(0, 2)"),
+        "two heads stand for any number of heads",
+    ),
+    _mutant(
+        "to_half",
+        "odd_heads_pass",
+        """
+def to_half(weight, num_heads):
+    heads = weight.unflatten(0, (num_heads, -1))
+    return torch.cat([heads[:, 0::2], heads[:, 1::2]], dim=1).flatten(0, 1)
+""",
+        "one without a partner",
+        bug="odd_d",
+    ),
+    # ------------------------------------------------------------ attend
+    _mutant(
+        "attend",
+        "values_turned",
+        _ATTEND.format(**_ATTEND_RIGHT).replace("@ values", "@ turn(values)"),
+        "the values are turned, too",
+        bug="rope_on_values",
+    ),
+    _mutant(
+        "attend",
+        "nothing_turned",
+        _ATTEND.format(**_ATTEND_RIGHT | {"scores": "queries @ keys.T / math.sqrt(queries.shape[-1])"}),
+        "nothing is turned",
+        bug="built_not_added",
+    ),
+    _mutant(
+        "attend",
+        "keys_not_turned",
+        _ATTEND.format(**_ATTEND_RIGHT | {"scores": "turn(queries) @ keys.T / math.sqrt(queries.shape[-1])"}),
+        "a score needs both",
+    ),
+    _mutant(
+        "attend",
+        "not_scaled",
+        _ATTEND.format(**_ATTEND_RIGHT | {"scores": "turn(queries) @ turn(keys).T"}),
+        "not divided by sqrt(d)",
+    ),
+    _mutant(
+        "attend",
+        "no_mask",
+        _ATTEND.format(**_ATTEND_RIGHT | {"result": "torch.softmax(scores, dim=-1) @ values"}),
+        "no causal mask",
+    ),
+    _mutant(
+        "attend",
+        "past_masked",
+        _ATTEND.format(**_ATTEND_RIGHT).replace(".triu(diagonal=1)", ".tril(diagonal=-1)"),
+        "you mask the past",
+    ),
+    _mutant(
+        "attend",
+        "masked_afterwards",
+        _ATTEND.format(**_ATTEND_RIGHT | {"result": "torch.softmax(scores, dim=-1).masked_fill(later, 0) @ values"}),
+        "you mask after the softmax",
+    ),
+    _mutant(
+        "attend",
+        "itself_masked",
+        _ATTEND.format(**_ATTEND_RIGHT).replace("diagonal=1", "diagonal=0"),
+        "a token does not see itself",
+    ),
+    _mutant(
+        "attend",
+        "scaled_by_the_values_width",
+        _ATTEND.format(**_ATTEND_RIGHT).replace("queries.shape[-1]", "2 * values.shape[-1]"),
+        "RoPE, as torch attends",
+        where="hidden",
+    ),
+    # ------------------------------------------------------------ alibi_bias
+    _mutant(
+        "alibi_bias",
+        "far_is_favoured",
+        _ALIBI.format(**_ALIBI_RIGHT | {"sign": ""}),
+        "far tokens are favoured",
+        bug="alibi_sign",
+    ),
+    _mutant(
+        "alibi_bias",
+        "future_seen",
+        _ALIBI.format(**_ALIBI_RIGHT | {"result": "-bias.abs()"}),
+        "tokens can see what comes later",
+    ),
+    _mutant(
+        "alibi_bias",
+        "slopes_from_one",
+        _ALIBI.format(**_ALIBI_RIGHT | {"heads": "range(num_heads)"}),
+        "your first head has the slope 1",
+    ),
+    _mutant(
+        "alibi_bias",
+        "one_slope",
+        _ALIBI.format(**_ALIBI_RIGHT | {"heads": "[1] * num_heads"}),
+        "every head has the same slope",
+    ),
+    _mutant(
+        "alibi_bias",
+        "heads_reversed",
+        _ALIBI.format(**_ALIBI_RIGHT | {"heads": "range(num_heads, 0, -1)"}),
+        "the heads stand in the opposite order",
+    ),
+    _mutant(
+        "alibi_bias",
+        "query_at_the_start",
+        _ALIBI.format(**_ALIBI_RIGHT | {"queries": "torch.arange(num_queries)"}),
+        "a single query counts as token 0",
+    ),
+    _mutant(
+        "alibi_bias",
+        "any_number_of_heads",
+        _ALIBI.format(**_ALIBI_RIGHT).replace("num_heads & (num_heads - 1)", "num_heads < 1"),
+        "3 heads are no power of two",
+    ),
+    _mutant(
+        "alibi_bias",
+        "slopes_of_two_heads",
+        _ALIBI.format(**_ALIBI_RIGHT).replace("-8 * head / num_heads", "-4 * head"),
+        "eight heads, four queries, seven keys",
+        where="hidden",
+    ),
+    # ------------------------------------------------------------ own_positions
+    _mutant(
+        "own_positions",
+        "added",
+        _OWN.format(**_OWN_RIGHT | {"learned": "max_len + d_model"}),
+        "each of your places has a row of its own",
+    ),
+    _mutant(
+        "own_positions",
+        "rows_alone",
+        _OWN.format(**_OWN_RIGHT | {"learned": "max_len"}),
+        "a row has d_model numbers",
+    ),
+    _mutant(
+        "own_positions",
+        "a_formula_that_trains",
+        _OWN.format(**_OWN_RIGHT | {"fixed": "max_len * d_model"}),
+        "asked is what is trained",
+    ),
+    _mutant(
+        "own_positions",
+        "numbers_for_pairs",
+        "own_positions = [max_len * d_model, 0, d_model]",
+        "half as many pairs as numbers",
+    ),
+    _mutant(
+        "own_positions",
+        "a_turn_of_one_radian",
+        _OWN.format(**_OWN_RIGHT | {"slower": "10_000 ** (2 * i / d_model) / (2 * math.pi)"}),
+        "pairs that never complete a turn",
+        where="hidden",
+    ),
+    _mutant(
+        "own_positions",
+        "pairs_that_do",
+        _OWN.format(**_OWN_RIGHT).replace("> max_len", "<= max_len"),
+        "pairs that never complete a turn",
+        where="hidden",
+    ),
+]

@@ -1,0 +1,227 @@
+"""Values cross unchanged or not at all, and no message breaks its reader."""
+
+from __future__ import annotations
+
+import base64
+import collections
+import enum
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.grading.sandbox import codec
+from helpers.grading.sandbox.codec import WireError, dumps, loads
+
+DTYPES = [getattr(torch, name) for name in codec._TENSORS]
+scalars = st.none() | st.booleans() | st.integers(-(10**600), 10**600) | st.floats() | st.text()
+keys = st.booleans() | st.integers() | st.text() | st.tuples(st.integers(), st.text())
+
+
+@st.composite
+def tensors(draw: st.DrawFn) -> torch.Tensor:
+    """Any dtype, any bytes, any of several shapes."""
+    shape = draw(st.sampled_from([(), (0,), (3,), (2, 3), (0, 4), (1, 2, 1, 2)]))
+    dtype = draw(st.sampled_from(DTYPES))
+    size = math.prod(shape) * dtype.itemsize
+    raw = draw(st.binary(min_size=size, max_size=size))
+    if dtype is torch.bool:
+        return torch.tensor([byte % 2 for byte in raw], dtype=torch.bool).reshape(shape)
+    return torch.frombuffer(bytearray(raw), dtype=dtype).reshape(shape) if raw else torch.empty(shape, dtype=dtype)
+
+
+arrays = tensors().filter(lambda tensor: tensor.dtype is not torch.bfloat16).map(lambda tensor: tensor.numpy())
+values = st.recursive(
+    scalars | tensors() | arrays,
+    lambda inner: st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(keys, inner),
+    max_leaves=12,
+)
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Equal in type and to the last bit: the oracle."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, torch.Tensor):
+        raw = [tensor.contiguous().reshape(-1).view(torch.uint8) for tensor in (one, other)]
+        return one.dtype == other.dtype and one.shape == other.shape and torch.equal(*raw)
+    if isinstance(one, np.ndarray | np.generic):
+        return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(alike, one, other))
+    if isinstance(one, dict):
+        return alike(list(one.items()), list(other.items()))
+    if isinstance(one, float):
+        return np.float64(one).tobytes() == np.float64(other).tobytes() or (math.isnan(one) and math.isnan(other))
+    return bool(one == other)
+
+
+@settings(deadline=None, max_examples=300)
+@given(values)
+def test_what_crosses_comes_back_the_same(value: Any) -> None:
+    line = dumps(value)
+    assert b"\n" not in line and line.isascii()
+    assert alike(loads(line), value)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.binary() | st.text().map(str.encode) | st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(
+        st.sampled_from(["float", "tuple", "dict", "tensor", "array", "scalar", "function", "x"]), inner, max_size=2
+    ),
+).map(lambda tree: json.dumps(tree).encode()))  # fmt: skip
+def test_a_line_of_anything_is_a_value_or_a_wire_error(line: bytes) -> None:
+    try:
+        value = loads(line)
+    except WireError:
+        return
+    dumps(value)
+
+
+@settings(deadline=None, max_examples=200)
+@given(values, st.data())
+def test_a_damaged_line_is_a_value_or_a_wire_error(value: Any, data: st.DataObject) -> None:
+    line = bytearray(dumps(value))
+    for _ in range(data.draw(st.integers(1, 3))):
+        line[data.draw(st.integers(0, len(line) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        loads(bytes(line))
+    except WireError:
+        pass
+
+
+def tensor(dtype: object = "float32", shape: object = (2,), raw: object = bytes(8)) -> bytes:
+    text = base64.b64encode(raw).decode() if isinstance(raw, bytes) else raw
+    return json.dumps({"tensor": [dtype, shape, text]}).encode()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[" * 10**6,
+        b'{"tuple":' * 10**5,
+        b"[" * 5000 + b"]" * 5000,
+        b"[" * 100 + b"]" * 100,
+        b"[" + b"0," * 10**6 + b"0]",
+        b"9" * 5000,
+        b"-" + b"9" * 4000,
+        b"1e999",
+        b"NaN",
+        b"-Infinity",
+        b'{"float": "1.0"}',
+        b'{"float": NaN}',
+        b'{"float": ["nan"]}',
+        b"{}",
+        b'{"tuple": [], "dict": []}',
+        b'{"tuple": {"0": 1}}',
+        b'{"pickle": "gASVAAAA"}',
+        b'{"function": "#0"}',
+        b'{"dict": [[1]]}',
+        b'{"dict": [[[1], 2]]}',
+        b'{"dict": [[{"dict": []}, 2]]}',
+        b'{"tensor": {}}',
+        b"\xff\xfe",
+        "ä".encode(),
+        b"",
+        b"1 2",
+        tensor(dtype="object"),
+        tensor(dtype="__class__"),
+        tensor(dtype=["float32"]),
+        tensor(shape=[3]),
+        tensor(shape=[-2]),
+        tensor(shape=[True, 2]),
+        tensor(shape=[2.0]),
+        tensor(shape="2"),
+        tensor(shape=[0, 2**41], raw=b""),
+        tensor(shape=[0] + [2**20] * 5, raw=b""),
+        tensor(shape=[1] * 17, raw=bytes(4)),
+        tensor(shape=[10**9]),
+        tensor(raw="AAAA AAAA"),
+        tensor(raw="AA*="),
+        tensor(raw=None),
+        json.dumps({"scalar": ["float64", [1], "AAAAAAAAAAA="]}).encode(),
+        json.dumps({"array": ["object", [1], "AAAAAAAAAAA="]}).encode(),
+        b'"' + b"x" * (codec.BYTES + 1) + b'"',
+    ],
+    ids=lambda line: repr(line[:40]),
+)
+def test_hostile_lines_are_refused(line: bytes) -> None:
+    with pytest.raises(WireError):
+        loads(line)
+
+
+class Liar(dict):
+    """A dict that is another one to whoever asks politely."""
+
+    def items(self) -> Any:
+        return [("x", 1)]
+
+    def __iter__(self) -> Any:
+        return iter(["x"])
+
+
+class Colour(enum.IntEnum):
+    RED = 1
+
+
+class Text(str):
+    pass
+
+
+def test_of_a_subclass_what_its_base_holds() -> None:
+    assert loads(dumps(Liar(a=2))) == {"a": 2}
+    assert loads(dumps(collections.Counter("aab"))) == {"a": 2, "b": 1}
+    assert loads(dumps(collections.namedtuple("P", "x y")(1, 2))) == (1, 2)  # noqa: PYI024
+    assert loads(dumps(torch.Size([2, 3]))) == (2, 3)
+    assert alike(loads(dumps(torch.nn.Parameter(torch.ones(2)))), torch.ones(2))
+
+
+def test_views_come_as_what_they_show() -> None:
+    table = torch.arange(6.0).reshape(2, 3)
+    assert alike(loads(dumps(table.T)), table.T.contiguous())
+    assert alike(loads(dumps(table[:, ::2])), table[:, ::2].contiguous())
+    assert alike(loads(dumps(torch.ones(1).expand(3))), torch.ones(3))
+    assert alike(loads(dumps(torch.tensor([1 + 2j]).conj())), torch.tensor([1 - 2j]))
+    assert alike(loads(dumps(np.arange(3, dtype=">i4"))), np.arange(3, dtype="i4"))
+    assert alike(loads(dumps(np.float64(2.5))), np.float64(2.5))
+
+
+def test_a_truth_value_is_true_or_false() -> None:
+    """A byte of 2 in a boolean tensor would be neither, and equal to both."""
+    told = loads(tensor(dtype="bool", shape=[3], raw=b"\x02\x00\xff"))
+    assert told.tolist() == [True, False, True]
+    assert bool((told == torch.tensor([True, False, True])).all())
+
+
+def test_what_does_not_cross() -> None:
+    endless: list = []
+    endless.append(endless)
+    deep: list = []
+    for _ in range(10_000):
+        deep = [deep]
+    for value in (
+        *({1}, b"x", object(), range(3), Colour.RED, Text("x"), 1j, len, iter([]), 1 << 5000, endless, deep),
+        *(np.array(["x"]), np.array([None]), np.datetime64("2020"), [0] * 10**6, "x" * codec.BYTES),
+        *(torch.zeros(1).expand(10**15), torch.zeros(2).to_sparse(), torch.zeros(2, device="meta")),
+    ):
+        with pytest.raises(WireError):
+            dumps(value)
+
+
+def test_functions_cross_as_handles_only_where_they_may() -> None:
+    line = dumps((len, 1), function=lambda function: "#7")
+    assert loads(line, function=lambda handle: handle + "!") == ("#7!", 1)
+    for handle in ("len", "#", "#x", "#12345", "#1\n", 7):
+        with pytest.raises(WireError):
+            loads(json.dumps({"function": handle}).encode(), function=str)
+
+
+def test_nothing_here_can_run_code() -> None:
+    text = open(codec.__file__).read()
+    assert not any(word in text for word in ("pickle", "eval(", "exec(", "torch.load", "np.load", "__import__"))

@@ -1,0 +1,484 @@
+"""The course folder: what is refused, what is taken from a submission, and that a result is stored whole or not."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import random
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook
+from nbgrader.apps.api import NbGraderAPI
+from nbgrader.preprocessors import AssignLatePenalties, CheckCellMetadata, SaveAutoGrades
+
+from helpers.grading import course as module
+from helpers.grading.course import REPOSITORY, Course, CourseError, Refused, Submission
+from helpers.grading.judge import Graded, Verdict
+from tests.grading import hostile
+from tests.grading.conftest import NAME, RIGHT, SECRET, answered, hand_in, source_notebook
+
+IDS = ["setup", "learner_id", "double", "test_double", "hidden_double", "total", "test_total", "hidden_total", "why"]
+
+
+def result(failing: tuple[str, ...] = (), outputs: dict[int, list[dict]] | None = None) -> Graded:
+    """What a judge could say."""
+    tests = [name for name in IDS if name.startswith(("test", "hidden"))]
+    verdicts = {name: Verdict(name not in failing, f"{name} says so") for name in tests}
+    return Graded(outputs or {}, verdicts, ("look here",), 1.5)
+
+
+def book(course: Course) -> dict[tuple[str, str], tuple]:
+    """All grades: (learner, cell) → auto, manual, whether a human must look."""
+    with Gradebook(course.db_url) as gradebook:
+        return {
+            (submission.student.id, grade.name): (grade.auto_score, grade.manual_score, grade.needs_manual_grade)
+            for submission in gradebook.assignment_submissions(NAME)
+            for grade in submission.notebooks[0].grades
+        }
+
+
+def autograded(course: Course, learner: str) -> NotebookNode:
+    return nbformat.read(course.folder / "autograded" / learner / NAME / f"{NAME}.ipynb", as_version=4)
+
+
+def marks(notebook: NotebookNode) -> list[str]:
+    return [cell.metadata.nbgrader.grade_id for cell in notebook.cells if "nbgrader" in cell.metadata]
+
+
+# The folder.
+
+
+def test_a_folder_is_its_owners_alone_and_no_other_folder(tmp_path: Path) -> None:
+    with Course(tmp_path / "a" / "course") as course:
+        assert course.folder.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "to_ada.txt").touch()
+    with pytest.raises(CourseError, match="no course folder, it has to_ada.txt"):
+        Course(tmp_path / "letters")
+    for inside in (REPOSITORY, REPOSITORY / "notebooks" / "homework", REPOSITORY / "notebooks" / ".." / "grades"):
+        with pytest.raises(CourseError, match="inside the repository"):
+            Course(inside)
+    (tmp_path / "link").symlink_to(REPOSITORY / "notebooks")
+    with pytest.raises(CourseError, match="inside the repository"):
+        Course(tmp_path / "link" / "course")
+    assert not (REPOSITORY / "grades").exists() and not (REPOSITORY / "notebooks" / "course").exists()
+
+
+def test_one_writer_at_a_time(course: Course) -> None:
+    with course.writing():
+        with pytest.raises(CourseError, match="being graded already"), Course(course.folder).writing():
+            pass
+    with Course(course.folder).writing():
+        pass
+
+
+def test_the_instructors_settings_count(course: Course) -> None:
+    settings = course.folder / "nbgrader_config.py"
+    settings.write_text(settings.read_text() + '\nc.LateSubmissionPlugin.penalty_method = "zero"\n')
+    config = Course(course.folder).config
+    assert config.LateSubmissionPlugin.penalty_method == "zero" and config.HTMLExporter.sanitize_html
+    settings.write_text("c = ")
+    with pytest.raises(CourseError, match="cannot be read"):
+        _ = Course(course.folder).config
+
+
+# The homework in the gradebook.
+
+
+def test_a_homework_is_entered_as_nbgrader_does(course: Course, source: Path, tmp_path: Path) -> None:
+    def entered(folder: Path) -> list[tuple]:
+        with sqlite3.connect(folder / "gradebook.db") as database:
+            query = "SELECT name, cell_type, locked, source, checksum FROM source_cell ORDER BY name"
+            return database.execute(query).fetchall()
+
+    other = Course(tmp_path / "stock")
+    shutil.copytree(source.parent, other.folder / "source" / NAME)
+    done = NbGraderAPI(other.coursedir(), config=other.config).generate_assignment(NAME)
+    assert done["success"], done
+    assert entered(course.folder) == entered(other.folder) != []
+    with Gradebook(course.db_url) as gradebook:
+        assert gradebook.find_assignment(NAME).max_score == 11
+
+
+def test_only_a_changed_homework_is_entered_again(course: Course, source: Path, tmp_path: Path) -> None:
+    released = course.folder / "release" / NAME / f"{NAME}.ipynb"
+    before = released.stat().st_mtime_ns
+    first = course.prepare(source).digest
+    assert released.stat().st_mtime_ns == before
+    changed = tmp_path / f"{NAME}.ipynb"
+    changed.write_text(source.read_text().replace("double(-1) == -2", "double(-3) == -6"))
+    assert course.prepare(changed).digest != first
+    with Gradebook(course.db_url) as gradebook:
+        assert "double(-3)" in gradebook.find_source_cell("hidden_double", NAME, NAME).source
+
+
+def test_what_is_wrong_with_a_homework_is_told(course: Course, release: NotebookNode, tmp_path: Path) -> None:
+    with pytest.raises(CourseError, match="does not exist"):
+        course.prepare(tmp_path / "nothing.ipynb")
+    broken = tmp_path / f"{NAME}.ipynb"
+    notebook = source_notebook()
+    notebook.cells[4].source = "### BEGIN SOLUTION\npass"
+    nbformat.write(notebook, broken)
+    with pytest.raises(CourseError, match="nbgrader finds fault with hw0_small: .*[Ss]olution"):
+        course.prepare(broken)
+    hand_in(course.folder, "ada", answered(release))
+    course.store(course.submission(NAME, "ada"), result())
+    notebook = source_notebook()
+    notebook.cells[4].metadata.nbgrader.grade_id = "twice"
+    nbformat.write(notebook, broken)
+    with pytest.raises(CourseError, match=r"1 graded submissions.*\['double', 'twice'\]"):
+        course.prepare(broken)
+
+
+# Reading.
+
+_HEAD = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": '
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("", "not JSON"),
+        (b"\xff\xfe", "not UTF-8"),
+        ("[]", "not a notebook of format 4"),
+        ('{"nbformat": 3, "worksheets": []}', "not a notebook of format 4"),
+        ('{"nbformat": true, "cells": []}', "not a notebook of format 4"),
+        ('{"nbformat": 4}', "no list of cells"),
+        (_HEAD + "{}}", "no list of cells"),
+        (_HEAD + "[null]}", "cell 1 is neither"),
+        (_HEAD + '[{"cell_type": "code"}, {"cell_type": ["code"]}]}', "cell 2 is neither"),
+        (_HEAD + ", ".join(['[{"cell_type": "raw"}'] + ['{"cell_type": "raw"}'] * 500) + "]}", "501 cells"),
+        ("[" * 100 + "]" * 100, "deeper than 64"),
+        ("[" * 100_000 + "]" * 100_000, "deeper than 64"),
+        ('{"a": ' * 100_000 + "1" + "}" * 100_000, "deeper than 64"),
+        ("[" + "[], " * 600_000 + "[]]", "500,000 lists"),
+        (_HEAD + "9" * 1_000_000 + "}", "not JSON"),
+        (b" " * 10_000_001, "larger than 10,000,000"),
+    ],
+)
+def test_what_no_notebook_is_is_refused(content: str | bytes, why: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=why):
+        module.read_submission(hand_in(tmp_path, "ada", content))
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_no_link_is_followed(level: int, tmp_path: Path, release: NotebookNode) -> None:
+    path = hand_in(tmp_path / "elsewhere", "ada", answered(release))
+    assert module.read_submission(path)
+    link = tmp_path / "submitted" / Path(*path.parts[-3:][: level + 1])
+    link.parent.mkdir(parents=True)
+    link.symlink_to(list(reversed([path, *path.parents][:3]))[level])
+    there = tmp_path / "submitted" / Path(*path.parts[-3:])
+    assert there.read_bytes()
+    with pytest.raises(Refused, match="link"):
+        module.read_submission(there)
+
+
+@pytest.mark.parametrize("case", [case for case in hostile.CASES if case.layer == "file"], ids=lambda case: case.name)
+def test_hostile_files_are_refused(case: hostile.Case, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    hostile.prepare()
+    request.addfinalizer(lambda: shutil.rmtree(hostile.OUTSIDE))
+    folder = tmp_path / "mallory" / hostile.NAME
+    folder.mkdir(parents=True)
+    case.write(folder)
+    with pytest.raises((Refused, FileNotFoundError)):
+        module.read_submission(folder / f"{hostile.NAME}.ipynb")
+
+
+def test_names_that_are_none_and_broken_times_are_refused(course: Course, release: NotebookNode) -> None:
+    for name in ("bell\a", " ada", "a" * 101, b"\xff".decode("utf-8", "surrogateescape")):
+        hand_in(course.folder, name, answered(release))
+        with pytest.raises(Refused, match="name"):
+            course.content(NAME, name)
+    stamp = hand_in(course.folder, "ada", answered(release)).with_name("timestamp.txt")
+    for text in (b"tomorrow", b"\xff", b"9" * 500):
+        stamp.write_bytes(text)
+        with pytest.raises(Refused, match="timestamp"):
+            course.content(NAME, "ada")
+    stamp.write_text("2026-03-01 12:00:00 UTC")
+    assert course.content(NAME, "ada")[1] == "2026-03-01 12:00:00 UTC"
+
+
+def test_harmless_oddities_are_taken() -> None:
+    lone = '{"cell_type": "markdown", "source": ["half \\ud800", 5, " a letter"], "metadata": {"nbgrader": []}}'
+    odd = '{"cell_type": "code", "source": "x", "metadata": NaN, "outputs": [{"text": Infinity}, 1e999], "id": []}'
+    lone, odd = module.parse_submission(f"\ufeff{_HEAD}[{lone}, {odd}]}}".encode())
+    assert lone == {"cell_type": "markdown", "source": "half ? a letter", "metadata": {}}
+    assert odd == {"cell_type": "code", "source": "x", "metadata": {}}
+    pasted = {"a.png": {"image/png": "AAAA", "text/html": "<script>"}, "b": []}
+    [cell] = module.parse_submission(
+        (_HEAD + json.dumps([{"cell_type": "markdown", "source": "", "attachments": pasted}]) + "}").encode()
+    )
+    assert cell.attachments == {"a.png": {"image/png": "AAAA"}}
+
+
+# Bringing into form.
+
+JUNK: list[Any] = [None, [], {}, 5, "x" * 50, {"grade_id": "setup"}, {"grade_id": ["total"]}, {"grade_id": "nobody"}]
+
+
+def mangled(release: NotebookNode, choose: random.Random) -> NotebookNode:
+    """A release after some of what people and programs do to one."""
+    notebook = answered(release)
+    for _ in range(choose.randint(1, 12)):
+        cells = notebook.cells
+        place = choose.randrange(len(cells)) if cells else 0
+        match choose.choice(["delete", "copy", "move", "type", "junk", "forge", "claim", "text"]) if cells else "none":
+            case "delete":
+                del cells[place]
+            case "copy":
+                cells.insert(choose.randrange(len(cells) + 1), copy.deepcopy(cells[place]))
+            case "move":
+                cells.insert(choose.randrange(len(cells)), cells.pop(place))
+            case "type":
+                cells[place].cell_type = choose.choice(["code", "markdown", "raw"])
+            case "junk":
+                cells[place].metadata = {"nbgrader": choose.choice(JUNK)}
+            case "forge":
+                about = cells[place].metadata.setdefault("nbgrader", {})
+                if isinstance(about, dict):
+                    about.update(points=99, grade=choose.random() < 0.5, solution=choose.random() < 0.5, task=True)
+                    about.update(schema_version=choose.choice([0, 3, 99, "x"]), checksum="0", locked=False)
+            case "claim":
+                cells[place].metadata = {"nbgrader": {"grade_id": choose.choice(IDS)}}
+            case "text":
+                cells[place].source = choose.choice(["", "print(1)", "### BEGIN HIDDEN TESTS", "\x00"])
+    return notebook
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_was_done_to_it_every_cell_is_there_once_as_its_author_marked_it(
+    seed: int, course: Course, release: NotebookNode
+) -> None:
+    handed_in = json.dumps(mangled(release, random.Random(seed))).encode()
+    notebook, _ = course.sanitise(NAME, module.parse_submission(handed_in))
+    CheckCellMetadata().preprocess(copy.deepcopy(notebook), {})
+    assert sorted(marks(notebook)) == sorted(IDS)
+    author = {cell.metadata.nbgrader.grade_id: cell for cell in source_notebook().cells if "nbgrader" in cell.metadata}
+    for cell in notebook.cells:
+        if "nbgrader" not in cell.metadata:
+            continue
+        mine = author[cell.metadata.nbgrader.grade_id]
+        for mark in ("grade", "solution", "locked", "points"):
+            assert cell.metadata.nbgrader.get(mark, None) == mine.metadata.nbgrader.get(mark, None)
+        assert cell.cell_type == mine.cell_type
+        if mine.metadata.nbgrader.locked:
+            assert cell.source == mine.source
+    task = Submission("ada", NAME, "", notebook).task()
+    assert SECRET.encode() not in task and b"BEGIN HIDDEN TESTS" not in task
+    assert [cell["cell_type"] for cell in json.loads(task)["cells"]] == [cell.cell_type for cell in notebook.cells]
+
+
+def test_missing_cells_come_back_in_their_places_and_are_told(course: Course, release: NotebookNode) -> None:
+    untouched = module.parse_submission(nbformat.writes(release).encode())
+    whole, told = course.sanitise(NAME, untouched)
+    assert told == ()
+    few = [cell for cell in untouched if cell.metadata.get("nbgrader", {}).get("grade_id") in ("double", "why")]
+    notebook, told = course.sanitise(NAME, copy.deepcopy(few))
+    assert marks(notebook) == IDS == marks(whole)
+    assert len(told) == len(IDS) - 2 and "the cell test_total was missing and was put back as it was released" in told
+    notebook, told = course.sanitise(NAME, few + copy.deepcopy(few))
+    assert "a cell was there more than once; its last copy counts" in told
+    kept = [place for place, cell in enumerate(notebook.cells) if cell.metadata.get("nbgrader", {}).get("grade_id")]
+    assert kept[-1] == len(notebook.cells) - 1
+
+
+# Storing.
+
+
+def test_grades_are_what_nbgraders_own_steps_give(course: Course, release: NotebookNode) -> None:
+    """The same notebook through the steps as nbgrader runs them, each with a gradebook of its own."""
+    hand_in(course.folder, "ada", answered(release, total="..."))
+    hand_in(course.folder, "bo", release)
+    stock = Course(course.folder.with_name("stock"))
+    course._close()
+    shutil.copy(course.folder / "gradebook.db", stock.folder / "gradebook.db")
+    for learner in ("ada", "bo"):
+        submission = course.submission(NAME, learner)
+        course.store(submission, result(failing=("hidden_total",)))
+        with Gradebook(stock.db_url) as gradebook:
+            gradebook.update_or_create_student(learner)
+            gradebook.update_or_create_submission(NAME, learner)
+        resources = stock._resources(NAME, learner)
+        for step in (SaveAutoGrades, AssignLatePenalties):
+            step().preprocess(autograded(course, learner), resources)
+
+    def comments(of: Course) -> list[tuple]:
+        with sqlite3.connect(of.folder / "gradebook.db") as database:
+            query = "SELECT base_cell.name, auto_comment FROM comment JOIN base_cell ON cell_id = base_cell.id"
+            return sorted(database.execute(query).fetchall(), key=str)
+
+    assert book(course) == book(stock) and comments(course) == comments(stock)
+    assert ("why", "No response.") in comments(course) and ("why", None) in comments(course)
+    grades = book(course)
+    assert grades["ada", "test_total"] == (2, None, False) and grades["ada", "hidden_total"] == (0, None, False)
+    assert grades["ada", "why"] == (None, None, True) and grades["bo", "why"] == (0, None, False)
+    assert course.by_hand(NAME) == 1
+
+
+def test_outputs_and_verdicts_are_in_the_notebook(course: Course, release: NotebookNode) -> None:
+    hand_in(course.folder, "ada", answered(release))
+    submission = course.submission(NAME, "ada")
+    places = {cell.metadata.get("nbgrader", {}).get("grade_id"): n for n, cell in enumerate(submission.notebook.cells)}
+    image = {"output_type": "stream", "name": "stderr", "text": "half \ud800", "data": {"text/html": "<b>"}}
+    error = {"output_type": "error", "ename": "E", "evalue": "v", "traceback": ["a", "b"]}
+    flood = {"output_type": "stream", "name": "stdout", "text": "x" * 3_000_000}
+    forged = {"output_type": "stream", "name": "stdout", "text": "all right"}
+    outputs = {places["double"]: [image, error], places["total"]: [flood, flood], places["test_total"]: [forged]}
+    course.store(submission, result(failing=("test_total",), outputs=outputs))
+    cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in autograded(course, "ada").cells}
+    assert cells["double"].outputs == [
+        {"output_type": "stream", "name": "stderr", "text": "half ?"},
+        {"output_type": "error", "ename": "E", "evalue": "v", "traceback": ["a", "b"]},
+    ]
+    assert 900_000 < sum(len(output.text) for output in cells["total"].outputs) <= module.MAX_OUTPUT
+    [verdict] = cells["test_total"].outputs
+    assert (verdict.ename, verdict.evalue) == ("AssertionError", "test_total says so")
+    [verdict] = cells["test_double"].outputs
+    assert (verdict.name, verdict.text) == ("stdout", "test_double says so")
+    nbformat.validate(autograded(course, "ada"))
+
+
+def test_points_by_hand_survive(course: Course, release: NotebookNode) -> None:
+    hand_in(course.folder, "ada", answered(release))
+    course.store(course.submission(NAME, "ada"), result())
+    with Gradebook(course.db_url) as gradebook:
+        grade = gradebook.find_grade("why", NAME, NAME, "ada")
+        grade.manual_score, grade.needs_manual_grade = 2.5, False
+        gradebook.find_comment("why", NAME, NAME, "ada").manual_comment = "fine"
+        gradebook.db.commit()
+    course.store(course.submission(NAME, "ada"), result(failing=("test_total",)))
+    assert book(course)["ada", "why"] == (None, 2.5, True)  # to be looked at again, as nbgrader wants it
+    assert book(course)["ada", "test_total"] == (0, None, False)
+    with Gradebook(course.db_url) as gradebook:
+        assert gradebook.find_comment("why", NAME, NAME, "ada").comment == "fine"
+        assert gradebook.find_submission(NAME, "ada").score == 2.5 + 6
+
+
+def test_late_work_costs_what_the_instructor_says(course: Course, release: NotebookNode) -> None:
+    settings = course.folder / "nbgrader_config.py"
+    settings.write_text(settings.read_text() + '\nc.LateSubmissionPlugin.penalty_method = "zero"\n')
+    course._config = None
+    with Gradebook(course.db_url) as gradebook:
+        gradebook.update_or_create_assignment(NAME, duedate="2026-03-01 12:00:00 UTC")
+    for learner, time in (("ada", "2026-03-01 11:00:00 UTC"), ("bo", "2026-03-01 13:00:00 UTC"), ("cy", None)):
+        path = hand_in(course.folder, learner, answered(release))
+        if time:
+            path.with_name("timestamp.txt").write_text(time)
+        course.store(course.submission(NAME, learner), result())
+    with Gradebook(course.db_url) as gradebook:
+        penalties = {each.student.id: each.late_submission_penalty for each in gradebook.assignment_submissions(NAME)}
+    assert penalties == {"ada": 0, "bo": 8, "cy": 0}
+    assert (course.folder / "autograded" / "bo" / NAME / "timestamp.txt").read_text() == "2026-03-01 13:00:00 UTC"
+
+
+def test_a_stamp_counts_while_everything_it_speaks_of_is_there(course: Course, release: NotebookNode) -> None:
+    path = hand_in(course.folder, "ada", answered(release))
+    submission = course.submission(NAME, "ada")
+    course.store(submission, result())
+    [stamp] = course.stamps(NAME).values()
+    assert (stamp.digest, stamp.aside, stamp.attention, stamp.cpu_seconds) == (
+        course.content(NAME, "ada")[2], None, ("look here",), 1.5,
+    )  # fmt: skip
+    path.write_text(path.read_text() + " ")
+    assert course.content(NAME, "ada")[2] != stamp.digest
+    shutil.rmtree(course.folder / "autograded" / "ada")
+    assert course.stamps(NAME) == {}
+    course.store(submission, result())
+    with Gradebook(course.db_url) as gradebook:
+        gradebook.remove_submission(NAME, "ada")
+    assert course.stamps(NAME) == {}
+    course.set_aside(NAME, "ada", submission.digest, "it bites")
+    assert course.stamps(NAME)["ada"].aside == "it bites"
+    assert book(course) == {}
+
+
+def test_without_a_verdict_for_each_test_nothing_is_stored(course: Course, release: NotebookNode) -> None:
+    hand_in(course.folder, "ada", answered(release))
+    graded = result()
+    del graded.tests["hidden_total"]
+    with pytest.raises(CourseError, match="says nothing about hidden_total"):
+        course.store(course.submission(NAME, "ada"), graded)
+    assert book(course) == {} and not (course.folder / "autograded" / "ada").exists()
+
+
+def _end(*_: Any, **__: Any) -> None:
+    os._exit(9)
+
+
+MOMENTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "before the notebook is in its place": lambda patch: patch.setattr(os, "replace", _end),
+    "between notebook and gradebook": lambda patch: patch.setattr(module._Ledger, "update_or_create_student", _end),
+    "between two grades": lambda patch: patch.setattr(SaveAutoGrades, "_add_comment", _end),
+    "before the stamp": lambda patch: patch.setattr(Course, "_put", _end),
+    "before the commit": lambda patch: patch.setattr(module._Ledger, "settle", _end),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("before", ["new", "graded"])
+def test_a_process_that_ends_while_it_stores_leaves_all_or_nothing(
+    moment: str, before: str, course: Course, release: NotebookNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(course.folder, "ada", answered(release))
+    if before == "graded":
+        course.store(course.submission(NAME, "ada"), result(failing=("test_total",)))
+        hand_in(course.folder, "ada", answered(release, why="Because I say so."))
+    submission = course.submission(NAME, "ada")
+    grades, stamps = book(course), course.stamps(NAME)
+    course._close()
+    child = os.fork()
+    if child == 0:
+        with pytest.MonkeyPatch.context() as patch:
+            MOMENTS[moment](patch)
+            course.store(submission, result())
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert book(course) == grades and course.stamps(NAME) == stamps
+    assert course.content(NAME, "ada")[2] not in {stamp.digest for stamp in stamps.values()}  # it is graded again
+    course.store(course.submission(NAME, "ada"), result())
+    assert book(course)["ada", "test_total"] == (2, None, False)
+    assert [path.name for path in (course.folder / "autograded" / "ada" / NAME).iterdir()] == [f"{NAME}.ipynb"]
+
+
+# nbgrader itself on this folder.
+
+
+def test_nbgrader_refuses_to_run_submissions_itself(course: Course, release: NotebookNode) -> None:
+    escaped = course.folder / "escaped"
+    hand_in(course.folder, "ada", answered(release, double=f"open({str(escaped)!r}, 'w')"))
+    course.store(course.submission(NAME, "ada"), result())
+    before = autograded(course, "ada")
+    done = NbGraderAPI(course.coursedir(), config=course.config).autograde(NAME, "ada", force=True, create=True)
+    assert not done["success"] and "python -m helpers.grading grade" in str(done)
+    assert not escaped.exists() and autograded(course, "ada") == before
+
+
+def test_nbgrader_reads_the_folder_and_its_feedback_hides_what_is_hidden(course: Course, release: NotebookNode) -> None:
+    hand_in(course.folder, "ada", answered(release, why="### BEGIN HIDDEN TESTS"))
+    course.store(course.submission(NAME, "ada"), result(failing=("hidden_total",)))
+    api = NbGraderAPI(course.coursedir(), config=course.config)
+    [submission] = api.get_submissions(NAME)
+    assert (submission["student"], submission["score"], submission["max_score"]) == ("ada", 5, 11)
+    assert submission["needs_manual_grade"] and submission["autograded"]
+    assert SECRET in nbformat.writes(autograded(course, "ada"))
+    done = api.generate_feedback(NAME, "ada")
+    assert done["success"], done
+    [page] = (course.folder / "feedback").rglob("*.html")
+    assert "hidden_total says so" in page.read_text() and SECRET not in page.read_text()
+
+
+@pytest.mark.parametrize("answer", list(RIGHT))
+def test_an_answer_alone_is_the_learners(answer: str, course: Course, release: NotebookNode) -> None:
+    hand_in(course.folder, "ada", answered(release, **{answer: "my own words"}))
+    notebook = course.submission(NAME, "ada").notebook
+    [cell] = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == answer]
+    assert cell.source == "my own words" and cell.cell_type == ("markdown" if answer == "why" else "code")

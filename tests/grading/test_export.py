@@ -1,0 +1,181 @@
+"""The tables are read back as Canvas and Moodle read them, hold the right grades, and no formula."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from nbgrader.api import Gradebook
+
+from helpers.grading.lms.export import export, read
+from helpers.grading.lms.roster import Learner, Roster
+from tests.grading.sample import NAME, graded_course
+from tests.grading.test_feedback import COLUMNS, RIGHT
+
+ROSTER = Roster(
+    [
+        Learner("ada", "Ada Lovelace", canvas_id="12345", email="ada@example.org", section="A"),
+        Learner("bo", "Diddley, Bo", email="bo@example.org"),
+        Learner("eve", '=HYPERLINK("https://tracker.example")', canvas_id="99", section="@SUM(1)"),
+    ]
+)
+SECOND = "hw1_second"
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """ada: 4 of 6 and 1.5 by hand; bo: 1, half a point late, something waits; eve: nothing; zoe: on no roster."""
+    folder = graded_course(tmp_path_factory.mktemp("course"), {"ada": RIGHT, "bo": COLUMNS, "zoe": {}})
+    with Gradebook(f"sqlite:///{folder}/gradebook.db") as gradebook:
+        for learner, points in (("ada", 1.5), ("zoe", 0.0)):
+            grade = gradebook.find_grade("why", NAME, NAME, learner)
+            grade.manual_score, grade.needs_manual_grade = points, False
+        gradebook.find_comment("why", NAME, NAME, "ada").manual_comment = "=1+1 <b>good</b>"
+        gradebook.find_submission_notebook(NAME, NAME, "bo").late_submission_penalty = 0.5
+        gradebook.add_assignment(SECOND)
+        gradebook.db.commit()
+    record = {NAME: {"bo": {"lms": "moodle", "student_id": "501"}, "zoe": {"lms": "canvas", "student_id": "777"}}}
+    (folder / "collected.json").write_text(json.dumps(record))
+    return folder
+
+
+def table(course: Path, *arguments, **more) -> tuple[list[list[str]], list[str]]:
+    """The only file that an export writes, and what it tells."""
+    [path], attention = export(course, *arguments, **({"roster": ROSTER, "homeworks": [NAME]} | more))
+    with path.open(newline="", encoding="utf-8-sig") as lines:
+        return list(csv.reader(lines)), attention
+
+
+def columns(rows: list[list[str]], *names: str) -> list[tuple[str, ...]]:
+    return [tuple(row[rows[0].index(name)] for name in names) for row in rows[1:]]
+
+
+def test_the_spreadsheet(course: Path) -> None:
+    rows, attention = table(course)
+    assert columns(rows, "id", "points", "late penalty", "score", "out of", "waits for a grade by hand") == [
+        ("ada", "5.5", "0", "5.5", "6", ""),
+        ("bo", "1", "0.5", "0.5", "6", "yes"),
+        ("eve", "", "", "", "6", ""),
+        ("zoe", "0", "0", "0", "6", ""),
+    ]
+    assert columns(rows, "comments")[0] == ("why: =1+1 <b>good</b>",)
+    assert attention == [
+        "1 submissions wait for a grade by hand; their points so far are exported",
+        "without a name, as they are not on the roster: zoe",
+    ]
+    assert (course / "exports/grades.csv").read_bytes().startswith(b"\xef\xbb\xbf")  # spreadsheets guess else
+
+
+def test_all_homeworks_and_a_grade_for_those_who_handed_in_nothing(course: Path) -> None:
+    rows, _ = table(course, homeworks=None, missing=0.0)
+    assert {tuple(pair) for pair in columns(rows, "homework", "id")} == {
+        (name, who) for name in (NAME, SECOND) for who in ("ada", "bo", "eve", "zoe")
+    }
+    assert dict(columns(rows, "id", "score"))["eve"] == "0"
+
+
+def test_no_cell_is_a_formula(course: Path) -> None:
+    for format in ("csv", "canvas", "moodle"):
+        rows, _ = table(course, format)
+        cells = [cell for row in rows for cell in row]
+        assert any("'=HYPERLINK" in cell for cell in cells)
+        assert [cell for cell in cells if cell.strip() and cell.strip()[0] in "=+@" or re.match(r"\s*-.", cell)] == []
+
+
+@pytest.mark.parametrize("name", ["=1", "+1", "-1", "@a", "\t=1", "  =1", "＝1"])
+def test_each_beginning_of_a_formula_is_mended(course: Path, name: str) -> None:
+    rows, _ = table(course, roster=Roster([Learner("ada", name)]))
+    assert columns(rows, "name")[0] == (f"'{name}",)
+
+
+def canvas_reads(rows: list[list[str]]) -> tuple[dict[str, float], dict[str, dict[str, str]]]:
+    """As Canvas' gradebook_importer.rb does: titles with their points, and for each person's number the grades."""
+    header, *rest = rows
+    assert len(header) > 3 and "Student" in header[0] and "ID" in header[1]
+    people = 3
+    if re.search(r"SIS\s+Login\s+ID", header[2]):
+        people += 1
+    elif re.search(r"SIS\s+User\s+ID", header[2]) and re.search(r"SIS\s+Login\s+ID", header[3]):
+        people += 2
+    assert "Section" in header[people - 1]
+    titles = header[people:]
+    points, grades = {}, {}
+    for row in rest:
+        assert len(row) == len(header)
+        if "Points Possible" in row[0]:
+            points = dict(zip(titles, map(float, row[people:]), strict=True))
+        else:
+            grades[row[1] or row[2]] = dict(zip(titles, row[people:], strict=True))
+    return points, grades
+
+
+def test_canvas(course: Path) -> None:
+    rows, attention = table(course, "canvas", titles={NAME: "Homework 0 (4711)"})
+    points, grades = canvas_reads(rows)
+    assert points == {"Homework 0 (4711)": 6.0}
+    assert {who: each["Homework 0 (4711)"] for who, each in grades.items()} == {
+        "12345": "5.5", "bo": "", "99": "", "777": "0",
+    }  # fmt: skip
+    assert rows[1][0] == "    Points Possible" and rows[2][:5] == [
+        "Lovelace, Ada", "12345", "ada", "ada@example.org", "A",
+    ]  # fmt: skip
+    assert "1 submissions wait for a grade by hand; their grade is left empty" in attention
+    assert "without a number of Canvas, matched by id and name; look before you import: bo" in attention
+    unfinished = canvas_reads(table(course, "canvas", unfinished=True)[0])[1]
+    assert unfinished["bo"][NAME] == "0.5"
+
+
+def test_canvas_with_several_homeworks(course: Path) -> None:
+    points, grades = canvas_reads(table(course, "canvas", homeworks=None)[0])
+    assert points == {NAME: 6.0, SECOND: 0.0}
+    assert grades["12345"] == {NAME: "5.5", SECOND: ""} and len(grades) == 4
+
+
+def test_a_title_that_canvas_would_not_read_is_told(course: Path) -> None:
+    with pytest.raises(ValueError, match="'My Final Score' holds the name of one of Canvas' own columns"):
+        export(course, "canvas", titles={NAME: "My Final Score"})
+
+
+def test_moodle(course: Path) -> None:
+    """Moodle's worksheet needs three columns by their names; it cuts ``Participant `` off the first."""
+    rows, attention = table(course, "moodle", unfinished=True)
+    needed = ("Identifier", "Grade", "Last modified (grade)", "Feedback comments")
+    read_back = {row[0].removeprefix("Participant "): row[1:] for row in columns(rows, *needed) if row[0]}
+    assert read_back == {"501": ("0.5", "-", "")}
+    assert columns(rows, "ID number", "Email address", "Grade", "Maximum Grade") == [
+        ("ada", "ada@example.org", "5.5", "6"), ("bo", "bo@example.org", "0.5", "6"), ("eve", "", "", "6"),
+        ("zoe", "", "0", "6"),
+    ]  # fmt: skip
+    assert columns(rows, "Feedback comments")[0] == ("why: =1+1 &lt;b&gt;good&lt;/b&gt;",)
+    told = f"{NAME}: 2 graded learners were not collected from Moodle"
+    assert f"{told}; import it by ID number or address, not as the worksheet" in attention
+    paths, _ = export(course, "moodle", roster=ROSTER)
+    assert [path.name for path in paths] == [f"moodle-{NAME}.csv", f"moodle-{SECOND}.csv"]
+
+
+def test_a_penalty_never_makes_a_grade_negative(course: Path) -> None:
+    row = next(row for row in read(course, [NAME], ROSTER) if row.learner.id == "bo")
+    assert row.score == 0.5
+    assert type(row)(**(row.__dict__ | {"penalty": 2.0})).score == 0.0
+
+
+def test_what_was_handed_in_and_not_graded_is_told(course: Path) -> None:
+    for learner in ("ada", "eve", "stranger"):
+        (course / "submitted" / learner / NAME).mkdir(parents=True)
+    try:
+        assert f"handed in {NAME} and not graded: eve, stranger" in table(course)[1]
+    finally:
+        shutil.rmtree(course / "submitted")
+
+
+def test_mistakes_are_told(course: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="grade a homework first"):
+        export(tmp_path)
+    with pytest.raises(ValueError, match=f"'hw9' is not in the gradebook; there are {NAME}, {SECOND}"):
+        export(course, homeworks=["hw9"])
+    with pytest.raises(ValueError, match="no format is called 'xlsx'; there are csv, canvas, moodle"):
+        export(course, "xlsx")

@@ -1,0 +1,261 @@
+"""What a learner's page shows, what it must not show, and that nothing on it is alive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from nbconvert.exporters import HTMLExporter
+from nbgrader.api import Gradebook
+from nbgrader.server_extensions.formgrader import handlers
+
+from helpers.grading import feedback as module
+from helpers.grading.feedback import POLICY, feedback, inert_markdown
+from helpers.grading.release import secrets
+from tests.grading import sample
+from tests.grading.sample import NAME, find, graded_course
+
+RIGHT = {
+    "learner_id": 'learner_id = "ada"',
+    "lookup": "def lookup(table, token_ids):\n    return table[token_ids]",
+    "parameters": sample.PARAMETERS.replace("### BEGIN SOLUTION", "").replace("### END SOLUTION", ""),
+    "why": "Because **one row** answers.",
+}
+COLUMNS = RIGHT | {
+    "learner_id": 'learner_id = "bo"',
+    "lookup": "def lookup(table, token_ids):\n    return table[:, :2][:2].T",
+}
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three learners: one right, one who takes columns, one who handed in the untouched release."""
+    folder = tmp_path_factory.mktemp("course")
+    graded_course(folder, {"ada": RIGHT, "bo": COLUMNS, "zoe": {}})
+    with Gradebook(f"sqlite:///{folder}/gradebook.db") as gradebook:
+        grade = gradebook.find_grade("why", NAME, NAME, "ada")
+        grade.manual_score, grade.needs_manual_grade = 1.5, False
+        gradebook.find_comment("why", NAME, NAME, "ada").manual_comment = "Well *said*. <script>alert(1)</script>"
+        late = gradebook.find_submission_notebook(NAME, NAME, "bo")
+        late.late_submission_penalty = 0.5
+        gradebook.db.commit()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(course: Path) -> dict[str, BeautifulSoup]:
+    written, _ = feedback(course, NAME)
+    return {path.parts[-3]: BeautifulSoup(path.read_text(), "html.parser") for path in written}
+
+
+def test_points_comments_and_messages(pages: dict[str, BeautifulSoup]) -> None:
+    assert pages.keys() == {"ada", "bo", "zoe"}
+    ada, bo, zoe = (pages[name].get_text() for name in ("ada", "bo", "zoe"))
+    assert f"{NAME} (Score: 5.5 / 6.0)" in ada and "Well said." in ada and "✓ lookup: right" in ada
+    assert f"{NAME} (Score: 0.5 / 6.0)" in bo and "Late submission penalty (Score: -0.5)" in bo
+    assert "AssertionError: ✗ lookup: these are columns: a token's vector is a row of the table" in bo
+    assert f"{NAME} (Score: 0.0 / 6.0)" in zoe and "– lookup: not attempted yet" in zoe
+    assert "Because one row answers." in bo and pages["bo"].find("strong", string="one row")
+
+
+def test_of_hidden_tests_only_the_names_of_the_failed(pages: dict[str, BeautifulSoup]) -> None:
+    assert "hidden tests failed: the same id twice; no ids at all" in pages["bo"].get_text()
+    assert "the same id twice" not in pages["ada"].get_text()
+    lines = [line for what, line in secrets(sample.sample()) if what.startswith("the hidden tests")]
+    assert len(lines) == 4
+    for soup in pages.values():
+        assert not any(line in soup.get_text() or line in str(soup) for line in lines)
+        assert "# Your function is tried on more tables." in soup.get_text()
+        assert "secret frames" not in soup.get_text() and "HIDDEN TESTS" not in soup.get_text()
+
+
+def test_no_solution_is_shown(pages: dict[str, BeautifulSoup]) -> None:
+    assert "rows_of_the_answer" not in "".join(soup.get_text() for soup in pages.values())
+
+
+def test_nothing_on_a_page_is_alive_and_nothing_is_fetched(pages: dict[str, BeautifulSoup]) -> None:
+    for soup in pages.values():
+        assert not soup(["script", "iframe", "object", "embed", "link", "form"])
+        assert soup.head.find("meta").attrs == {"http-equiv": "Content-Security-Policy", "content": POLICY}
+        assert not [tag for tag in soup(True) if tag.get("src", "data:")[:5] != "data:"]
+
+
+def test_who_waits_for_a_grade_is_told(course: Path) -> None:
+    written, attention = feedback(course, NAME, learners=["ada", "bo", "nobody"])
+    assert [path.parts[-3] for path in written] == ["ada", "bo"]
+    assert attention == [
+        f"nobody: {NAME} is not graded",
+        "why: 1 wait for a grade by hand, and their pages say so: bo",
+    ]
+
+
+def test_the_list_at_the_top_names_the_questions(pages: dict[str, BeautifulSoup]) -> None:
+    lists = {who: [line.get_text() for line in soup.select("#toc li")] for who, soup in pages.items()}
+    assert lists["ada"][:2] == ["test_lookup (Score: 2.0 / 2.0)", "hidden_lookup (Score: 1.0 / 1.0)"]
+    assert lists["ada"][3:] == ["why (Score: 1.5 / 2.0)", "Comment"]
+    assert lists["bo"][3] == "why (Score: 0.0 / 2.0) – not graded yet"
+
+
+def test_nothing_to_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"grade {NAME} first"):
+        feedback(tmp_path, NAME)
+
+
+def spoilt(course: Path, tmp_path: Path, change) -> tuple[list[Path], list[str]]:
+    """Feedback for one learner whose graded notebook was changed behind everybody's back."""
+    folder = tmp_path / "course"
+    for part in (f"source/{NAME}/{NAME}.ipynb", f"autograded/ada/{NAME}/{NAME}.ipynb", "gradebook.db"):
+        (folder / part).parent.mkdir(parents=True, exist_ok=True)
+        (folder / part).write_bytes((course / part).read_bytes())
+    path = folder / f"autograded/ada/{NAME}/{NAME}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    change(notebook)
+    path.write_text(nbformat.writes(notebook))
+    return feedback(folder, NAME)
+
+
+def printed_secret(notebook) -> None:
+    find(notebook, "lookup").outputs = [
+        nbformat.v4.new_output("stream", text="secret_ids = torch.tensor([3, 3, 1])  # (3,)")
+    ]
+
+
+def secret_in_a_message(notebook) -> None:
+    message = 'lambda: "the same id twice": lambda: same(lookup(secret_table, secret_ids), secret_table[[3, 3, 1]]),'
+    find(notebook, "test_lookup").outputs = [nbformat.v4.new_output("error", ename="E", evalue=message, traceback=[])]
+
+
+@pytest.mark.parametrize("change", [printed_secret, secret_in_a_message])
+def test_a_page_with_a_line_of_a_hidden_test_is_not_written(course: Path, tmp_path: Path, change) -> None:
+    written, attention = spoilt(course, tmp_path, change)
+    assert written == [] and not list(tmp_path.rglob("*.html*"))
+    assert len(attention) == 1 and attention[0].startswith("ada: the page is not written, a line of a hidden test")
+
+
+def test_a_message_of_a_hidden_test_that_is_no_list_of_names_is_not_quoted(course: Path, tmp_path: Path) -> None:
+    def change(notebook) -> None:
+        find(notebook, "hidden_lookup").outputs = [
+            nbformat.v4.new_output("stream", text="torch.tensor([3, 3, 1])"),
+            nbformat.v4.new_output("error", ename="NameError", evalue="secret_table is 7", traceback=["secret"]),
+        ]
+
+    [path], _ = spoilt(course, tmp_path, change)
+    text = BeautifulSoup(path.read_text(), "html.parser").get_text()
+    assert "NameError: hidden tests failed\n" in text and "secret" not in text and "3, 3, 1" not in text
+
+
+HOSTILE = {
+    "script": "<script>window.hit = 1</script>",
+    "handler": "<img src=x onerror='window.hit = 1'>",
+    "svg": "<svg onload='window.hit = 1'><script>window.hit = 1</script></svg>",
+    "link": "[click](javascript:window.hit=1)",
+    "link with a mask": "[click](JaVa&#115;cript:window.hit=1)",
+    "autolink": "<javascript:window.hit=1>",
+    "html link": "<a href='&#x6A;avascript:window.hit=1'>click</a>",
+    "page in a link": "[click](data:text/html;base64,PHNjcmlwdD4=)",
+    "frame": "<iframe srcdoc='<script>parent.hit = 1</script>'></iframe>",
+    "style": "<style>body { background: url(https://tracker.example) }</style>",
+    "remote picture": "![x](https://tracker.example/a.png)",
+    "page in a picture": "![x](data:text/html;base64,PHNjcmlwdD4=)",
+    "form": "<form action='https://tracker.example'><input name=a></form>",
+    "title": "[click](https://example.org '\" onmouseover=\"window.hit=1')",
+    "math": "$<script>window.hit = 1</script>$",
+    "code": "```html\n<script>window.hit = 1</script>\n```",
+    "language": "```<script>window.hit=1</script>\nx\n```",
+    "mermaid": "```mermaid\n<img src=x onerror='window.hit=1'>\n```",
+    "heading": "# <img src=x onerror='window.hit = 1'>",
+    "disguise": "<div id='why' class='score'>10 / 10</div>",
+    "missing picture": "![x](attachment:gone.png)\n\n<script>window.hit = 1</script>",
+    "unclosed": "<script>window.hit = 1",
+    "tower": "> " * 3000 + "<script>window.hit = 1</script>",
+}
+
+
+def alive(soup: BeautifulSoup) -> list[str]:
+    """What a browser would run, load or follow."""
+    found = [str(tag)[:80] for tag in soup(["script", "iframe", "object", "embed", "form", "style", "svg", "input"])]
+    for tag in soup(True):
+        found += [
+            f"{tag.name} {name}" for name in tag.attrs if name.startswith("on") or name in ("id", "class", "style")
+        ]
+        target = str(tag.get("href", tag.get("src", "https:")))
+        if not target.startswith(("https:", "http:", "mailto:", "data:image/")) or (
+            tag.name == "img" and "//" in target
+        ):
+            found.append(f"{tag.name} → {target[:80]}")
+    return found
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_markdown_is_inert(name: str) -> None:
+    assert alive(BeautifulSoup(inert_markdown({"cell": {}}, HOSTILE[name]), "html.parser")) == []
+
+
+def test_markdown_keeps_what_is_harmless() -> None:
+    cell = {"attachments": {"a.png": {"image/png": "aGVsbG8="}}}
+    html = inert_markdown(
+        {"cell": cell},
+        "## T\n\n1. *a* **b** `c<d`\n\n| x | y |\n|---|---|\n| 1 | 2 |\n\n"
+        "[l](https://example.org) ![p](attachment:a.png)",
+    )
+    soup = BeautifulSoup(html, "html.parser")
+    assert [len(soup(tag)) for tag in ("h2", "em", "strong", "table", "td")] == [1, 1, 1, 1, 2]
+    assert soup.code.text == "c<d" and soup("a")[-1]["href"] == "https://example.org"
+    assert soup.img["src"] == "data:image/png;base64,aGVsbG8="
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_answer_is_inert_on_the_page(course: Path, tmp_path: Path, name: str) -> None:
+    def change(notebook) -> None:
+        answer = find(notebook, "why")
+        answer.source = HOSTILE[name]
+        answer.metadata.nbgrader.grade_id = "why"
+        find(notebook, "lookup").outputs = [
+            nbformat.v4.new_output("display_data", data={"text/html": HOSTILE[name], "text/plain": HOSTILE[name]}),
+            nbformat.v4.new_output("stream", text=HOSTILE[name]),
+            nbformat.v4.new_output("error", ename="<b>E", evalue=HOSTILE[name], traceback=[HOSTILE[name]]),
+        ]
+
+    [path], _ = spoilt(course, tmp_path, change)
+    soup = BeautifulSoup(path.read_text(), "html.parser")
+    assert not soup(["script", "iframe", "object", "embed", "form", "svg"])
+    assert not [tag for tag in soup(True) if any(attribute.startswith("on") for attribute in tag.attrs)]
+    assert not [
+        tag for tag in soup("a") if not tag.get("href", "#").startswith(("#", "https://", "http://", "mailto:"))
+    ]
+    assert [str(tag) for tag in soup("style")] and "tracker.example)" not in "".join(tag.text for tag in soup("style"))
+
+
+def test_forged_marks_are_not_believed(course: Path, tmp_path: Path) -> None:
+    """A second cell that claims to be the test, and an id with markup in it, are shown as plain cells."""
+
+    def change(notebook) -> None:
+        forged = find(notebook, "test_lookup").copy()
+        forged.source = "# forged"
+        notebook.cells.append(forged)
+        strange = nbformat.v4.new_code_cell(
+            "1", metadata={"nbgrader": {"grade_id": "<script>1</script>", "grade": True}}
+        )
+        notebook.cells.append(strange)
+
+    [path], _ = spoilt(course, tmp_path, change)
+    text = BeautifulSoup(path.read_text(), "html.parser").get_text()
+    assert text.count("Grade cell: test_lookup") == 1 and "Grade cell: <script>" not in text and "# forged" in text
+
+
+def test_formgrader_uses_the_same_filter() -> None:
+    """nbgrader's own page would run the script; with our settings it does not. Both are rendered here."""
+    notebook = nbformat.v4.new_notebook(
+        cells=[sample.cell(HOSTILE["script"], "why", points=2, solution=True, markdown=True)]
+    )
+    resources = {"submission_id": "1", "index": 0, "total": 1, "base_url": "", "notebook_id": "n"}
+    settings = module.config()
+    found = {}
+    for name, base in (("stock", HTMLExporter().config), ("ours", settings)):
+        base.HTMLExporter.template_name = "formgrade"
+        base.HTMLExporter.extra_template_basedirs = [handlers.template_path]
+        html, _ = HTMLExporter(config=base).from_notebook_node(notebook, resources)
+        found[name] = "window.hit = 1" in "".join(tag.text for tag in BeautifulSoup(html, "html.parser")("script"))
+    assert found == {"stock": True, "ours": False}

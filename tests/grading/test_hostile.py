@@ -1,0 +1,120 @@
+"""Hostile submissions get the points they deserve, read nothing, change nothing and leave nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from helpers.grading.judge import Limits, Sandbox, grade
+from tests.grading import hostile
+from tests.grading.hostile import ASSIGNMENT, CASES, LEARNER, Case
+
+LIMITS = Limits(cell_seconds=3, call_seconds=2, total_seconds=120, memory=400 * 2**20, disk=20 * 2**20)
+BEHIND = [case for case in CASES if case.layer == "sandbox"]
+HARMLESS = [case for case in CASES if case.harmless]
+
+
+def available() -> None:
+    """Skip where there is no bubblewrap; in CI there must be one."""
+    if shutil.which("bwrap") is None and not os.environ.get("CI"):
+        pytest.skip("bubblewrap is not installed")
+
+
+@pytest.fixture(scope="module")
+def outside() -> Iterator[str]:
+    yield hostile.prepare()
+    shutil.rmtree(hostile.OUTSIDE)
+
+
+@pytest.fixture(scope="module")
+def sandbox(outside: str) -> Iterator[Sandbox]:
+    available()
+    with Sandbox(secret=[hostile.OUTSIDE]) as sandbox:
+        yield sandbox
+
+
+def processes() -> set[tuple[int, float]]:
+    """Everything that this process started, by number and time."""
+    found = set()
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.add((process.pid, process.create_time()))
+    return found
+
+
+def test_there_are_many_cases() -> None:
+    names = [case.name for case in CASES]
+    assert len(names) == len(set(names)) >= 40
+    assert sum(case.expected is not None for case in CASES) >= 40
+
+
+@pytest.mark.parametrize("case", BEHIND, ids=lambda case: case.name)
+def test_points_and_nothing_else(case: Case, sandbox: Sandbox, outside: str) -> None:
+    before, threads, files = processes(), threading.active_count(), len(os.listdir("/proc/self/fd"))
+    graded = grade(ASSIGNMENT, case.notebook(), LEARNER, sandbox, LIMITS)
+    hostile.verify(case, graded.as_dict(), outside)
+    assert processes() == before
+    assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == (threads, files)
+
+
+def test_the_rest_of_the_batch_is_graded(sandbox: Sandbox, outside: str) -> None:
+    """After all of them, the same process still grades what is right."""
+    hostile.verify(CASES[0], grade(ASSIGNMENT, CASES[0].notebook(), LEARNER, sandbox, LIMITS).as_dict(), outside)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.layer == "file"], ids=lambda case: case.name)
+def test_files_are_written(case: Case, tmp_path: Path) -> None:
+    """What reads submissions is tried on them elsewhere; here they exist, and are what they claim to be."""
+    path = case.write(tmp_path)
+    assert path.is_symlink() or path.exists() or list(tmp_path.iterdir())
+
+
+class Unconfined(Sandbox):
+    """The same program without any wall: for harmless submissions, and for nothing but the next test."""
+
+    def command(self, mode: str) -> list[str]:
+        root = Path(__file__).parent.parent.parent
+        paths = [str(root / "helpers/grading/sandbox"), str(root)]
+        return [sys.executable, "-c", f"import sys; sys.path[:0] = {paths}\n{_BARE}", mode]
+
+    def _test(self) -> None:
+        """It would not pass."""
+
+
+_BARE = f"""
+import os
+os.environ["HOSTILE_CANARY"] = {hostile.CANARY!r}
+import guest
+guest._unshare = guest._write = guest._confine = lambda *arguments: None
+guest.main()
+"""
+
+
+@pytest.fixture(scope="module")
+def unconfined() -> Iterator[Sandbox]:
+    available()
+    with Unconfined(warm=True) as bare:
+        yield bare
+
+
+@pytest.mark.parametrize("case", HARMLESS, ids=lambda case: case.name)
+def test_without_a_sandbox_the_leak_is_reported(case: Case, unconfined: Sandbox) -> None:
+    outside = hostile.prepare()
+    try:
+        graded = grade(ASSIGNMENT, case.notebook(), LEARNER, unconfined, Limits(cell_seconds=20))
+        with pytest.raises(AssertionError, match="quoted|changed|left"):
+            hostile.verify(case, graded.as_dict(), outside)
+    finally:
+        for number in hostile.daemons():
+            os.kill(number, signal.SIGKILL)
+        shutil.rmtree(hostile.OUTSIDE)
+        hostile.prepare()

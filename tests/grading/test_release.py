@@ -1,0 +1,300 @@
+"""The student version is what the source gives, holds nothing secret, and its questions stay what they were."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from nbgrader.utils import compute_checksum
+
+from helpers.grading import release as module
+from helpers.grading.assignment import RELEASE, SOURCE
+from helpers.grading.release import QUESTIONS, Refused, problems, release
+from tests.grading import sample
+from tests.grading.sample import NAME, answer, cell, find
+from tests.tools.refresh import run
+
+HOMEWORKS = sorted(path.stem for path in SOURCE.glob("*/*.ipynb"))
+
+
+@dataclass(frozen=True)
+class Places:
+    """A source, its release and the released questions, in a folder of their own."""
+
+    source: Path
+    release: Path
+    questions: Path
+
+    def __iter__(self) -> Iterator[Path]:
+        return iter((self.source, self.release, self.questions))
+
+    def problems(self) -> list[str]:
+        return problems(*self)
+
+    def path(self, folder: str) -> Path:
+        return getattr(self, folder) / NAME / f"{NAME}.ipynb"
+
+    def change(self, folder: str, change: Callable[[NotebookNode], object]) -> None:
+        """Edit the stored source or release."""
+        path = self.path(folder)
+        notebook = nbformat.read(path, as_version=4)
+        change(notebook)
+        path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    """The sample, released."""
+    places = Places(tmp_path / "source", tmp_path / "release", tmp_path / "questions.json")
+    sample.write(places.source)
+    release(*places)
+    return places
+
+
+def test_a_release_is_clean_and_made_twice_changes_nothing(places: Places) -> None:
+    assert places.problems() == []
+    before = places.path("release").read_bytes()
+    assert release(*places) == [] and places.path("release").read_bytes() == before
+    places.change("source", lambda notebook: setattr(notebook.cells[0], "source", "# Another title"))
+    assert release(*places) == [places.path("release")]
+
+
+def test_what_a_learner_gets(places: Places) -> None:
+    student = nbformat.read(places.path("release"), as_version=4)
+    cells = {each.metadata.nbgrader.grade_id: each for each in student.cells if "nbgrader" in each.metadata}
+    assert cells["lookup"].source.splitlines()[-1] == "    ...  # your code here"
+    assert cells["learner_id"].source == "learner_id = (\n    ...  # your code here\n)"
+    assert cells["hidden_lookup"].source == "# Your function is tried on more tables."
+    assert cells["test_lookup"].source == sample.TEST_LOOKUP
+    assert cells["why"].source == "*Write your answer here.*"
+    assert [name for name, each in cells.items() if each.metadata.get("editable", True)] == [
+        "learner_id", "lookup", "parameters", "why",
+    ]  # fmt: skip
+    assert all(each.metadata.deletable is False for each in cells.values())
+    assert all(each.metadata.nbgrader.checksum == compute_checksum(each) for each in cells.values())
+
+
+def test_outputs_do_not_matter(places: Places) -> None:
+    """The release of an executed source is the release of a source that never ran."""
+    executed = run(sample.sample())
+    printed = [output.text for each in executed.cells if each.cell_type == "code" for output in each.outputs]
+    assert printed == [
+        "✓ lookup: right\n", "✓ hidden: the same id twice\n✓ hidden: no ids at all\n", "✓ parameters: right\n",
+    ]  # fmt: skip
+    before = places.path("release").read_bytes()
+    sample.write(places.source, notebook=executed)
+    assert release(*places) == [] and places.path("release").read_bytes() == before
+
+
+def check_untouched(student: NotebookNode) -> None:
+    """Run a student version as a learner gets it: no error, no word on stderr, and each check says what it must."""
+    told = []
+    for each in run(student).cells:
+        for output in each.get("outputs", []):
+            assert output.output_type != "error" and output.get("name") != "stderr", output
+            told += output.get("text", "").splitlines()
+    checks = [line for line in told if line.startswith(("–", "✓", "✗"))]
+    assert checks and all(line.startswith("–") and line.endswith("not attempted yet") for line in checks), checks
+
+
+def test_untouched_it_runs_to_its_end(places: Places) -> None:
+    check_untouched(nbformat.read(places.path("release"), as_version=4))
+
+
+@pytest.mark.parametrize("name", HOMEWORKS)
+def test_each_homework_runs_to_its_end_untouched(name: str) -> None:
+    check_untouched(nbformat.read(RELEASE / name / f"{name}.ipynb", as_version=4))
+
+
+def test_the_committed_releases() -> None:
+    assert [name[:3] for name in HOMEWORKS] == ["hw1", "hw2", "hw3"]
+    assert problems() == []
+
+
+SOLUTION = "rows_of_the_answer = table[token_ids]  # (T, d)"
+HIDDEN = "secret_ids = torch.tensor([3, 3, 1])  # (3,)"
+
+
+def as_source(text: str, grade_id: str = "lookup"):
+    return lambda notebook: answer(notebook, **{grade_id: find(notebook, grade_id).source + "\n" + text})
+
+
+def as_output(notebook: NotebookNode) -> None:
+    find(notebook, "lookup").outputs = [nbformat.v4.new_output("stream", text=f"{SOLUTION}\n")]
+
+
+def as_cell_metadata(notebook: NotebookNode) -> None:
+    find(notebook, "lookup").metadata["backup"] = {"before": [SOLUTION]}
+
+
+def as_nbgrader_metadata(notebook: NotebookNode) -> None:
+    find(notebook, "why").metadata.nbgrader["comment"] = "well said"
+
+
+def as_notebook_metadata(notebook: NotebookNode) -> None:
+    notebook.metadata["widgets"] = {"state": HIDDEN}
+
+
+def as_attachment(notebook: NotebookNode) -> None:
+    find(notebook, "why")["attachments"] = {"answer.png": {"image/png": "aGVsbG8="}}
+
+
+def as_count(notebook: NotebookNode) -> None:
+    find(notebook, "lookup").execution_count = 3
+
+
+LEAKS = {
+    "a solution": (as_source(f"    {SOLUTION}"), f"a line of the solution of 'lookup' is in the release: {SOLUTION!r}"),
+    "a hidden test": (as_source(HIDDEN, "hidden_lookup"), "a line of the hidden tests of 'hidden_lookup'"),
+    "a hidden test as a comment": (as_source(f"# {HIDDEN}", "lookup"), "a line of the hidden tests"),
+    "a written answer": (as_source(sample.WRITTEN.upper().swapcase(), "why"), None),
+    "the written answer": (as_source(sample.WRITTEN, "why"), "a line of the solution of 'why'"),
+    "an output": (as_output, "a line of the solution of 'lookup'"),
+    "outputs at all": (as_output, "has outputs"),
+    "a count": (as_count, "has outputs"),
+    "metadata": (as_cell_metadata, "has foreign metadata: backup"),
+    "a line in metadata": (as_cell_metadata, "a line of the solution of 'lookup'"),
+    "nbgrader's metadata": (as_nbgrader_metadata, "has foreign metadata: comment"),
+    "widgets": (as_notebook_metadata, "a line of the hidden tests"),
+    "notebook metadata": (as_notebook_metadata, "foreign metadata: widgets"),
+    "a picture": (as_attachment, "has a picture of the answer"),
+}
+
+
+@pytest.mark.parametrize("fault", LEAKS)
+def test_a_planted_leak_is_found(places: Places, fault: str) -> None:
+    change, message = LEAKS[fault]
+    places.change("release", change)
+    found = places.problems()
+    assert f"{NAME} differs from what its source gives now: release it again" in found
+    if message is not None:
+        assert any(message in line for line in found), found
+
+
+@pytest.mark.parametrize("place", ["output", "metadata", "attachments", "notebook metadata"])
+def test_nothing_of_a_dirty_source_survives(places: Places, place: str) -> None:
+    """What the author left behind in a source is gone from its release, not only told."""
+    changes = {
+        "output": as_output, "metadata": as_cell_metadata, "attachments": as_attachment,
+        "notebook metadata": as_notebook_metadata,
+    }  # fmt: skip
+    before = places.path("release").read_bytes()
+    places.change("source", changes[place])
+    assert release(*places) == [] and places.path("release").read_bytes() == before
+
+
+def test_a_line_that_is_public_too_is_no_leak_until_it_is_there_once_more(places: Places) -> None:
+    def say(notebook: NotebookNode) -> None:
+        notebook.cells[0].source += f"\n\n`{SOLUTION}` picks rows."
+
+    places.change("source", say)
+    release(*places)
+    assert places.problems() == []
+    places.change("release", as_source(f"    {SOLUTION}"))
+    assert any("a line of the solution" in line for line in places.problems())
+
+
+def test_the_same_source_with_a_broken_cleaner_is_found(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search for leaks does not lean on what makes the release: without nbgrader's step it finds the lines."""
+    from nbgrader.preprocessors import ClearHiddenTests
+
+    monkeypatch.setattr(ClearHiddenTests, "preprocess", lambda self, notebook, resources: (notebook, resources))
+    release(*places)
+    assert sum("a line of the hidden tests of 'hidden_lookup'" in line for line in places.problems()) == 4
+
+
+def test_an_edited_source_needs_a_new_release(places: Places) -> None:
+    places.change("source", lambda notebook: answer(notebook, test_lookup="examine('lookup', lookup, [])"))
+    assert places.problems() == [f"{NAME} differs from what its source gives now: release it again"]
+
+
+def test_missing_and_left_over_releases(places: Places) -> None:
+    sample.write(places.source, "hw8_new")
+    sample.write(places.release, "hw9_old")
+    assert places.problems() == [
+        "hw9_old is released and has no source", "hw8_new is not in questions.json: release it",
+        "hw8_new is not released",
+    ]  # fmt: skip
+
+
+def rename(notebook: NotebookNode) -> None:
+    find(notebook, "hidden_lookup").metadata.nbgrader.grade_id = "hidden_rows"
+
+
+def reprice(notebook: NotebookNode) -> None:
+    find(notebook, "test_lookup").metadata.nbgrader.points = 3
+
+
+def add(notebook: NotebookNode) -> None:
+    notebook.cells.append(cell("examine('more', lookup, [])", "test_more", points=1))
+
+
+CHANGES = {
+    "renamed": (rename, "the question 'hidden_lookup' was released and is gone"),
+    "repriced": (reprice, "'test_lookup' was released with 2 points and has 3 now"),
+    "added": (add, "the question 'test_more' is new in a released homework"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_question_that_changed_is_found_and_refused_until_it_is_retired(places: Places, change: str) -> None:
+    before = {path: path.read_bytes() for path in (places.path("release"), places.questions)}
+    how, message = CHANGES[change]
+    places.change("source", how)
+    assert any(message in line for line in places.problems())
+    with pytest.raises(Refused, match=message):
+        release(*places)
+    assert {path: path.read_bytes() for path in before} == before
+    release(*places, retire=True)
+    assert places.problems() == []
+
+
+def test_a_retired_id_never_returns(places: Places) -> None:
+    places.change("source", rename)
+    release(*places, retire=True)
+    assert json.loads(places.questions.read_text())[NAME]["retired"] == {"hidden_lookup": 1.0}
+    sample.write(places.source)
+    with pytest.raises(Refused, match="the id 'hidden_lookup' belonged to a question that was retired"):
+        release(*places, retire=True)
+    assert any("was retired" in line for line in places.problems())
+
+
+def break_marks(notebook: NotebookNode) -> None:
+    find(notebook, "lookup").source = "### BEGIN SOLUTION\n1"
+
+
+def hide_outside(notebook: NotebookNode) -> None:
+    notebook.cells[0]["cell_type"] = "markdown"
+    notebook.cells[0].source = "### BEGIN HIDDEN TESTS\nsecret\n### END HIDDEN TESTS"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [(break_marks, "no end solution statement"), (hide_outside, "Hidden test region detected in a non-grade cell")],
+)
+def test_broken_marks_are_refused(places: Places, change: Callable, message: str) -> None:
+    places.change("source", change)
+    with pytest.raises(Refused, match=f"{NAME}: {message}"):
+        release(*places)
+    assert any(message in line for line in places.problems())
+
+
+def test_an_unknown_name_is_told(places: Places) -> None:
+    with pytest.raises(Refused, match=f"no homework is called 'hw9'; there are {NAME}"):
+        release(*places, names=["hw9"])
+
+
+def test_only_the_named_homework_is_released(places: Places) -> None:
+    for name in ("hw8_a", "hw8_b"):
+        sample.write(places.source, name)
+    changed = release(*places, names=["hw8_a"])
+    assert changed == [places.release / "hw8_a/hw8_a.ipynb", places.questions]
+
+
+def test_where_the_committed_ones_are() -> None:
+    assert QUESTIONS.parent == SOURCE.parent == RELEASE.parent and module.STUB == "...  # your code here"

@@ -1,0 +1,247 @@
+"""The wall holds, says so itself, and where it does not hold nothing runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from helpers.grading.sandbox.host import Gone, Limits, Sandbox, SandboxUnavailable, check_available, clean
+from tests.grading.test_hostile import Unconfined, available, processes
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    available()
+    with Sandbox(warm=True) as sandbox:
+        yield sandbox
+
+
+def text(outputs: list[dict]) -> str:
+    return "".join(output.get("text", "") + output.get("evalue", "") for output in outputs)
+
+
+def test_a_cell_echoes_as_in_a_notebook(sandbox: Sandbox) -> None:
+    source = "import sys\nprint('one')\nprint('two', file=sys.stderr)\ndisplay([3])\nx = 4\nx"
+    with sandbox.session() as session:
+        outputs = session.run(source)
+        assert {output["output_type"] for output in outputs} == {"stream"}
+        told = {name: text([each for each in outputs if each["name"] == name]) for name in ("stdout", "stderr")}
+        assert told == {"stdout": "one\n[3]\n4\n", "stderr": "two\n"}
+        (error,) = session.run("def f():\n    return 1 / 0\nf()")
+        assert (error["output_type"], error["ename"], error["evalue"]) == (
+            "error",
+            "ZeroDivisionError",
+            "division by zero",
+        )
+        assert "return 1 / 0" in "".join(error["traceback"])
+        assert session.run("x; ") == session.run("y = x") == []
+        (error,) = session.run("this is no Python")
+        assert error["ename"] == "SyntaxError"
+    assert session.cpu_seconds > 0
+
+
+def test_sessions_know_nothing_of_each_other(sandbox: Sandbox) -> None:
+    mark = "import builtins, torch\nbuiltins.mark = torch.mark = 1\nopen('mark', 'w').close()"
+    look = "import builtins, os, torch\nhasattr(builtins, 'mark'), hasattr(torch, 'mark'), os.listdir()"
+    with sandbox.session() as one, sandbox.session() as two:
+        one.run(mark)
+        assert text(one.run(look)) == "(True, True, ['mark'])\n"
+        assert text(two.run(look)) == "(False, False, [])\n"
+    with sandbox.session() as three:
+        assert text(three.run(look)) == "(False, False, [])\n"
+
+
+def test_what_hangs_is_ended_and_what_it_printed_is_kept(sandbox: Sandbox) -> None:
+    before = processes()
+    with sandbox.session() as session:
+        assert processes() != before
+        with pytest.raises(Gone, match="longer than 0.5 s") as gone:
+            session.run("print('so far')\nwhile True: pass", 0.5)
+        assert text(gone.value.outputs) == "so far\n"
+    assert processes() == before
+    with sandbox.session() as session, pytest.raises(Gone, match="ended the process"):
+        session.run("import os\nos._exit(3)")
+
+
+def test_output_is_capped_and_clean(sandbox: Sandbox) -> None:
+    with sandbox.session(Limits(output=1000)) as session:
+        told = text(session.run("print('x' * 10**7)"))
+        assert told.startswith("x" * 1000 + "\n… cut off") and len(told) < 1100
+        assert text(session.run(r"print('\x1b[31mred\x1b[0m \x00\x08\ud800')")) == "red \\ud800\n"
+    assert clean("\x1b]0;t\x07a\x9b\ud800") == "0;ta\x9b?"
+
+
+def test_limits_hold(sandbox: Sandbox) -> None:
+    with sandbox.session(Limits(memory=300 * 2**20, disk=2**20)) as session:
+        assert "MemoryError" in str(session.run("x = bytearray(4 * 10**8)"))
+        assert session.run("x = bytearray(10**8)") == []
+        assert "OSError" in str(session.run("with open('x', 'wb') as file:\n    file.write(bytes(2 * 2**20))"))
+        assert "can't start new thread" in text(session.run("import threading\nthreading.Thread(target=int).start()"))
+        assert "Operation not permitted" in text(session.run("import os\nos.fork()"))
+
+
+def test_nothing_of_the_host_is_visible(monkeypatch: pytest.MonkeyPatch) -> None:
+    available()
+    monkeypatch.setenv("SANDBOX_CANARY", "seen")
+    paths = [str(ROOT / name) for name in (".git", "notebooks", "tests", "helpers")] + [str(Path.home() / ".bashrc")]
+    with Sandbox(warm=True) as sandbox, sandbox.session() as session:
+        assert text(session.run(f"import os\n[path for path in {paths} if os.path.exists(path)]")) == "[]\n"
+        assert (
+            text(session.run("'SANDBOX_CANARY' in os.environ, os.listdir('/proc'), os.getpid()")) == "(False, [], 1)\n"
+        )
+        assert text(session.run("sorted(os.listdir('/dev'))")) == "['null', 'random', 'urandom', 'zero']\n"
+
+
+def test_each_part_of_the_wall_counts() -> None:
+    """The sandbox's own test, with no wall at all, names every promise that is broken."""
+    available()
+
+    class Bare(Unconfined):
+        _test = Sandbox._test
+
+    with pytest.raises(SandboxUnavailable) as error, Bare(warm=True):
+        pass
+    for promise in ("a socket", "a process", "a thread", "writing to", "/etc/passwd", "other processes", "all memory"):
+        assert promise in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [
+        ("guest._filter_calls = lambda: None", "a process; a thread"),
+        ("guest._mount = lambda *a, **k: None", "other processes"),
+        ("guest._drop_capabilities = lambda: guest._LIBC.prctl(38, 1, 0, 0, 0)", "capabilities"),
+        ("guest.resource.setrlimit = lambda *a: None", "all memory"),
+        ("guest._unshare = lambda flags: guest._checked(-1, 'unshare')", "confined here: .*unshare"),
+    ],
+)
+def test_a_missing_part_is_noticed(fault: str, found: str) -> None:
+    available()
+
+    class Faulty(Sandbox):
+        def command(self, mode: str) -> list[str]:
+            command = super().command(mode)
+            place = command.index("import guest; guest.main()")
+            return [*command[:place], f"import guest; {fault}; guest.main()", *command[place + 1 :]]
+
+    with pytest.raises(SandboxUnavailable, match=found), Faulty(warm=True):
+        pass
+
+
+def test_a_folder_too_many_is_noticed(tmp_path: Path) -> None:
+    available()
+
+    class Open(Sandbox):
+        def command(self, mode: str) -> list[str]:
+            return ["bwrap", "--ro-bind", str(tmp_path), str(tmp_path), *super().command(mode)[1:]]
+
+    with pytest.raises(SandboxUnavailable, match=str(tmp_path)), Open(warm=True, secret=[tmp_path]):
+        pass
+
+
+def test_a_secret_in_what_is_shown_is_refused() -> None:
+    available()
+    with (
+        pytest.raises(SandboxUnavailable, match="move one of them"),
+        Sandbox(secret=[Path(sys.prefix) / "gradebook.db"]),
+    ):
+        pass
+
+
+def test_without_bubblewrap_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SandboxUnavailable, match="apt-get install bubblewrap"):
+        check_available()
+    with pytest.raises(SandboxUnavailable, match="apt-get install bubblewrap"), Sandbox():
+        pass
+    script = tmp_path / "bwrap"
+    script.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
+    script.chmod(0o755)
+    with pytest.raises(SandboxUnavailable, match="No permissions to create new namespace"), Sandbox():
+        pass
+
+
+def test_a_sandbox_that_dies_is_nobody_elses_fault(sandbox: Sandbox) -> None:
+    """Its sessions are void, not wrong; the next one starts anew."""
+    with pytest.raises(SandboxUnavailable), sandbox.session() as session:
+        assert sandbox._process is not None
+        os.kill(sandbox._process.process.pid, signal.SIGKILL)
+        with pytest.raises(Gone):
+            session.run("1 + 1", 20)
+    with sandbox.session() as session:
+        assert text(session.run("1 + 1")) == "2\n"
+
+
+def test_nothing_stays_when_it_is_closed() -> None:
+    available()
+    before = processes()
+    with Sandbox(warm=True) as sandbox:
+        sandbox.session()
+        started = processes() - before
+        assert len(started) >= 3
+    for _ in range(100):
+        if processes() == before:
+            break
+        time.sleep(0.05)
+    assert processes() == before
+
+
+def test_cold_holds_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One bubblewrap a session, where nested namespaces are not to be had."""
+    available()
+    monkeypatch.setenv("COLD_CANARY", "seen")
+    before = processes()
+    with Sandbox(warm=False) as sandbox, sandbox.session(Limits(memory=300 * 2**20)) as session:
+        assert text(session.run("import torch\ntorch.ones(2).sum().item()")) == "2.0\n"
+        assert "MemoryError" in str(session.run("x = bytearray(4 * 10**8)"))
+        assert (
+            text(session.run("import os\nos.getpid(), 'COLD_CANARY' in open('/proc/1/environ').read()"))
+            == "(1, False)\n"
+        )
+        with pytest.raises(Gone, match="longer"):
+            session.run("while True: pass", 0.3)
+    assert processes() == before
+
+
+def test_cold_is_taken_where_warm_does_not_work() -> None:
+    available()
+
+    class Refused(Sandbox):
+        def command(self, mode: str) -> list[str]:
+            command = super().command(mode)
+            return ["bwrap", "--disable-userns", *command[1:]] if mode == "warm" else command
+
+    with Refused() as sandbox, sandbox.session() as session:
+        assert sandbox.warm is False
+        assert text(session.run("1 + 1")) == "2\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.getuid() != 0, reason="the other tests run as an ordinary user")
+def test_as_an_ordinary_user(tmp_path: Path) -> None:
+    """What root may read is shown to a user who may not, and the sandbox is built by that user."""
+    available()
+    if shutil.which("setpriv") is None:
+        pytest.skip("there is no setpriv")
+    wall = ["bwrap", "--dev-bind", "/", "/"]
+    tops = {Path(*Path(name).parts[:3]) for name in (sys.base_prefix, sys.prefix, str(ROOT)) if name[:5] != "/usr/"}
+    for top in {top.parent for top in tops}:
+        wall += ["--tmpfs", str(top)]
+    for top in tops:
+        wall += ["--ro-bind", str(top), str(top)]
+    code = (
+        "from helpers.grading.sandbox.host import *\nwith Sandbox(True) as s, s.session() as t: print(t.run('6 * 7'))"
+    )
+    wall += ["--chdir", str(ROOT), "setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
+    done = subprocess.run([*wall, sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert "42" in done.stdout, done.stderr

@@ -1,0 +1,370 @@
+"""Grading on many processes: that none of them matters, that nothing is lost, and that nothing is graded twice."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import psutil
+import pytest
+from distributed import Client
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook
+
+from helpers.grading import __main__ as commands
+from helpers.grading import scheduler
+from helpers.grading.course import Course, CourseError, grader_version
+from helpers.grading.scheduler import Stopped, Summary
+from tests.grading import fakes, hostile
+from tests.grading.conftest import NAME, answered, hand_in
+from tests.grading.test_course import autograded, book
+from tests.tools.refresh import ROOT
+
+RIGHT = ("ada", "bo", "cy")
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with scheduler.local(2, dashboard=True) as client:
+        yield client
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sandboxed() -> None:
+    """Skip where there is no bubblewrap; in CI there must be one."""
+    if shutil.which("bwrap") is None and not os.environ.get("CI"):
+        pytest.skip("bubblewrap is not installed")
+
+
+def run(course: Course, source: Path, client: Client, **options: Any) -> Summary:
+    """What the command does, with the pretended grader unless told otherwise."""
+    chosen = {key: options.pop(key) for key in ("only", "force") if key in options}
+    prepared = course.prepare(source)
+    summary = scheduler.scan(course, prepared, **chosen)
+    options = {"work": fakes.work, "seconds": fakes.LIMIT, "progress": io.StringIO()} | options
+    return scheduler.grade(course, prepared, client, summary, **options)
+
+
+def hand_in_all(course: Course, release: NotebookNode, **answers: str) -> None:
+    for learner in RIGHT:
+        hand_in(course.folder, learner, answered(release))
+    for learner, answer in answers.items():
+        hand_in(course.folder, learner, answered(release, double=answer))
+
+
+def state(course: Course) -> tuple:
+    """Everything that grading leaves: gradebook, stamps, notebooks."""
+    notebooks = {path: path.read_bytes() for path in (course.folder / "autograded").rglob("*.ipynb")}
+    notebooks = {str(path.relative_to(course.folder)): content for path, content in notebooks.items()}
+    stamps = {learner: (stamp.digest, stamp.aside, stamp.attention) for learner, stamp in course.stamps(NAME).items()}
+    return book(course), stamps, notebooks
+
+
+# What comes out.
+
+
+def test_graded_once(course: Course, source: Path, client: Client, release: NotebookNode) -> None:
+    hand_in_all(course, release, di="None", ed="no return either")
+    hand_in(course.folder, "fay", "no notebook")
+    bar = io.StringIO()
+    summary = run(course, source, client, progress=bar)
+    assert sorted(summary.graded) == ["ada", "bo", "cy", "di", "ed"] and not summary.unchanged
+    assert summary.refused == {"fay": "it is not JSON (Expecting value: line 1 column 1 (char 0))"}
+    assert "6/6" in bar.getvalue() and "left" in bar.getvalue()
+    assert summary.by_hand == 5 and summary.cpu_seconds == 2.5
+    grades = book(course)
+    assert grades["ada", "hidden_double"][0] == 2 and grades["di", "hidden_double"][0] == 0
+    assert grades["ed", "test_double"][0] == 1 and ("fay", "why") not in grades
+    before = state(course)
+    again = run(course, source, client, work=None)  # nothing is sent to a worker
+    assert sorted(again.unchanged) == sorted(summary.graded) and not again.graded
+    assert again.refused == summary.refused and state(course) == before
+    hand_in(course.folder, "di", answered(release))
+    assert run(course, source, client).graded == ["di"] and book(course)["di", "hidden_double"][0] == 2
+    assert run(course, source, client, only=["bo"], force=True).graded == ["bo"]
+    with pytest.raises(CourseError, match="nobody handed in no hw0_small"):
+        run(course, source, client, only=["nobody"])
+
+
+def test_the_summary_says_what_needs_a_human_and_nothing_to_the_terminal() -> None:
+    summary = Summary(NAME, graded=["ada"], refused={"bo": "it is a link"}, aside={"cy": "no worker survives it"})
+    summary.attention["ada"] = ("learner_id says '\x1b]0;owned\a'",)
+    told = str(summary)
+    assert told.startswith(f"{NAME}: 1 graded, 0 unchanged, 1 refused, 1 set aside\n  needs a human:\n")
+    assert "ada: learner_id says '?]0;owned?'" in told and "bo: refused, it is a link" in told
+
+
+# Workers that die, hang, lie.
+
+
+def test_a_worker_killed_on_the_way_loses_nothing(
+    course: Course, source: Path, client: Client, release: NotebookNode, tmp_path: Path
+) -> None:
+    hand_in_all(course, release, di=f"die once {tmp_path / 'died'}", ed="sleep 0.2")
+    summary = run(course, source, client)
+    assert (tmp_path / "died").exists()
+    assert sorted(summary.graded) == ["ada", "bo", "cy", "di", "ed"] and not summary.aside
+    assert {learner for learner, _ in book(course)} == {"ada", "bo", "cy", "di", "ed"}
+
+
+def test_what_no_worker_survives_is_set_aside_and_not_zeroed(
+    course: Course, source: Path, client: Client, release: NotebookNode
+) -> None:
+    hand_in_all(course, release, kim="return 1")
+    run(course, source, client, only=["kim"])
+    before = book(course)["kim", "test_double"]
+    hand_in_all(course, release, kim="die", lou="raise")
+    summary = run(course, source, client)
+    assert sorted(summary.graded) == sorted(RIGHT)
+    assert summary.aside == {"kim": "no worker survives it", "lou": "ZeroDivisionError: the grader has a bug"}
+    assert book(course)["kim", "test_double"] == before and not [key for key in book(course) if key[0] == "lou"]
+    again = run(course, source, client, work=None)
+    assert again.aside == summary.aside and not again.graded
+    hand_in(course.folder, "kim", answered(release))
+    assert run(course, source, client).graded == ["kim"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"), [("hang", "no worker survives it"), ("stop", "its worker did not answer within 2 seconds")]
+)
+def test_a_hung_worker_is_replaced(
+    answer: str, why: str, course: Course, source: Path, client: Client, release: NotebookNode, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(scheduler, "_GRACE", 2.0)
+    monkeypatch.setattr(scheduler, "_POLL", 0.2)
+    hand_in_all(course, release, kim=answer)
+    summary = run(course, source, client, seconds=2.0)
+    assert sorted(summary.graded) == sorted(RIGHT) and summary.aside == {"kim": why}
+    client.wait_for_workers(2, timeout=120)
+
+
+def test_without_a_sandbox_nothing_is_graded(
+    course: Course, source: Path, client: Client, release: NotebookNode
+) -> None:
+    hand_in(course.folder, "ada", answered(release, double="unavailable"))
+    hand_in(course.folder, "bo", answered(release))
+    with pytest.raises(Stopped, match="bubblewrap is missing"):
+        run(course, source, client, only=["ada"])
+    assert book(course) == {} and course.stamps(NAME) == {}
+    assert run(course, source, client, only=["bo"]).graded == ["bo"]
+
+
+def test_a_worker_with_other_code_is_not_believed(course: Course, source: Path) -> None:
+    assignment = course.prepare(source).assignment
+    with pytest.raises(Stopped, match="another version of helpers"):
+        scheduler.work(assignment, b"{}", "ada", "0", 1)
+    assert len(grader_version()) == 64
+
+
+def test_nobody_else_can_give_orders(client: Client) -> None:
+    address = client.scheduler_info()["address"]
+    assert address.startswith("tls://127.0.0.1:")
+    with pytest.raises((OSError, ValueError, TypeError)):
+        Client(address, timeout=3)
+    with pytest.raises(OSError):
+        Client(address.replace("tls", "tcp"), timeout=3)
+
+
+# The real grader.
+
+
+def test_hostile_submissions_harm_nobody(tmp_path: Path, client: Client, request: pytest.FixtureRequest) -> None:
+    """All of them in one batch: their points, the others' points, the files outside, the processes."""
+    source = tmp_path / "authors" / hostile.NAME / f"{hostile.NAME}.ipynb"
+    source.parent.mkdir(parents=True)
+    nbformat.write(hostile.source_notebook(), source)
+    outside = hostile.prepare()
+    request.addfinalizer(lambda: shutil.rmtree(hostile.OUTSIDE))
+    cases = {f"{number:02}": case for number, case in enumerate(hostile.CASES)}
+    with Course(tmp_path / "course") as course:
+        prepared = course.prepare(source)
+        for learner, case in cases.items():
+            folder = course.folder / "submitted" / learner / hostile.NAME
+            folder.mkdir(parents=True)
+            case.write(folder)
+        summary = scheduler.scan(course, prepared)
+        scheduler.grade(course, prepared, client, summary, work=fakes.strict, progress=io.StringIO())
+    with Gradebook(course.db_url) as gradebook:
+        scores = {each.student.id: each.score for each in gradebook.assignment_submissions(hostile.NAME)}
+        names = {student.id for student in gradebook.students}
+    assert names == set(scores) == {learner for learner, case in cases.items() if case.expected is not None}
+    assert scores == {learner: cases[learner].expected for learner in scores}
+    assert set(summary.refused) == {learner for learner, case in cases.items() if case.expected is None}
+    assert not summary.aside
+    steps = {"source", "release", "submitted", "autograded", "feedback"}
+    assert {path.name for path in course.folder.iterdir()} == steps | {"gradebook.db", "nbgrader_config.py"}
+    assert hostile.fingerprint() == outside and hostile.daemons() == []
+    workers = [psutil.Process(pid) for pid in client.run(os.getpid).values()]
+    left = [child.cmdline() for worker in workers for child in worker.children(recursive=True)]
+    assert left and all("guest.main()" in " ".join(line) for line in left)  # the sandboxes that wait for more
+    for learner in scores:
+        notebook = nbformat.read(
+            tmp_path / "course" / "autograded" / learner / hostile.NAME / f"{hostile.NAME}.ipynb", as_version=4
+        )
+        outputs = json.dumps([cell.outputs for cell in notebook.cells if cell.cell_type == "code"])
+        assert hostile.SECRET not in outputs and hostile.CANARY not in outputs, cases[learner].name
+
+
+def command(course: Path, source: Path, *more: str) -> subprocess.Popen:
+    arguments = [sys.executable, "-m", "helpers.grading", "grade", f"--course={course}"]
+    arguments += [f"--source={source.parent.parent}", "--workers=2", *more]
+    return subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_run_killed_at_any_moment_goes_on(
+    course: Course, source: Path, release: NotebookNode, tmp_path: Path, client: Client
+) -> None:
+    """Killed when its workers start, and when some results are stored: the end is that of a run that nobody killed."""
+    learners = [f"learner{number}" for number in range(8)]
+    for number, learner in enumerate(learners):
+        wrong = {"total": "def total(xs):\n    return 0"} if number % 2 else {}
+        hand_in(course.folder, learner, answered(release, learner_id=f"learner_id = {learner!r}", **wrong))
+    course._close()
+    shutil.copytree(course.folder, tmp_path / "whole")
+    with Course(tmp_path / "whole") as whole:
+        run(whole, source, client, work=scheduler.work, seconds=60)
+        expected = state(whole)
+    for wanted in (0, 2):
+        process = command(course.folder, source)
+        while len(course.stamps(NAME)) < wanted or not psutil.Process(process.pid).children():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+        started = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert {learner for learner, _ in book(course)} == set(course.stamps(NAME))
+        gone, alive = psutil.wait_procs(started, timeout=60)
+        assert gone and not alive
+    graded = set(course.stamps(NAME))
+    files = {learner: autograded_at(course, learner) for learner in graded}
+    out, told = command(course.folder, source).communicate(timeout=300)
+    assert f"{8 - len(graded)}/{8 - len(graded)}" in told
+    assert f"{NAME}: {8 - len(graded)} graded, {len(graded)} unchanged" in out
+    assert files == {learner: autograded_at(course, learner) for learner in graded}  # nothing was graded twice
+    assert state(course) == expected
+    assert book(course)["learner1", "hidden_total"] == (3, None, False)  # sum of nothing is 0
+    assert book(course)["learner1", "test_total"] == (0, None, False)
+    assert autograded(course, "learner0").cells[-1].source == "Because it is so."
+
+
+def autograded_at(course: Course, learner: str) -> int:
+    return (course.folder / "autograded" / learner / NAME / f"{NAME}.ipynb").stat().st_mtime_ns
+
+
+# A scheduler and workers that run already.
+
+
+@contextlib.contextmanager
+def started(*arguments: str) -> Iterator[subprocess.Popen]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([sys.executable, "-m", *arguments], cwd=ROOT, env=environment, **quiet)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            children = psutil.Process(process.pid).children(recursive=True)
+            process.kill()
+            for child in children:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+        process.wait()
+
+
+def test_workers_elsewhere(course: Course, source: Path, release: NotebookNode, tmp_path: Path) -> None:
+    """A scheduler and two workers, each a process of its own that knows no course; one of them is killed."""
+    answers = {f"learner{number}": "sleep 0.4" for number in range(12)}
+    hand_in_all(course, release, **answers)
+    contact = tmp_path / "scheduler.json"
+    worker = ("distributed.cli.dask_worker", "--scheduler-file", str(contact), "--nthreads", "1", "--host", "127.0.0.1")
+    worker += ("--local-directory", str(tmp_path / "scratch"), "--no-dashboard")
+    scheduler = ("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0")
+    scheduler += ("--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(contact))
+    with started(*scheduler), started(*worker, "--no-nanny") as doomed, started(*worker):
+        while not contact.exists():
+            time.sleep(0.1)
+        address = json.loads(contact.read_text())["address"]
+        seen: list[dict] = []
+        with scheduler.remote(address) as client:
+            client.wait_for_workers(2, timeout=120)
+            done = threading.Event()
+
+            def watch() -> None:
+                dashboard = client.dashboard_link.removesuffix("/status")
+                while not done.wait(0.2):
+                    with urllib.request.urlopen(f"{dashboard}/json/counts.json", timeout=10) as reply:
+                        seen.append(json.load(reply))
+                    if len(course_graded()) >= 3 and doomed.poll() is None:
+                        doomed.kill()
+                with urllib.request.urlopen(client.dashboard_link, timeout=10) as reply:
+                    assert reply.status == 200
+
+            def course_graded() -> list[Path]:
+                return list((course.folder / "autograded").glob(f"*/{NAME}/{NAME}.ipynb"))
+
+            watcher = threading.Thread(target=watch)
+            watcher.start()
+            try:
+                summary = run(course, source, client)
+            finally:
+                done.set()
+                watcher.join()
+    assert doomed.returncode == -signal.SIGKILL
+    assert sorted(summary.graded) == sorted([*RIGHT, *answers]) and not summary.aside
+    assert {counts["workers"] for counts in seen} == {1, 2}
+    assert max(counts["processing"] for counts in seen) >= 1
+    assert not list(course.folder.rglob("*scratch*"))
+
+
+def test_no_scheduler_no_worker(tmp_path: Path) -> None:
+    with (
+        pytest.raises(Stopped, match="no scheduler answers at tcp://127.0.0.1:1"),
+        scheduler.remote("tcp://127.0.0.1:1", 2),
+    ):
+        pass
+
+
+# The command.
+
+
+def test_what_is_wrong_is_one_sentence(
+    course: Course, source: Path, release: NotebookNode, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(*arguments: str) -> str:
+        assert commands.main([*arguments, f"--source={source.parent.parent}", f"--course={course.folder}"]) == 1
+        out, error = capsys.readouterr()
+        assert len(error.splitlines()) == 1 and "Traceback" not in error + out
+        return error
+
+    assert "nothing was handed in yet" in told("grade")
+    assert "no homework is called 'hw7'; there are hw0_small" in told("grade", "hw7")
+    hand_in(course.folder, "ada", answered(release))
+    assert "nobody handed in no hw0_small" in told("grade", "--only=nobody")
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert "bubblewrap is missing" in told("grade") and book(course) == {}
+    with course.writing():
+        assert "being graded already" in told("grade")
+    assert commands.main(["status", f"--source={source.parent.parent}", f"--course={course.folder}"]) == 0
+    assert "1 to grade, 0 graded" in capsys.readouterr().out
+
+
+def test_every_command_says_what_it_does(capsys: pytest.CaptureFixture) -> None:
+    for name in (None, *commands.COMMANDS):
+        with pytest.raises(SystemExit) as end:
+            commands.main([name, "--help"] if name else ["--help"])
+        assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert all(f"\n    {name}" in text and f"helpers.grading {name} [" in text for name in commands.COMMANDS)

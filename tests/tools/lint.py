@@ -1,0 +1,271 @@
+"""What nbval does not look at: ``python -m tests.tools.lint`` reads every notebook and page, and executes nothing.
+
+nbval passes a cell that never ran, cells that ran out of order, a missing picture, stored warnings and a misspelt tag.
+The lint closes those holes and holds the house style.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from helpers.grading.assignment import parse
+from tests.tools.refresh import ROOT, VIEW, homeworks, lessons, normalise
+
+TAGS = {"raises-exception", "nbval-ignore-output", "exercise", "check"}
+VERSION_CELL = ("00_start_here.ipynb", "platform.python_version")
+CODE_LINES, PROSE_WORDS, ALT_LETTERS = 20, 120, 20
+LEAKS = {
+    "an address": re.compile(r"\b0x[0-9a-fA-F]{6,}"),
+    "a path of a machine": re.compile(r"(?<![\w.])/(?:home|root|tmp|Users|usr|opt|var|work|mnt)/\w|site-packages"),
+    "a long decimal": re.compile(r"\d\.\d{4,}"),
+    "a time of day": re.compile(r"\b\d\d:\d\d:\d\d\b"),
+}
+FORBIDDEN_CODE = {
+    "a marker comment (use a tag)": re.compile(r"#\s*(?:NBVAL|PYTEST_VALIDATE|nbval)", re.IGNORECASE),
+    "a trailing semicolon (it breaks nbval's comparison)": re.compile(r";\s*$", re.MULTILINE),
+    "a magic or shell line": re.compile(r"^\s*[%!]", re.MULTILINE),
+    "pyplot (its state is shared between threads)": re.compile(r"pyplot"),
+    "a global seed (use a local torch.Generator)": re.compile(r"(?:torch|random)\.(?:manual_)?seed\("),
+}
+BELITTLING = re.compile(r"\b(?:simply|obviously|just|of course|trivial(?:ly)?)\b", re.IGNORECASE)
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)[^)]*\)")
+IMAGE = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
+STILL = re.compile(r'^<figure class="live-still"><img alt="([^"]+)" src="data:image/png;base64,iVBOR[^"]+"', re.DOTALL)
+SEEDS = {"01_word_embeddings.ipynb": "word_embeddings", "06_positional_embeddings.ipynb": "positional_embeddings"}
+
+
+def seed(lesson: str) -> tuple[str, str]:
+    """The original cell of a lesson and every line it prints."""
+    folder = ROOT / "tests" / "notebooks" / "seed"
+    return tuple((folder / f"{SEEDS[lesson]}.{part}.txt").read_text().rstrip("\n") for part in ("code", "printed"))
+
+
+def _code(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _prose(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
+def _start(cell: NotebookNode) -> str:
+    return repr((cell.source.splitlines() or [""])[0][:60])
+
+
+def _texts(cell: NotebookNode) -> Iterator[str]:
+    """Every stored text of a cell's outputs, pictures left out."""
+    for output in cell.outputs:
+        yield output.get("text", "")
+        yield output.get("evalue", "")
+        for kind, data in output.get("data", {}).items():
+            if isinstance(data, str) and not kind.startswith("image/"):
+                yield re.sub(r"base64,[A-Za-z0-9+/=]+", "", data)
+
+
+def executed_in_order(name: str, notebook: NotebookNode) -> Iterator[str]:
+    counts = [cell.execution_count for cell in _code(notebook)]
+    if counts != list(range(1, len(counts) + 1)):
+        yield f"cells were not executed once each and in order: {counts}"
+    for cell in notebook.cells:
+        if not cell.source.strip():
+            yield "an empty cell"
+
+
+def normal_form(name: str, notebook: NotebookNode) -> Iterator[str]:
+    if normalise(copy.deepcopy(notebook)) != notebook:
+        yield "not in normal form (timestamps, widget state, foreign metadata, …): make refresh"
+
+
+def stored_outputs(name: str, notebook: NotebookNode) -> Iterator[str]:
+    for cell in _code(notebook):
+        tagged = "raises-exception" in cell.metadata.get("tags", [])
+        if tagged != any(output.output_type == "error" for output in cell.outputs):
+            yield f"cell {_start(cell)}: the tag raises-exception and a stored error go together"
+        for output in cell.outputs:
+            if output.get("name") == "stderr":
+                yield f"cell {_start(cell)} stores stderr"
+            if VIEW in output.get("data", {}):
+                yield f"cell {_start(cell)} stores a widget view"
+        for text in _texts(cell):
+            for what, pattern in LEAKS.items():
+                found = pattern.search(text)
+                if found and "nbval-ignore-output" not in cell.metadata.get("tags", []):
+                    yield f"cell {_start(cell)} prints {what}: {found.group()!r}"
+
+
+def tags(name: str, notebook: NotebookNode) -> Iterator[str]:
+    for cell in notebook.cells:
+        for tag in cell.metadata.get("tags", []):
+            if tag not in TAGS:
+                yield f"cell {_start(cell)}: no tag is called {tag!r}; there are {', '.join(sorted(TAGS))}"
+            elif tag == "nbval-ignore-output" and (name != VERSION_CELL[0] or VERSION_CELL[1] not in cell.source):
+                yield f"cell {_start(cell)}: only the version cell of {VERSION_CELL[0]} may ignore its output"
+
+
+def pictures(name: str, notebook: NotebookNode) -> Iterator[str]:
+    for cell in _code(notebook):
+        stills = 0
+        for output in cell.outputs:
+            data = output.get("data", {})
+            if any(kind.startswith("image/") for kind in data):
+                yield f"cell {_start(cell)} shows an image without alt text: use a live figure"
+            markup = data.get("text/html", "")
+            match = STILL.match(markup)
+            if match:
+                stills += 1
+                if data.get("text/plain", "").strip() == "" or len(match.group(1)) < ALT_LETTERS:
+                    yield f"cell {_start(cell)}: its picture has no sentence"
+            elif "<img" in markup:
+                yield f"cell {_start(cell)}: a picture that is no still with its sentence"
+        wanted = cell.source.count("@live(")
+        if stills != wanted:
+            yield f"cell {_start(cell)}: {wanted} figures, {stills} stored stills"
+
+
+def _links(text: str, folder: Path) -> Iterator[str]:
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    for bang, words, target in LINK.findall(text):
+        if bang and not words.strip():
+            yield f"an image without alt text: {target}"
+        if not words.strip():
+            yield f"a link without words: {target}"
+        if re.match(r"https?://|#|mailto:", target):
+            continue
+        if target.startswith("/") or not (folder / target.split("#")[0]).exists():
+            yield f"a link that leads nowhere: {target}"
+    for tag in IMAGE.findall(text):
+        alt = re.search(r'alt="([^"]*)"', tag)
+        if not alt or not alt.group(1).strip():
+            yield f"an image without alt text: {tag[:60]}"
+        source = re.search(r'src="([^"]*)"', tag)
+        if source and not re.match(r"https?://|data:", source.group(1)) and not (folder / source.group(1)).exists():
+            yield f"an image that is not there: {source.group(1)}"
+
+
+def style(name: str, notebook: NotebookNode) -> Iterator[str]:
+    original = seed(name)[0] if name in SEEDS else None
+    for cell in _code(notebook):
+        lines = len(cell.source.splitlines())
+        if lines > CODE_LINES and cell.source.rstrip("\n") != original:
+            yield f"cell {_start(cell)} has {lines} lines, at most {CODE_LINES}: split it, or move a part to helpers"
+        for what, pattern in FORBIDDEN_CODE.items():
+            if pattern.search(cell.source):
+                yield f"cell {_start(cell)} holds {what}"
+    for cell in _prose(notebook):
+        words = len(re.sub(r"```.*?```", "", cell.source, flags=re.DOTALL).split())
+        table = cell.source.count("\n|") > 2
+        if words > PROSE_WORDS and not table:
+            yield f"cell {_start(cell)} has {words} words, at most {PROSE_WORDS}"
+        found = BELITTLING.search(re.sub(r"`[^`]*`|\*[^*]*\*", "", cell.source))
+        if found:
+            yield f"cell {_start(cell)} belittles: {found.group()!r}"
+
+
+def lesson_form(name: str, notebook: NotebookNode) -> Iterator[str]:
+    first = notebook.cells[0].source
+    parts = (f"# {name[:2]} · ", "**After this lesson you can**", "**Time:**")
+    if not first.startswith(parts[0]) or not all(part in first for part in parts):
+        yield "the first cell holds `# NN · Title`, three objectives and the time"
+    if "torch.set_num_threads(1)" not in _code(notebook)[0].source:
+        yield "the first code cell holds torch.set_num_threads(1)"
+    calls = [cell.source.split("(")[0] for cell in _code(notebook)]
+    if "predict" not in calls or calls.count("recall") != 3:
+        yield "a lesson asks for a prediction, and at its end three recall questions"
+    if not any("@live(" in cell.source for cell in _code(notebook)):
+        yield "a lesson has a live figure"
+    if name != VERSION_CELL[0] and not any(cell.source.startswith("## Sources") for cell in _prose(notebook)):
+        yield "a lesson names its sources under ## Sources"
+    exercises = 0
+    for place, cell in enumerate(notebook.cells):
+        if "exercise" not in cell.metadata.get("tags", []):
+            continue
+        exercises += 1
+        before, after = notebook.cells[place - 1].source, notebook.cells[place + 1 : place + 4]
+        boxed = re.match(r"> \*\*Exercise – .+\*\* · [●○]{3} · \d+ minutes", before)
+        told = "".join(each.source for each in after[1:])
+        checked = after and "check" in after[0].metadata.get("tags", [])
+        if not (boxed and checked and "<summary>Hint" in told and "<summary>Answer" in told):
+            yield f"exercise {_start(cell)} needs its box before it, its check, a hint and an answer behind it"
+    if not exercises:
+        yield "a lesson has an exercise"
+
+
+def neighbours(name: str, notebook: NotebookNode) -> Iterator[str]:
+    names = [path.name for path in lessons()]
+    last = notebook.cells[-1].source
+    place = names.index(name)
+    for word, other in (("Previous", place - 1), ("Next", place + 1)):
+        if 0 <= other < len(names) and not re.search(rf"\*\*{word}:\*\* \[[^\]]+\]\({re.escape(names[other])}\)", last):
+            yield f"the last cell links to **{word}:** {names[other]}"
+
+
+def seeds(name: str, notebook: NotebookNode) -> Iterator[str]:
+    if name not in SEEDS:
+        return
+    code, printed = seed(name)
+    for cell in _code(notebook):
+        if cell.source.rstrip("\n") == code:
+            stored = "".join(output.get("text", "") for output in cell.outputs)
+            if stored.rstrip("\n") != printed:
+                yield "the original cell does not print its original lines to the letter"
+            return
+    yield "the original cell is not there to the letter"
+
+
+def homework_form(name: str, notebook: NotebookNode) -> Iterator[str]:
+    """Answers named like what they define, each tested in sight and out of sight, and one question graded by hand."""
+    try:
+        homework = parse(name.removesuffix(".ipynb"), notebook)
+    except ValueError as error:
+        yield str(error)
+        return
+    if len(homework.of("written")) != 1:
+        yield f"a homework has one written question, this has {len(homework.of('written'))}"
+    boxes = [cell.source for cell in _prose(notebook) if cell.source.startswith("> **Question")]
+    form = re.compile(r"> \*\*Question \d+ – .+\*\* · [●○]{3} · \d+ minutes · \d+ points")
+    for box in boxes:
+        if not form.match(box):
+            yield f"{box.splitlines()[0]!r} is not '> **Question 1 – name** · ●○○ · 8 minutes · 3 points'"
+    if not boxes:
+        yield "a homework has questions in boxes"
+    total = sum(int(form.match(box)[0].split(" · ")[-1].split()[0]) for box in boxes if form.match(box))
+    if total != homework.points:
+        yield f"the boxes promise {total} points, the cells are worth {homework.points:g}"
+
+
+Rule = Callable[[str, NotebookNode], Iterator[str]]
+EVERYWHERE: list[Rule] = [executed_in_order, normal_form, stored_outputs, tags, pictures, style]
+LESSON: list[Rule] = [lesson_form, neighbours, seeds]
+HOMEWORK: list[Rule] = [homework_form]
+
+
+def lint(path: Path, notebook: NotebookNode | None = None) -> list[str]:
+    """What is wrong with a stored notebook of the course; an empty list if nothing is."""
+    notebook = notebook or nbformat.read(path, as_version=4)
+    rules = EVERYWHERE + (HOMEWORK if "homework" in path.parts else LESSON)
+    found = [problem for rule in rules for problem in rule(path.name, notebook)]
+    for cell in _prose(notebook):
+        found += _links(cell.source, path.parent)
+    return found
+
+
+def main(names: list[str]) -> int:
+    chosen = [path for path in lessons() + homeworks() if not names or any(name in str(path) for name in names)]
+    pages = [path for path in (*ROOT.glob("*.md"), *ROOT.glob("notebooks/**/*.md")) if not names]
+    problems = [(path, problem) for path in chosen for problem in lint(path)]
+    problems += [(path, problem) for path in pages for problem in _links(path.read_text(encoding="utf-8"), path.parent)]
+    for path, problem in problems:
+        print(f"{path.relative_to(ROOT)}: {problem}")
+    print(f"{len(chosen)} notebooks and {len(pages)} pages read, {len(problems)} problems")
+    return 1 if problems or not chosen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,206 @@
+"""Checks for learners: one line, the right reason, and nothing that a learner writes can stop them."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.exercises import check as checks
+from helpers.exercises import registry
+from helpers.exercises.check import check, judge
+from helpers.exercises.comparison import difference
+from helpers.exercises.exercise import Exercise, Mistake
+
+VALUE = Exercise("99.value", torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), right="a fact")
+DOUBLE = Exercise(
+    "99.double",
+    lambda x: 2 * x,
+    cases=[(torch.tensor([1.0, 2.0]),), (torch.zeros(3),)],
+    mistakes=[Mistake(lambda x: x + 2, "you add two"), Mistake(lambda x: x**2, "you square")],
+    raises=[((torch.zeros(0),), ValueError, "an empty tensor must be refused")],
+)
+
+
+def double(x):
+    if x.numel() == 0:
+        raise ValueError("empty")
+    return x * 2
+
+
+@pytest.fixture
+def verdict(monkeypatch, capsys):
+    monkeypatch.setattr(registry, "EXERCISES", {each.id: each for each in (VALUE, DOUBLE)})
+
+    def ask(name, answer):
+        assert check(f"99.{name}", answer) is None
+        printed = capsys.readouterr().out
+        assert printed.endswith("\n") and printed.count("\n") == 1
+        return printed.strip()
+
+    return ask
+
+
+def test_right_wrong_and_not_attempted(verdict) -> None:
+    assert verdict("value", VALUE.reference.clone()) == "✓ value: right – a fact"
+    assert verdict("value", None) == verdict("value", ...) == "– value: not attempted yet"
+    assert verdict("double", double) == "✓ double: right"
+    assert verdict("double", lambda x: None) == "– double: not attempted yet"
+
+    def stub(x):
+        raise NotImplementedError
+
+    assert verdict("double", stub) == "– double: not attempted yet"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (torch.ones(3, 2), "shape (3, 2), expected (2, 3)"),
+        (torch.ones(2, 3, dtype=torch.float64), "dtype float64, expected float32"),
+        (torch.tensor([[1.0, 2, 3], [4, 5, 7]]), "value at [1, 2]: 7, expected 6"),
+        (torch.full((2, 3), math.nan), "value at [0, 0] is NaN, expected 1"),
+        ([[1, 2, 3], [4, 5, 6]], "expected a tensor of shape (2, 3), got [[1, 2, 3], [4, 5, 6]]"),
+        ("text", "expected a tensor of shape (2, 3), got 'text'"),
+        (double, "a value is asked for, but this is the function double"),
+    ],
+)
+def test_the_reason_names_the_difference(verdict, answer, reason: str) -> None:
+    assert verdict("value", answer).startswith(f"✗ value: {reason}")
+
+
+def test_misconceptions_are_named(verdict) -> None:
+    assert verdict("double", lambda x: x + 2) == "✗ double: you add two"
+    assert verdict("double", lambda x: x * x) == "✗ double: you square"
+    assert verdict("double", lambda x: 2 * x) == "✗ double: an empty tensor must be refused"
+    assert "pass the function itself" in verdict("double", torch.ones(2))
+
+
+def broken(x):
+    return x.undefined_name
+
+
+def in_place(x):
+    if x.numel() == 0:
+        raise ValueError("empty")
+    return x.mul_(2)
+
+
+def endless():
+    while True:
+        yield 1
+
+
+class Hostile:
+    def __eq__(self, other):
+        raise RuntimeError("no")
+
+    def __repr__(self):
+        raise RuntimeError("no")
+
+    __hash__ = None
+
+
+def deep(x):
+    return deep(x)
+
+
+def leave(x):
+    raise SystemExit(3)
+
+
+def test_a_learners_error_is_told_with_its_line(verdict) -> None:
+    line = verdict("double", broken)
+    assert "AttributeError" in line and "return x.undefined_name" in line
+    assert "RecursionError" in verdict("double", deep)
+    assert "SystemExit" in verdict("double", leave)
+    assert "changed its input (argument 1)" in verdict("double", in_place)
+    assert verdict("double", lambda: 1).startswith("✗ double: it raised TypeError")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Hostile(),
+        [Hostile()],
+        float("nan"),
+        float("inf"),
+        10**10_000,
+        "x" * 10**6,
+        b"\xff",
+        object,
+        endless(),
+        {1: Hostile()},
+    ],
+    ids=lambda answer: type(answer).__name__,
+)
+def test_nothing_stops_a_check(verdict, answer) -> None:
+    for given_answer in (answer, lambda x: answer):
+        for name in ("value", "double"):
+            line = verdict(name, given_answer)
+            assert line.startswith("✗ ") and len(line) < 600
+
+
+def test_a_learners_print_is_allowed(capsys, monkeypatch) -> None:
+    monkeypatch.setattr(registry, "EXERCISES", {DOUBLE.id: DOUBLE})
+
+    def talkative(x):
+        print("here")
+        return double(x)
+
+    check("99.double", talkative)
+    assert capsys.readouterr().out.splitlines()[-1] == "✓ double: right"
+
+
+def test_an_unknown_exercise_is_the_lessons_mistake() -> None:
+    with pytest.raises(KeyError, match="no exercise '99.nothing'"):
+        check("99.nothing", 1)
+
+
+def test_only_grading_raises(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(registry, "EXERCISES", {VALUE.id: VALUE})
+    monkeypatch.setenv("NBGRADER_EXECUTION", "validate")
+    check("99.value", VALUE.reference)
+    for wrong in (None, 1):
+        with pytest.raises(AssertionError):
+            check("99.value", wrong)
+
+
+_PLAIN = st.recursive(
+    st.booleans() | st.integers(-(10**6), 10**6) | st.floats(-1e6, 1e6) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(_PLAIN)
+def test_a_value_never_differs_from_itself(value) -> None:
+    assert difference(value, value) == ""
+
+
+@given(_PLAIN, _PLAIN)
+def test_agreement_of_plain_values_is_equality(one, other) -> None:
+    if difference(one, other, 0.0) == "":
+        assert one == other
+
+
+@given(st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=6), st.integers(0, 5))
+def test_one_changed_number_is_found(values, place) -> None:
+    right = torch.tensor(values)
+    wrong = right.clone()
+    wrong[place % len(values)] += 1
+    assert difference(right.clone(), right) == ""
+    assert f"value at [{place % len(values)}]" in difference(wrong, right)
+
+
+def test_numbers_and_tensors_of_no_dimension_are_alike() -> None:
+    assert difference(3, torch.tensor(3)) == "" and difference(torch.tensor(2.5), 2.5) == ""
+    assert difference(True, 1) != "" and difference(1, True) != ""
+    assert difference(torch.Size([2, 3]), (2, 3)) == ""
+    assert difference(float("nan"), float("nan")) == "" and difference(1.0, float("nan")) != ""
+
+
+def test_a_check_that_accepts_everything_would_be_seen(monkeypatch) -> None:
+    monkeypatch.setattr(checks, "difference", lambda *_: "")
+    assert judge(DOUBLE, lambda x: x + 2) != "you add two"

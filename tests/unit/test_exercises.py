@@ -1,0 +1,39 @@
+"""Every exercise: the reference passes, a stub is not an attempt, each known mistake is told apart."""
+
+import pytest
+
+from helpers.exercises.check import NotAttempted, judge
+from helpers.exercises.registry import EXERCISES
+
+ALL = sorted(EXERCISES)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_reference_passes(name: str) -> None:
+    assert judge(EXERCISES[name], EXERCISES[name].reference) == ""
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_stubs_are_not_attempts(name: str) -> None:
+    stubs = [None, ...]
+    if callable(EXERCISES[name].reference):
+        stubs = [lambda *_: None, lambda *_: ...]
+    for stub in stubs:
+        with pytest.raises(NotAttempted):
+            judge(EXERCISES[name], stub)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_mistake_is_rejected_with_its_own_words(name: str) -> None:
+    exercise = EXERCISES[name]
+    assert len(exercise.mistakes) >= 2
+    assert len({mistake.says for mistake in exercise.mistakes}) == len(exercise.mistakes)
+    for mistake in exercise.mistakes:
+        assert judge(exercise, mistake.wrong) == mistake.says
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_functions_are_tried_more_than_once(name: str) -> None:
+    exercise = EXERCISES[name]
+    assert name[:2].isdigit() and name[2] == "."
+    assert not callable(exercise.reference) or len(exercise.cases) >= 2

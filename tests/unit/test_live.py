@@ -1,0 +1,203 @@
+"""The figure behind the picture: its messages, its errors, its limits, and what a notebook stores of it."""
+
+import io
+import re
+import subprocess
+import sys
+
+import matplotlib.image
+import numpy as np
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from traitlets.config import Config
+
+from helpers import Slider, Toggle, arrows, bars, heatmap, lines, live, points, projector
+from helpers.figures import theme
+from helpers.figures.live import EXACT_CELLS, LiveFigure
+from helpers.figures.static import still_html
+
+
+@live("Powers", top=Slider(1, 9, 4), sign=Toggle(False))
+def powers(top, sign):
+    if top == 9:
+        raise ZeroDivisionError("nine is too much")
+    values = [n**2 * (-1 if sign else 1) for n in range(top + 1)]
+    return [lines(values, title="Squares", x="number", y="square")], f"The last square is {values[-1]}."
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    messages = []
+    monkeypatch.setattr(powers.widget, "send", lambda content, buffers=(): messages.append((content, list(buffers))))
+    return messages
+
+
+def test_a_question_is_answered_with_the_picture_of_its_values(sent) -> None:
+    powers._receive(None, {"type": "draw", "id": 7, "values": {"top": 3, "sign": True}}, [])
+    (content, buffers), *others = sent
+    assert not others and content["id"] == 7 and content["sentence"] == "The last square is -9."
+    array = content["panels"][0]["arrays"]["y"]
+    assert np.frombuffer(buffers[array["buffer"]], array["type"]).reshape(array["shape"]).tolist() == [[0, -1, -4, -9]]
+
+
+@pytest.mark.parametrize("values", [None, 3, {"top": "x", "sign": "maybe"}, {"unknown": 1}, {"top": float("nan")}])
+def test_the_wire_is_not_trusted(sent, values) -> None:
+    powers._receive(None, {"type": "draw", "id": 1, "values": values}, [])
+    assert sent[0][0]["sentence"] == "The last square is 16."
+
+
+@pytest.mark.parametrize("content", [None, "draw", {}, {"type": "other"}])
+def test_what_is_no_question_gets_no_answer(sent, content) -> None:
+    powers._receive(None, content, [])
+    assert sent == []
+
+
+def test_an_error_names_the_authors_line(sent) -> None:
+    powers._receive(None, {"type": "draw", "id": 2, "values": {"top": 9}}, [])
+    content = sent[0][0]
+    assert content["error"] == "ZeroDivisionError: nine is too much" and "panels" not in content
+    assert re.match(r'line \d+: raise ZeroDivisionError\("nine is too much"\)', content["line"])
+
+
+def test_limits_hold_still_while_a_control_moves() -> None:
+    spans = {
+        tuple(map(tuple, powers.draw({"top": top, "sign": sign})["panels"][0]["limits"]))
+        for top in (1, 4)
+        for sign in (0, 1)
+    }
+    assert len(spans) == 1
+    (_, (low, high)) = spans.pop()
+    assert low < -16 and high > 16
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (None, "must return"),
+        (([], "text"), "one panel or more"),
+        (([bars([1], title="t")], "  "), "a sentence"),
+        (([bars([1])], "text"), "needs a title"),
+        (([1], "text"), "one panel or more"),
+    ],
+)
+def test_a_figure_without_panels_or_sentence_stops_its_cell(result, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        live("Wrong", n=Slider(0, 1, 0))(lambda n: result)
+
+
+def test_only_controls_are_controls() -> None:
+    with pytest.raises(TypeError, match="n must be a Slider"):
+        live("Wrong", n=3)
+    with pytest.raises(TypeError, match="no control"):
+        powers(bottom=1)
+
+
+def test_a_large_table_travels_small_and_near() -> None:
+    values = np.random.default_rng(0).normal(size=(512, 768))
+
+    @live("Large", n=Slider(0, 1, 0))
+    def large(n):
+        return [heatmap(values, title="t")], f"{n}"
+
+    message = large.draw({})
+    assert sum(map(len, message["buffers"])) < 150_000
+    small = np.linspace(0, 1, EXACT_CELLS).reshape(100, -1)
+    exact = live("Small", n=Slider(0, 1, 0))(lambda n: ([heatmap(small, title="t")], f"{n}")).draw({})
+    assert np.allclose(np.frombuffer(exact["buffers"][0], "float32"), small.ravel(), atol=1e-7)
+
+
+def test_running_a_cell_again_replaces_its_figure() -> None:
+    def again(n):
+        return [bars([n + 1], title="t")], f"{n}"
+
+    before = len(LiveFigure.instances)
+    for _ in range(3):
+        live("Again", n=Slider(0, 1, 0))(again)
+    assert len(LiveFigure.instances) == before + 1
+
+
+def test_a_figure_that_reads_a_changing_model_is_told(monkeypatch) -> None:
+    state = {"n": 1}
+    figure = live("State", pure=False, k=Slider(0, 1, 0))(
+        lambda k: ([bars([state["n"]], title="t")], f"{state['n'] + k}")
+    )
+    messages = []
+    monkeypatch.setattr(figure.widget, "send", lambda content, buffers=(): messages.append(content))
+    state["n"] = 5
+    figure.refresh()
+    assert messages == [{"type": "stale"}] and figure()[1] == "5" and figure.widget.spec["pure"] is False
+
+
+def test_projector_enlarges_every_figure() -> None:
+    try:
+        projector()
+        assert powers.widget.scale == 1.5
+        large = matplotlib.image.imread(io.BytesIO(powers.still()[0])).shape
+    finally:
+        projector(False)
+    small = matplotlib.image.imread(io.BytesIO(powers.still()[0])).shape
+    assert powers.widget.scale == 1.0 and large[0] == 1.5 * small[0] and large[1] == 1.5 * small[1]
+
+
+def test_a_cell_shows_a_still_with_its_sentence_and_then_the_widget_alone() -> None:
+    InteractiveShell.instance(config=Config())
+    with capture_output(stdout=False, stderr=False) as caught:
+        powers._ipython_display_()
+    still, view = (output.data for output in caught.outputs)
+    assert set(still) == {"text/html", "text/plain"} and set(view) == {"application/vnd.jupyter.widget-view+json"}
+    assert still["text/plain"] == "The last square is 16."
+    assert '<img alt="The last square is 16." src="data:image/png;base64,' in still["text/html"]
+
+
+def test_the_still_escapes_its_sentence() -> None:
+    html = still_html(b"png", 'a < b & "c" <script>')
+    assert "<script>" not in html and 'alt="a &lt; b &amp; &quot;c&quot; &lt;script&gt;"' in html
+
+
+def _picture(panel, **more) -> np.ndarray:
+    figure = live("Still", n=Slider(0, 1, 0))(lambda n: ([panel], f"{n}"))
+    return (matplotlib.image.imread(io.BytesIO(figure.still()[0]))[..., :3] * 255).round().astype(int)
+
+
+def _near(picture: np.ndarray, colour: str) -> int:
+    wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return int((np.abs(picture - wanted).sum(axis=2) < 12).sum())
+
+
+def test_the_still_draws_the_colours_of_the_values() -> None:
+    table = theme.colour_table(theme.SEQUENTIAL)
+    picture = _picture(heatmap([[0.0, 1.0]], title="t", limits=(0, 1)))
+    hexes = ["#" + "".join(f"{part:02x}" for part in table[place]) for place in (0, -1)]
+    assert _near(picture, hexes[0]) > 5_000 and _near(picture, hexes[1]) > 5_000
+    masked = _picture(heatmap([[0.0, 1.0]], title="t", limits=(0, 1), mask=[[True, False]]))
+    assert _near(masked, hexes[0]) < 500 < _near(masked, "#dddddd")
+
+
+@pytest.mark.parametrize(
+    "panel",
+    [
+        heatmap([[0, 1], [1, 0]], title="t", rows=[1]),
+        points([[0, 0], [1, 1]], labels=["a", "b"], highlight=[1], title="t"),
+        bars([1, 2], highlight=[1], title="t"),
+        lines([1, 2, 3], cursor=1, title="t"),
+    ],
+    ids=lambda panel: panel.kind,
+)
+def test_what_is_picked_out_is_seen_in_the_still(panel) -> None:
+    plain = type(panel)(**vars(panel) | {"options": panel.options | {"rows": [], "highlight": [], "cursor": None}})
+    assert _near(_picture(panel), theme.ACCENT) > _near(_picture(plain), theme.ACCENT) + 50
+
+
+def test_an_arrow_is_drawn() -> None:
+    assert _near(_picture(arrows([[1, 2]], labels=["up"], title="t")), theme.SERIES[0]) > 100
+
+
+def test_a_still_has_the_same_bytes_in_another_process() -> None:
+    code = (
+        "import hashlib\nfrom helpers import *\n"
+        "f = live('S', n=Slider(0, 3, 1), c=Choice('a', 'b'))(lambda n, c: ([bars([1, n], title=c)], f'{n}'))\n"
+        "print(hashlib.sha256(f.still()[0]).hexdigest())"
+    )
+    digests = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout for _ in range(2)}
+    assert len(digests) == 1 and len(digests.pop()) > 60

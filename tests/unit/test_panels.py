@@ -1,0 +1,71 @@
+"""Marks are checked at the door: what cannot be drawn truthfully is refused with the place and the reason."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from helpers import arrows, bars, heatmap, lines, points
+from helpers.figures.panels import MAX_CELLS
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: heatmap([[1.0, math.nan]]), r"finite; 1 of 2 are not, the first at \(0, 1\): nan"),
+        (lambda: heatmap(torch.tensor([[math.inf]])), "finite"),
+        (lambda: heatmap([1.0, 2.0]), r"2 dimension\(s\), got shape \(2,\)"),
+        (lambda: heatmap([[1, 2], [3]]), "regular shape"),
+        (lambda: heatmap([["a"]]), "must be numbers"),
+        (lambda: heatmap(torch.zeros(0, 3)), "holds no numbers"),
+        (lambda: heatmap(np.zeros((1, MAX_CELLS + 1))), "too large"),
+        (lambda: heatmap([[1, 2]], mask=[[True]]), "mask has shape"),
+        (lambda: heatmap([[1, 2]], rows=[1]), r"rows: index 1 is outside 0\.\.0"),
+        (lambda: heatmap([[1, 2]], cols=[-1]), "cols: index -1"),
+        (lambda: heatmap([[1, 2]], x_labels=["one"]), "1 names for 2 things"),
+        (lambda: heatmap([[1, 2]], limits=(2, 1)), "must rise"),
+        (lambda: heatmap([[1, 2]], limits=(1, 2, 3)), r"\(low, high\)"),
+        (lambda: lines({"a": [1, 2], "b": [1]}), "one length"),
+        (lambda: lines({}), "1 to 8 curves"),
+        (lambda: lines([1, 2], x_values=[1]), "x_values has 1 numbers"),
+        (lambda: lines([1, 2], cursor=math.nan), "finite"),
+        (lambda: points([[1, 2, 3]]), r"\(N, 2\)"),
+        (lambda: points([[1, 2]], links=[(0, 1)]), "index 1"),
+        (lambda: points([[1, 2], [3, 4]], groups=[1]), "groups has 1"),
+        (lambda: points([[1, 2], [3, 4]], links=[(0, 1, 1)]), "pair"),
+        (lambda: arrows([[1, 2]], tails=[[0, 0], [1, 1]]), "must agree"),
+        (lambda: bars([1, 2], labels=["a"]), "1 names for 2"),
+        (lambda: bars([1, 2], highlight=[2]), "index 2"),
+    ],
+)
+def test_bad_input_is_refused(make, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_tensors_arrays_and_lists_are_alike() -> None:
+    table = torch.arange(6.0, requires_grad=True).reshape(2, 3)
+    assert heatmap(table).same_as(heatmap(table.detach().numpy())) and heatmap(table).same_as(heatmap(table.tolist()))
+    assert not heatmap(table).same_as(heatmap(table + 1)) and not heatmap(table).same_as(heatmap(table, title="other"))
+
+
+def test_a_panel_keeps_its_own_numbers() -> None:
+    values = np.ones((2, 2))
+    panel = heatmap(values)
+    values[:] = 7
+    assert panel.data["values"].max() == 1
+
+
+def test_masked_cells_do_not_count() -> None:
+    panel = heatmap([[1.0, -math.inf], [2.0, 3.0]], mask=[[False, True], [False, False]])
+    assert panel.extent()[1] == (1.0, 3.0)
+
+
+def test_the_map_is_signed_when_the_data_are() -> None:
+    assert heatmap([[-1, 1]]).options["signed"] and not heatmap([[0, 1]]).options["signed"]
+    assert heatmap([[0, 1]], signed=True).options["signed"]
+
+
+def test_bars_stand_on_zero() -> None:
+    assert bars([3, 5]).extent()[1] == (0.0, 5.0) and bars([-2.0]).extent()[1] == (-2.0, 0.0)

@@ -1,0 +1,353 @@
+"""Real tables: read from files that these tests make, whole and damaged, and from a hub that these tests play."""
+
+import hashlib
+import http.server
+import json
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch.nn.functional import layer_norm
+
+from helpers import positions, pretrained
+from helpers.pretrained import EmbeddingsUnavailable, load_embeddings
+
+GPT2, BERT = pretrained.NAMES["GPT-2"][1:], pretrained.NAMES["BERT"][1:]
+
+
+def draw(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def written(folder: Path, names: tuple[str, str] = GPT2, name: str = "model.safetensors", **changed) -> Path:
+    held = {names[0]: draw(11, 4), names[1]: draw(6, 4, seed=1), "h.0.attn.c_attn.weight": draw(4, 12, seed=2)}
+    save_file(held | changed, folder / name)
+    return folder / name
+
+
+# ---------------------------------------------------------------- whole files
+
+
+@pytest.mark.parametrize("prefix", ["", "transformer."])
+def test_gpt2_with_and_without_its_prefix(tmp_path: Path, prefix: str) -> None:
+    found = load_embeddings(written(tmp_path, (prefix + GPT2[0], prefix + GPT2[1])))
+    assert torch.equal(found.tokens, draw(11, 4)) and torch.equal(found.positions, draw(6, 4, seed=1))
+    assert found.source == "GPT-2, model.safetensors"
+
+
+@pytest.mark.parametrize("prefix", ["", "bert."])
+def test_bert_with_and_without_its_prefix(tmp_path: Path, prefix: str) -> None:
+    found = load_embeddings(str(written(tmp_path, (prefix + BERT[0], prefix + BERT[1]))))
+    assert torch.equal(found.tokens, draw(11, 4)) and torch.equal(found.positions, draw(6, 4, seed=1))
+    assert found.source == "BERT, model.safetensors"
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_floats_become_float32(tmp_path: Path, dtype: torch.dtype) -> None:
+    found = load_embeddings(written(tmp_path, **{GPT2[0]: draw(11, 4).to(dtype)}))
+    assert found.tokens.dtype == found.positions.dtype == torch.float32
+    assert torch.equal(found.tokens, draw(11, 4).to(dtype).float())
+
+
+def test_what_a_learner_changes_stays_out_of_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    load_embeddings(path).tokens.zero_()
+    assert torch.equal(load_embeddings(path).tokens, draw(11, 4))
+
+
+def test_only_the_two_tables_are_read(tmp_path: Path) -> None:
+    """The layers, 256 MB of them, leave no trace in the peak memory of the process."""
+    path = written(tmp_path, **{f"h.{i}.mlp.weight": torch.ones(4_000, 4_000) for i in range(4)})
+    code = """
+import resource, sys, safetensors
+from helpers.pretrained import load_embeddings
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+before = peak()
+load_embeddings(sys.argv[1]).tokens.sum()
+print(peak() - before)
+"""
+    grown = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert float(grown.stdout) < 64
+
+
+# ---------------------------------------------------------------- transformers writes, we read
+
+
+def test_gpt2_adds_the_same_two_rows(tmp_path: Path) -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel, GPT2Model
+
+    sizes = GPT2Config(vocab_size=40, n_positions=12, n_embd=8, n_layer=1, n_head=2)
+    token_ids = torch.randint(40, (3, 9), generator=torch.Generator().manual_seed(0))
+    for kind in (GPT2Model, GPT2LMHeadModel):
+        model = kind(sizes).eval()
+        model.save_pretrained(tmp_path / kind.__name__)
+        found = load_embeddings(tmp_path / kind.__name__ / "model.safetensors")
+        with torch.no_grad():
+            theirs = model(token_ids, output_hidden_states=True).hidden_states[0]
+        assert torch.equal(found.tokens[token_ids] + positions.rows(found.positions, 9), theirs)
+
+
+def test_bert_adds_the_same_two_rows_and_a_third_and_normalises(tmp_path: Path) -> None:
+    from transformers import BertConfig, BertForMaskedLM, BertModel
+
+    sizes = BertConfig(
+        vocab_size=40,
+        max_position_embeddings=12,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+    )
+    token_ids = torch.randint(40, (3, 9), generator=torch.Generator().manual_seed(0))
+    for kind in (BertModel, BertForMaskedLM):
+        model = kind(sizes).eval()
+        model.save_pretrained(tmp_path / kind.__name__)
+        found = load_embeddings(tmp_path / kind.__name__ / "model.safetensors")
+        theirs = model.base_model.embeddings
+        with torch.no_grad():
+            theirs.LayerNorm.weight.copy_(1 + draw(8))
+            theirs.LayerNorm.bias.copy_(draw(8, seed=1))
+            added = found.tokens[token_ids] + positions.rows(found.positions, 9)
+            segment = theirs.token_type_embeddings.weight[0]  # BERT knows two segments; a lone text is all segment 0
+            norm = theirs.LayerNorm
+            mine = layer_norm(added + segment, (8,), norm.weight, norm.bias, norm.eps)
+            assert torch.allclose(mine, theirs(token_ids), atol=1e-6)
+            assert not torch.allclose(added, theirs(token_ids), atol=1e-2)
+
+
+# ---------------------------------------------------------------- damaged and foreign files
+
+
+def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"there is no file gone\.safetensors; check the path"):
+        load_embeddings(tmp_path / "gone.safetensors")
+    with pytest.raises(ValueError, match="is a folder; give the .safetensors file in it"):
+        load_embeddings(tmp_path)
+
+
+@pytest.mark.parametrize("kept", [9, 40, -1])
+def test_a_file_cut_off_anywhere(tmp_path: Path, kept: int) -> None:
+    path = written(tmp_path)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ValueError, match="model.safetensors is damaged or was cut off; fetch it again"):
+        load_embeddings(path)
+
+
+def test_a_broken_header(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    whole = bytearray(path.read_bytes())
+    whole[9:12] = b"???"
+    path.write_bytes(whole)
+    with pytest.raises(ValueError, match="is damaged or was cut off"):
+        load_embeddings(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"a few words", b"version https://git-lfs.github.com/spec/v1\n" * 20])
+def test_something_else_with_the_right_ending(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match="model.safetensors is not a safetensors file"):
+        load_embeddings(tmp_path / "model.safetensors")
+
+
+class Trap:
+    """Unpickling it creates a file: what a stranger's ``.bin`` may do."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("how", ["zip", "legacy", "pickle"])
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "renamed.safetensors"])
+def test_pickled_files_are_refused_unopened(tmp_path: Path, how: str, name: str) -> None:
+    held, path = {GPT2[0]: draw(11, 4), GPT2[1]: draw(6, 4), "trap": Trap(tmp_path / "sprung")}, tmp_path / name
+    if how == "pickle":
+        path.write_bytes(pickle.dumps(held))
+    else:
+        torch.save(held, path, _use_new_zipfile_serialization=how == "zip")
+    with pytest.raises(ValueError, match=f"{name} is pickled, and to unpickle runs whatever code is inside"):
+        load_embeddings(path)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_neither_models_names(tmp_path: Path) -> None:
+    save_file({f"layer.{i}": draw(2) for i in range(10)}, tmp_path / "a.safetensors")
+    with pytest.raises(ValueError) as told:
+        load_embeddings(tmp_path / "a.safetensors")
+    assert "neither GPT-2's wte.weight and wpe.weight, nor BERT's embeddings.word_emb" in str(told.value)
+    assert str(told.value).endswith(
+        "it holds layer.0, layer.1, layer.2, layer.3, layer.4, layer.5, layer.6, layer.7 and 2 more"
+    )
+    for held in ({GPT2[0]: draw(2, 2)}, {GPT2[0]: draw(2, 2), "transformer." + GPT2[1]: draw(2, 2)}):  # a half, a mix
+        save_file(held, tmp_path / "a.safetensors")
+        with pytest.raises(ValueError, match="neither GPT-2's"):
+            load_embeddings(tmp_path / "a.safetensors")
+    save_file({}, tmp_path / "a.safetensors")
+    with pytest.raises(ValueError, match="it holds nothing"):
+        load_embeddings(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (torch.ones(6, 4, dtype=torch.int64), r"wpe.weight in model.safetensors holds I64; a table of floats"),
+        (torch.ones(6, 4, dtype=torch.bool), "holds BOOL"),
+        (draw(6), r"wpe.weight in model.safetensors has shape \(6,\); a table has rows and columns"),
+        (draw(1, 6, 4), r"has shape \(1, 6, 4\)"),
+        (draw(0, 4), r"has shape \(0, 4\)"),
+        (draw(6, 5), "wte.weight in model.safetensors is 4 wide and wpe.weight 5"),
+    ],
+)
+def test_tables_that_cannot_be_added(tmp_path: Path, table: torch.Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_embeddings(written(tmp_path, **{GPT2[1]: table}))
+
+
+# ---------------------------------------------------------------- the hub
+
+
+def test_an_unknown_model_is_told() -> None:
+    with pytest.raises(ValueError, match="model must be one of gpt2, bert-base-uncased; got 'gpt5'"):
+        load_embeddings(model="gpt5")
+
+
+def test_a_file_in_the_cache_needs_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def cached(repo_id: str, filename: str, local_files_only: bool = False) -> str:
+        asked.append((repo_id, filename, local_files_only))
+        return str(written(tmp_path, BERT))
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", cached)
+    assert load_embeddings(model="bert-base-uncased").source == "BERT, model.safetensors"
+    assert asked == [("google-bert/bert-base-uncased", "model.safetensors", True)]
+
+
+def test_without_a_cache_nothing_is_fetched_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def empty(local_files_only: bool = False, **_) -> str:
+        assert local_files_only
+        raise FileNotFoundError
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", empty)
+    with pytest.raises(EmbeddingsUnavailable, match="gpt2 is not on this computer: give a .* or fetch 550 MB with"):
+        load_embeddings()
+
+
+@pytest.mark.parametrize("failure", [ConnectionError, TimeoutError, RuntimeError, PermissionError])
+def test_whatever_fails_on_the_way_is_one_error_with_one_message(
+    monkeypatch: pytest.MonkeyPatch, failure: type[Exception]
+) -> None:
+    def empty(local_files_only: bool = False, **_) -> str:
+        raise FileNotFoundError if local_files_only else failure("told differently on every computer")
+
+    def fails(*_, timeout: float, **__) -> None:
+        assert timeout <= 5
+        raise failure("told differently on every computer")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", empty)
+    for asked in (fails, lambda *_, **__: None):  # the hub does not answer; it answers and then breaks off
+        monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", asked)
+        with pytest.raises(EmbeddingsUnavailable) as told:
+            load_embeddings(download=True)
+        assert str(told.value) == (
+            "gpt2 is not on this computer and could not be fetched from the hub: give a .safetensors file, or try "
+            "again with a network"
+        )
+        assert isinstance(told.value.__cause__, failure)
+
+
+def hub(file: Path) -> http.server.ThreadingHTTPServer:
+    """A hub that knows one file of GPT-2 and answers as the real one does, without its redirect."""
+    content = file.read_bytes()
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            known = self.path == "/openai-community/gpt2/resolve/main/model.safetensors"
+            self.send_response(200 if known else 404)
+            self.send_header("Content-Length", str(len(content) if known else 0))
+            self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+            self.send_header("X-Repo-Commit", "0" * 40)
+            self.send_header("X-HF-Warning", "news;something to print")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.do_HEAD()
+            self.wfile.write(content)
+
+        def log_message(self, *_) -> None:
+            pass
+
+    return http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Iterator:
+    """Run load_embeddings in a process of its own whose hub is ours; give its answer, its noise and its seconds."""
+    server = hub(written(tmp_path))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.lower().startswith("hf_") and "_proxy" not in name.lower()
+    }
+    code = """
+import json, sys, time
+from helpers.pretrained import EmbeddingsUnavailable, load_embeddings
+start = time.monotonic()
+try:
+    answer = load_embeddings(**json.loads(sys.argv[1])).tokens.sum().item()
+except EmbeddingsUnavailable as error:
+    answer = str(error)
+print(json.dumps([answer, time.monotonic() - start]))
+"""
+
+    def run(**arguments) -> tuple[float | str, str, float]:
+        done = subprocess.run(
+            [sys.executable, "-W", "always", "-c", code, json.dumps(arguments)],
+            env=kept | {"HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": address, "TQDM_POSITION": "-1"},  # bars on
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        answer, seconds = json.loads(done.stdout)
+        return answer, done.stderr, seconds
+
+    run.server = server
+    yield run
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.slow
+def test_fetched_once_and_read_from_the_cache_when_the_hub_is_gone(ask) -> None:
+    total = pytest.approx(draw(11, 4).sum().item())
+    assert "or fetch 550 MB" in ask()[0]
+    assert ask(download=True)[:2] == (total, "")
+    ask.server.shutdown()
+    ask.server.server_close()
+    assert ask()[:2] == (total, "")
+    assert ask(download=True)[:2] == (total, "")
+
+
+@pytest.mark.slow
+def test_a_hub_that_is_gone_or_does_not_know_costs_little_and_prints_nothing(ask) -> None:
+    started = time.monotonic()
+    unknown, noise, seconds = ask(model="bert-base-uncased", download=True)
+    assert "could not be fetched from the hub" in unknown and not noise and seconds < 10
+    ask.server.shutdown()
+    ask.server.server_close()
+    gone, noise, seconds = ask(download=True)
+    assert "could not be fetched from the hub" in gone and not noise and seconds < 10
+    assert time.monotonic() - started < 40

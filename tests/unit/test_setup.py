@@ -1,0 +1,285 @@
+"""The two commands of the README on a machine where something is wrong: a sentence, no traceback, and recovery."""
+
+import ast
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from helpers.setup.bootstrap import FIRST_LESSON
+from tests.tools.refresh import ROOT
+
+OFFLINE = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
+OFFLINE |= {"PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull}
+# A build backend that hands out a wheel made before: what is installed here needs no network.
+PROJECT = '[project]\nname = "nothing"\nversion = "0"\n'
+PROJECT += '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+BACKEND = "import shutil\ndef build_editable(folder, *options, **more):\n"
+BACKEND += "    return shutil.copy('nothing-0-py3-none-any.whl', folder).replace('\\\\', '/').split('/')[-1]\n"
+
+
+def wheel(folder: Path, name: str, version: str = "0", main: str = "") -> None:
+    """A package that pip can install from a folder; ``python -m name`` runs ``main``."""
+    folder.mkdir(exist_ok=True)
+    info = f"{name}-{version}.dist-info"
+    files = {f"{name}/__main__.py": main}
+    files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    files[f"{info}/WHEEL"] = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Path:
+    """A copy of the course with nothing but its set-up, and pins that are small."""
+    root = tmp_path / "course"
+    (root / "helpers/setup").mkdir(parents=True)
+    (root / "tests").mkdir()
+    shutil.copy(ROOT / "helpers/setup/bootstrap.py", root / "helpers/setup/bootstrap.py")
+    (root / "pyproject.toml").write_text(PROJECT)
+    (root / "backend.py").write_text(BACKEND)
+    for name in ("requirements.txt", "tests/requirements.txt"):
+        (root / name).write_text("torch==0\n")
+    wheel(root, "nothing")
+    return root
+
+
+def program(path: Path, text: str) -> Path:
+    """A shell script that can be run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/bash\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def fake_venv(root: Path, *, install: str = "", has_torch: bool = False) -> Path:
+    """An environment whose interpreter notes what it is asked, and only pretends to install."""
+    torch = f"*\"version('torch')\"*) exit {int(not has_torch)};;"
+    program(root / ".venv/bin/python", f'echo "$@" >> {root}/asked\ncase "$*" in {torch} *install*) {install};; esac')
+    return root / "asked"
+
+
+def boot(root: Path, *arguments: str, python: str | Path = sys.executable, **environment: str) -> tuple[int, str]:
+    """Exit code and everything said; never a traceback."""
+    command = [python, "helpers/setup/bootstrap.py", *arguments]
+    done = subprocess.run(
+        command, cwd=root, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert "Traceback" not in done.stdout
+    return done.returncode, done.stdout
+
+
+def test_a_second_run_installs_nothing_and_changed_pins_install_again(course: Path) -> None:
+    asked = fake_venv(course)
+    assert boot(course, "lab")[0] == 0
+    first = asked.read_text()
+    assert first.count("pip install") >= 2 and first.splitlines()[-1].startswith(f"-m jupyterlab {FIRST_LESSON}")
+    assert "--ServerApp.ip=127.0.0.1" in first and "token" not in first and "password" not in first
+    assert boot(course, "lab")[0] == 0
+    second = asked.read_text().removeprefix(first)
+    assert "install" not in second and "jupyterlab" in second
+    with (course / "requirements.txt").open("a") as pins:
+        pins.write("# changed\n")
+    boot(course, "lab")
+    assert "pip install" in asked.read_text().removeprefix(first + second)
+
+
+def test_a_course_that_was_moved_is_installed_again(course: Path) -> None:
+    """The editable install of ``helpers`` names the old folder."""
+    fake_venv(course)
+    assert boot(course, "lab")[0] == 0
+    moved = course.rename(course.parent / "moved")
+    asked = fake_venv(moved)
+    assert boot(moved, "lab")[0] == 0 and "pip install" in asked.read_text()
+
+
+def test_the_tests_use_their_own_pins_and_the_lab_is_content_with_them(course: Path) -> None:
+    asked = fake_venv(course)
+    boot(course, "run", "-m", "tests")
+    assert "tests/requirements.txt" in asked.read_text() and asked.read_text().endswith("-m tests\n")
+    before = asked.read_text()
+    boot(course, "lab")
+    assert "install" not in asked.read_text().removeprefix(before)
+
+
+def test_the_exit_code_of_the_tests_is_handed_on(course: Path) -> None:
+    fake_venv(course, install="exit 0;; *tests) exit 3")
+    assert boot(course, "run", "-m", "tests")[0] == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the usual torch needs no graphics card")
+def test_only_torch_is_asked_of_the_index_of_torch(course: Path) -> None:
+    """Every further package would cost a wait where that index cannot be reached."""
+    asked = fake_venv(course)
+    boot(course, "lab")
+    torch, *others = [line for line in asked.read_text().splitlines() if "pip install" in line]
+    assert torch.endswith("torch==0+cpu") and "--no-deps --retries 0" in torch and "whl/cpu" in torch
+    assert len(others) == 2 and not any("whl/cpu" in line for line in others)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the usual torch needs no graphics card")
+def test_without_the_index_of_torch_the_usual_torch_is_installed(course: Path) -> None:
+    asked = fake_venv(course, install='if [[ "$*" = *+cpu ]]; then exit 1; fi')
+    code, said = boot(course, "lab")
+    assert code == 0 and "installing the usual one" in said and "jupyterlab" in asked.read_text()
+
+
+def test_no_network_then_a_network_then_none_again(course: Path) -> None:
+    """A real environment and a real pip: a sentence, recovery, and a start that needs no network."""
+    code, said = boot(course, "lab", **OFFLINE)
+    assert code == 1 and said.endswith("Are you online? Then run the same again.\n")
+    wheels = course / "wheels"
+    wheel(wheels, "torch", "0+cpu")
+    wheel(wheels, "jupyterlab", main="import sys\nprint('lab is here', sys.argv[1])")
+    (course / "requirements.txt").write_text("torch==0\njupyterlab==0\n")
+    (course / ".venv/leftover").touch()
+    code, said = boot(course, "lab", **OFFLINE | {"PIP_FIND_LINKS": str(wheels)})
+    assert code == 0 and f"lab is here {FIRST_LESSON}" in said and not (course / ".venv/leftover").exists()
+    assert boot(course, "lab", **OFFLINE) == (0, f"lab is here {FIRST_LESSON}\n")
+    assert "fetchNews" in (course / ".venv/share/jupyter/lab/settings/overrides.json").read_text()
+
+
+def test_ctrl_c_says_so_and_what_it_left_is_made_anew(course: Path) -> None:
+    asked = fake_venv(course, install="sleep 60")
+    command = [sys.executable, "helpers/setup/bootstrap.py", "lab"]
+    answer = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(
+        command,
+        cwd=course,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        **answer,
+    ) as process:
+        until = time.monotonic() + 20
+        while not (asked.exists() and "pip install" in asked.read_text()) and time.monotonic() < until:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=20)[0]
+    assert process.returncode == 130 and "The same command takes it up again." in said and "Traceback" not in said
+    (course / ".venv/leftover").touch()
+    assert "Making .venv" in boot(course, "lab", **OFFLINE)[1] and not (course / ".venv/leftover").exists()
+
+
+def test_a_broken_environment_is_made_again(course: Path) -> None:
+    broken = course / ".venv/bin"
+    broken.mkdir(parents=True)
+    (broken / "python").symlink_to("/nowhere/python")
+    (course / ".venv/leftover").touch()
+    assert "Making .venv" in boot(course, "lab", **OFFLINE)[1]
+    assert not (course / ".venv/leftover").exists() and (course / ".venv/bin/pip").exists()
+
+
+def test_what_the_system_refuses_is_said(course: Path) -> None:
+    (course / ".venv").write_text("somebody's file")
+    code, said = boot(course, "lab")
+    assert code == 1 and "The set-up stopped" in said and (course / ".venv").read_text() == "somebody's file"
+
+
+def test_a_taken_port_is_said(course: Path) -> None:
+    asked = fake_venv(course)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code, said = boot(course, "lab", PORT=str(taken.getsockname()[1]))
+    assert code == 1 and "is taken" in said and "make lab PORT=8899" in said and not asked.exists()
+    assert "no port" in boot(course, "lab", PORT="many")[1]
+
+
+@pytest.fixture
+def old_python(tmp_path: Path) -> Path:
+    """An interpreter that says it is Python 3.9."""
+    code = "import runpy, sys, platform; sys.version_info = (3, 9, 2); platform.python_version = lambda: '3.9.2'; "
+    code += "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    return program(tmp_path / "old/python3", f'exec {sys.executable} -c "{code}" "$@"')
+
+
+def test_an_old_python_is_told_what_to_do(course: Path, old_python: Path) -> None:
+    code, said = boot(course, "lab", python=old_python, PATH="/nowhere")
+    assert (code, said.count("\n")) == (1, 1)
+    assert "Python >= 3.11 is needed, this is 3.9.2." in said and "make lab PYTHON=python3.11" in said
+
+
+def test_an_old_python_finds_a_newer_one_that_works(course: Path, old_python: Path) -> None:
+    path = f"{course}/bin:/usr/bin:/bin"
+    program(course / "bin/python3.14", "exit 127")  # a shim without a Python behind it
+    program(course / "bin/python3.13", f'echo "$@" >> {course}/newer; exec {sys.executable} "$@"')
+    boot(course, "lab", python=old_python, PATH=path, **OFFLINE)
+    assert "-m venv" in (course / "newer").read_text() and (course / ".venv/pyvenv.cfg").exists()
+
+
+def test_bootstrap_is_read_by_an_old_python() -> None:
+    """It must get as far as its own sentence: none of the grammar that came after the first Python 3."""
+    tree = ast.parse((ROOT / "helpers/setup/bootstrap.py").read_text())
+    newer = (ast.JoinedStr, ast.AnnAssign, ast.NamedExpr, ast.Match, ast.AsyncFunctionDef)
+    assert not [node for node in ast.walk(tree) if isinstance(node, newer)]
+    unpacked = [node.elts for node in ast.walk(tree) if isinstance(node, ast.List | ast.Tuple | ast.Set)]
+    assert not any(isinstance(element, ast.Starred) for elements in unpacked for element in elements)
+
+
+def test_a_missing_venv_module_is_told(course: Path) -> None:
+    """As on a Debian without python3-venv."""
+    (course / "lacks").mkdir()
+    (course / "lacks/ensurepip.py").write_text("raise ImportError")
+    code, said = boot(course, "lab", PYTHONPATH=str(course / "lacks"))
+    assert code == 1 and "The module venv is missing" in said and "sudo apt install python3" in said
+
+
+def test_make_alone_lists_the_targets() -> None:
+    said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True).stdout
+    for target in ("help", "lab", "test", "quick", "refresh", "grading", "badges", "bench", "format", "lock", "clean"):
+        assert f"\n{target} " in "\n" + said
+
+
+@pytest.mark.parametrize("user", ["0", "1000"])
+def test_a_bare_machine_of_ci_gets_what_the_tests_need(tmp_path: Path, user: str) -> None:
+    """On a path with nothing but a package manager; as root, and as somebody who may become root."""
+    for name in ("bash", "dirname", "env"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    program(tmp_path / "id", f"echo {user}")
+    program(tmp_path / "sudo", f'echo sudo >> {tmp_path}/did; exec "$@"')
+    program(tmp_path / "made", f'echo "make $* CI=$CI" >> {tmp_path}/did')
+    program(
+        tmp_path / "apt-get",
+        f'echo "apt-get $*" >> {tmp_path}/did; [ $1 = update ] || {shutil.which("mv")} {tmp_path}/ma{{d,k}}e',
+    )
+    said = tmp_path / "did"
+    subprocess.run([ROOT / ".ci/run"], env={"PATH": str(tmp_path)}, check=True)
+    *before, installed, made = said.read_text().splitlines()
+    assert ("sudo" in before) == (user != "0") and installed.startswith("apt-get install -y")
+    assert {"make", "chromium", "python3", "python3-venv", "util-linux", "bubblewrap", "openssl"} <= set(
+        installed.split()
+    )
+    assert made == "make test CI=true"
+    for name in ("chromium", "python3", "unshare", "git", "bwrap", "openssl"):
+        program(tmp_path / name, "exit 0")
+    said.unlink()
+    subprocess.run([ROOT / ".ci/run"], env={"PATH": str(tmp_path)}, check=True)
+    *again, made = said.read_text().splitlines()
+    assert made == "make test CI=true" and not any("chromium" in line or "python3" in line for line in again)
+
+
+def test_wrong_arguments_are_told(course: Path) -> None:
+    assert boot(course, "dance") == (2, "say what to do: lab, or run ARGUMENTS OF PYTHON\n")
+
+
+def test_learners_need_no_grader() -> None:
+    """Neither their pins nor what a lesson or a released homework imports; and without it graders are told."""
+    graders = ("nbgrader", "distributed", "dask", "sqlalchemy")
+    pinned = {line.split("==")[0] for line in (ROOT / "requirements.txt").read_text().splitlines()}
+    assert "torch" in pinned and not pinned & set(graders)
+    missing = f"import sys; sys.modules.update(dict.fromkeys({graders}))"
+    for code, returns, says in (
+        ("import helpers, helpers.exercises, helpers.homework", 0, ""),
+        ("from helpers.grading.__main__ import main; sys.exit(main(['grade']))", 1, "make grading"),
+    ):
+        done = subprocess.run([sys.executable, "-c", f"{missing}; {code}"], cwd=ROOT, capture_output=True, text=True)
+        assert (done.returncode, says in done.stderr, done.stderr.count("\n") < 2) == (returns, True, True), done.stderr
