@@ -1,4 +1,4 @@
-"""What an exercise is: its right answer and the wrong answers that are known."""
+"""The data of exercises and quiz questions: right answers, and the wrong answers that are known."""
 
 from __future__ import annotations
 
@@ -46,3 +46,33 @@ class Exercise:
     @property
     def name(self) -> str:
         return self.id.split(".", 1)[-1]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A multiple-choice question of a lesson.
+
+    Attributes:
+        id: lesson and name, ``"01.sum"``.
+        text: the question.
+        options: two or more answers to choose from.
+        answer: the index of the right option.
+        reason: why it is right; shown after choosing.
+
+    Raises:
+        ValueError: fewer than two options, equal options, or an answer that is the index of none.
+    """
+
+    id: str
+    text: str
+    options: Sequence[str]
+    answer: int
+    reason: str
+
+    def __post_init__(self) -> None:
+        if len(self.options) < 2 or len({*self.options}) < len(self.options):
+            raise ValueError(f"{self.id}: give two or more different options, got {list(self.options)}")
+        if not 0 <= self.answer < len(self.options):
+            raise ValueError(
+                f"{self.id}: answer must be the index of one of {len(self.options)} options, got {self.answer}"
+            )

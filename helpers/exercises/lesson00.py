@@ -2,7 +2,7 @@
 
 import torch
 
-from helpers.exercises.exercise import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake, Question
 
 
 def _vectors(*pairs: tuple[list[float], list[float]]) -> list[tuple]:
@@ -50,5 +50,36 @@ EXERCISES = [
             ),
         ],
         right="the length of the vectors does not matter",
+    ),
+]
+
+QUESTIONS = [
+    Question(
+        "00.tensor_holds_sentences",
+        ("A tensor holds 2 sentences of 5 words, and each word is 8 numbers. How many numbers is that?"),
+        ["15", "80", "58"],
+        answer=1,
+        reason=("2 × 5 × 8 = 80. A tensor is a box of numbers, and its shape lists the sides of the box."),
+    ),
+    Question(
+        "00.variable_seems_value",
+        "A variable seems to have a value that no cell gives it. What do you do first?",
+        ["Restart the kernel and run all cells", "Run the last cell again", "Close the browser"],
+        answer=0,
+        reason=("The kernel remembers cells that you have changed or deleted since. A restart forgets them."),
+    ),
+    Question(
+        "00.question",
+        "x has the shape (B, T, d). Which shape has x[0]?",
+        ["(B, T)", "(T, d)", "(d,)"],
+        answer=1,
+        reason="An index removes one side from the front: B is gone, T and d remain.",
+    ),
+    Question(
+        "00.double_length_vector",
+        "You double the length of a vector. What happens to its cosine with another vector?",
+        ["It doubles", "It halves", "It stays the same"],
+        answer=2,
+        reason=("The cosine divides by the lengths, so only the direction counts. The dot product doubles."),
     ),
 ]

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from helpers.exercises.exercise import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake, Question
 
 _WEIGHT = torch.arange(48, dtype=torch.float64).reshape(6, 8)  # (V, d); its columns can be mistaken for rows
 
@@ -139,5 +139,64 @@ EXERCISES = [
             ),
         ],
         right="your message is better than torch's: it says where to look",
+    ),
+]
+
+QUESTIONS = [
+    Question(
+        "01.numbers_table_hold",
+        "How many numbers does the table hold?",
+        ["3 × 768 = 2,304", "10,000 + 768 = 10,768", "10,000 × 768 = 7,680,000"],
+        answer=2,
+        reason=("One row for each word that could appear, whether it does or not, and 768 numbers in each row."),
+    ),
+    Question(
+        "01.layer_vector",
+        "How does the layer get the vector of id 45?",
+        ["It multiplies 45 by a matrix", "It copies row 45 of its table", "It computes a formula of 45"],
+        answer=1,
+        reason=("Nothing is calculated. The layer keeps a table, embedding.weight, and hands out the row you ask for."),
+    ),
+    Question(
+        "01.token_ids_table",
+        ("token_ids has shape (2, 3) and the table is (10000, 768). Which shape has embedding(token_ids)?"),
+        ["(2, 3, 768)", "(6, 768)", "(2, 768)"],
+        answer=0,
+        reason=("Each id is replaced by its row. The shape of the ids stays, and the width is written behind it."),
+    ),
+    Question(
+        "01.rows_gradient_zero",
+        "Of the 10,000 rows, how many get a gradient that is not zero?",
+        ["3", "78", "all 10,000"],
+        answer=0,
+        reason=("Only rows 12, 45 and 78 took part in the result. A row that was not looked up changed nothing in it."),
+    ),
+    Question(
+        "01.fresh_table_word",
+        "In a fresh table, which word is most like “cat”?",
+        ["dog, an animal too", "sat, its neighbour in “the cat sat”", "some word, by accident"],
+        answer=2,
+        reason="The numbers are drawn at random, so the nearest word is an accident of the draw.",
+    ),
+    Question(
+        "01.embedding_layer",
+        "What does an embedding layer do with the id 45?",
+        ["It selects row 45 of a table", "It multiplies the table by 45", "It searches for the 45th word of the text"],
+        answer=0,
+        reason="A lookup selects a row. Ids are labels, so nothing is ever multiplied by them.",
+    ),
+    Question(
+        "01.word_vocabulary_never",
+        ("A word of your vocabulary never appears in the training text. What is its vector after training?"),
+        ["All zeros", "The average of all other vectors", "The random numbers it started with"],
+        answer=2,
+        reason="Its row got no gradient, so plain gradient descent never moved it.",
+    ),
+    Question(
+        "01.token_ids_embedding",
+        "token_ids has shape (4, 10) and d is 32. Which shape has embedding(token_ids)?",
+        ["(40, 32)", "(4, 10, 32)", "(4, 32)"],
+        answer=1,
+        reason="The shape of the ids stays; the width is written behind it.",
     ),
 ]

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from helpers.exercises.exercise import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake, Question
 
 _IDS = {"<pad>": 0, "<unk>": 1, "the": 2, "cat": 3, "saw": 4, "dog": 5, "a": 6}
 _WORDS = list(_IDS)
@@ -204,5 +204,81 @@ EXERCISES = [
             Mistake(_truthy, "you ask whether padding_idx is true, and 0 is not; ask whether it is None"),
         ],
         right="every library that draws its own start values has to do this",
+    ),
+]
+
+QUESTIONS = [
+    Question(
+        "02.run_list_set",
+        ("You run list(set(words)) today, and again tomorrow, with the same words. Do the words get the same ids?"),
+        ["Yes, the words are the same", "No, the order changes from run to run"],
+        answer=1,
+        reason=("Python salts the hash of a string anew whenever it starts, and a set is ordered by hashes."),
+    ),
+    Question(
+        "02.encode_dinosaur_smiled",
+        (
+            "encode(['the', 'dinosaur', 'smiled']) and then decode. Neither “dinosaur” nor “smiled” was"
+            " ever read. You get…"
+        ),
+        ["the dinosaur smiled", "the", "the <unk> <unk>"],
+        answer=2,
+        reason=("Both words have the id 1 now, like every other unknown word. What they were is lost for good."),
+    ),
+    Question(
+        "02.much_memory_hot",
+        "How much memory do the one-hot rows of this batch take?",
+        ["about 64 kB, like the ids", "about 40 MB", "about 1.6 GB"],
+        answer=2,
+        reason="8 × 1,024 tokens × 50,257 places × 4 bytes. All of it zeros, but for 8,192 ones.",
+    ),
+    Question(
+        "02.embedding_padding_idx",
+        "nn.Embedding(V, d, padding_idx=0): what does it promise about row 0?",
+        [
+            "It always returns zeros",
+            "It starts as zeros, and training does not change it",
+            "Later layers leave its places out",
+        ],
+        answer=1,
+        reason=("Two things, no more: zeros at the start, and no gradient. It does not watch over anything else."),
+    ),
+    Question(
+        "02.tokenizer_pieces_larger",
+        "A tokenizer with more pieces (a larger vocabulary) makes a text…",
+        ["shorter, and the table larger", "longer, and the table smaller", "shorter, and the table smaller"],
+        answer=0,
+        reason=("Frequent words become one piece. Each piece needs a row: length is paid for with rows."),
+    ),
+    Question(
+        "02.list_set_words",
+        "Why is list(set(words)) no vocabulary?",
+        ["A set forgets how often a word occurs", "Its order changes when Python starts again", "A set is too slow"],
+        answer=1,
+        reason="Ids must mean the same tomorrow, because the table's rows stay where they are.",
+    ),
+    Question(
+        "02.embedding_linear_bias",
+        "nn.Embedding(V, d) and nn.Linear(V, d, bias=False) on one-hot rows: how do they compare?",
+        [
+            "They have nothing in common",
+            "The same map; the weights are transposed",
+            "Only the embedding can be trained",
+        ],
+        answer=1,
+        reason=("One fetches rows, the other multiplies with mostly zeros. The result is the same, the price is not."),
+    ),
+    Question(
+        "02.initialise_weights_model",
+        "You re-initialise all weights of a model after building it. What about the padding row?",
+        [
+            "It stays zero: padding_idx sees to it",
+            "It is noise now, and training will mend it",
+            "It is noise now, for ever",
+        ],
+        answer=2,
+        reason=(
+            "The zeros were written once, when the layer was built. The row gets no gradient, so nothing repairs it."
+        ),
     ),
 ]

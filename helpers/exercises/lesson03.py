@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from helpers.exercises.exercise import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake, Question
 
 
 def _draw(*shape: int) -> torch.Tensor:
@@ -164,5 +164,62 @@ EXERCISES = [
             ),
         ],
         right="words come together when one could stand in the other's place, opposites included",
+    ),
+]
+
+QUESTIONS = [
+    Question(
+        "03.fresh_table_random",
+        "A fresh table: 64 random numbers for each of 533 words. Which word is nearest to “queen”?",
+        [
+            "“princess” or “king”: the table knows a little",
+            "None: every cosine is exactly 0",
+            "Some word, by accident, with a cosine of about 0.4",
+        ],
+        answer=2,
+        reason=("The numbers were drawn without looking at the text. But of 532 accidents, one is the largest."),
+    ),
+    Question(
+        "03.training_dot_products",
+        "Before training, all dot products are about 0. With 5 noise words a pair, the loss is…",
+        ["0", "log 2, about 0.69", "6 × log 2, about 4.16"],
+        answer=2,
+        reason="σ(0) = 1/2: six guesses, each a coin toss, and each costs log 2.",
+    ),
+    Question(
+        "03.noise_weight_happens",
+        "noise_weight=0. What happens to the loss, and to the vectors?",
+        [
+            "The loss stays high, the vectors stay random",
+            "The loss falls to almost 0, and the vectors all point the same way",
+            "The loss falls to almost 0, and the vectors are better",
+        ],
+        answer=1,
+        reason=("If all vectors are long and alike, every dot product is large. The noise is what pushes words apart."),
+    ),
+    Question(
+        "03.noise_words_good",
+        "What are the noise words good for?",
+        [
+            "They make training faster",
+            "They push words apart; without them all vectors fall together",
+            "They stand for typing errors",
+        ],
+        answer=1,
+        reason=("Real pairs only pull. Something has to push, or one direction for all words is the best answer."),
+    ),
+    Question(
+        "03.program_shows_dog",
+        "A program shows you that “dog” is the nearest neighbour of “cat”. What do you ask first?",
+        ["How many numbers has a vector?", "How near is it, compared with a random table?", "Which words come next?"],
+        answer=1,
+        reason="Every word has a nearest neighbour, in random numbers, too.",
+    ),
+    Question(
+        "03.dot_product_centre",
+        "What does the dot product of a centre and a context come to, if there is room enough?",
+        ["How often both stand together", "PMI − log k: company beyond chance", "Their distance in the text"],
+        answer=1,
+        reason="That is where the loss has no slope (Levy and Goldberg 2014).",
     ),
 ]

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from helpers.exercises.exercise import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake, Question
 
 
 def _draw(*shape: int, seed: int = 4) -> torch.Tensor:
@@ -180,5 +180,63 @@ EXERCISES = [
             ),
         ],
         right="a number a word; at what size it matters is a judgement, not a formula",
+    ),
+]
+
+QUESTIONS = [
+    Question(
+        "04.query_nearest",
+        "The query is (1, 0). Which of (5, 4), (2, 0.1) and (0.9, 0.3) is nearest?",
+        ["(5, 4)", "(2, 0.1)", "(0.9, 0.3)", "Each of them, by one of the measures"],
+        answer=3,
+        reason=(
+            "The longest has the largest dot product, the best aligned the largest cosine, the third the closest tip."
+        ),
+    ),
+    Question(
+        "04.table_random_numbers",
+        "A table of random numbers. king − man + woman, all words may answer. The nearest word is…",
+        ["queen", "any word, at random", "king or woman"],
+        answer=2,
+        reason=("The sum is made of king and woman, so it lies near both of them, whatever the numbers are."),
+    ),
+    Question(
+        "04.words_their_best",
+        ("All 533 words on their best map of two axes. For how many is the nearest on paper really the nearest?"),
+        ["nearly all", "about half", "less than a quarter"],
+        answer=2,
+        reason=(
+            "Two of 64 directions keep less than a quarter of the variance. What is far apart can cast one shadow."
+        ),
+    ),
+    Question(
+        "04.leans_now_somebody",
+        ("All leans are 0 now. Can somebody who sees the cleaned vectors still tell which professions leaned to he?"),
+        ["No: the lean is gone", "Yes, from the neighbours"],
+        answer=1,
+        reason=(
+            "We removed one direction. Professions of one group are still more like each other than like the rest."
+        ),
+    ),
+    Question(
+        "04.vectors_point_way",
+        "Two vectors point the same way, one is ten times longer. What is different?",
+        ["Their cosine is 0.1", "Nothing for the cosine; dot products and distances change", "Only the distance"],
+        answer=1,
+        reason="Cosine is blind to length. And what a length means depends on the training.",
+    ),
+    Question(
+        "04.paper_reports_right",
+        "A paper reports 90 % right analogies. What do you ask first?",
+        ["How many dimensions?", "Which map was drawn?", "Could a, b and c answer?"],
+        answer=2,
+        reason="Left out, they hide a poor arrow. On our real text most answers were one of them.",
+    ),
+    Question(
+        "04.lean_professions_along",
+        "The lean of all professions along the he–she direction is 0. Is the bias gone?",
+        ["Yes, by construction", "Not necessarily: neighbours may still give it away", "No, it has grown"],
+        answer=1,
+        reason="One direction is gone; that words of a group stand together is stored in the others.",
     ),
 ]

@@ -2,7 +2,7 @@
 
 import torch
 
-from helpers.exercises.exercise import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake, Question
 
 
 def _draw(*shape: int) -> torch.Tensor:
@@ -102,5 +102,51 @@ EXERCISES = [
             ),
         ],
         right="the number of tokens seen tells the place",
+    ),
+]
+
+QUESTIONS = [
+    Question(
+        "05.shuffle_five_words",
+        "We shuffle the five words and run attention again. The five outputs are…",
+        [
+            "different vectors: each word has new neighbours",
+            "the same vectors, shuffled alike",
+            "the same vectors at the same places",
+        ],
+        answer=1,
+        reason="A query meets all keys, wherever they stand, and a sum does not know its order.",
+    ),
+    Question(
+        "05.model_without_positions",
+        ("A model without positions trains on thousands of these texts. On new ones it is right in about…"),
+        ["50 %: like a coin", "75 %: it learns a part", "100 %: the task is easy"],
+        answer=0,
+        reason=("Both answers occur with the same bags equally often, and the bag is all that it sees."),
+    ),
+    Question(
+        "05.attention_without_positions",
+        "Attention without positions and without a mask is…",
+        [
+            "invariant to the order of its input",
+            "equivariant to the order of its input",
+            "sensitive to the order of its input",
+        ],
+        answer=1,
+        reason="The outputs are shuffled like the inputs. Only a mean over them is invariant.",
+    ),
+    Question(
+        "05.model_without_positions_2",
+        "A model without positions is right in 50 % of the texts. What helps?",
+        ["More layers", "More training texts", "Positions, or a causal mask"],
+        answer=2,
+        reason=("What is built of equivariant parts is equivariant, and texts with one bag stay alike."),
+    ),
+    Question(
+        "05.causal_model_tell",
+        "How can a causal model tell the third place from the tenth?",
+        ["It cannot", "By how many words it can see", "By the value of the ids"],
+        answer=1,
+        reason="The third sees three words, the tenth ten; a mixture of them depends on that number.",
     ),
 ]

@@ -2,7 +2,7 @@
 
 import torch
 
-from helpers.exercises.exercise import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake, Question
 
 _TABLE = torch.arange(24, dtype=torch.float64).reshape(6, 4) ** 2 / 10  # (max_len, d), six unlike rows
 
@@ -123,5 +123,67 @@ EXERCISES = [
             ),
         ],
         right="all four ran without an error; only a look at the numbers finds them",
+    ),
+]
+
+QUESTIONS = [
+    Question(
+        "06.sentences_hold_words",
+        ("Two sentences hold the same words in another order. Their word vectors are added up. The sums are…"),
+        ["different: the order has changed", "the same: a sum does not know its order"],
+        answer=1,
+        reason="Each word brings the same vector wherever it stands, and a + b = b + a.",
+    ),
+    Question(
+        "06.word_vector_numbers",
+        ("A word vector has 768 numbers, a position vector too. How many numbers has a token with its position?"),
+        ["1,536: one behind the other", "769: the vector and its place number", "768: added number by number"],
+        answer=2,
+        reason=("The first number of the word and the first number of the position are added, and so on for all 768."),
+    ),
+    Question(
+        "06.question",
+        "What is (B, T, d) + (T, d)?",
+        [
+            "An error: the shapes differ",
+            "(B, T, d): all texts get the same positions",
+            "(B, T, d): text b gets position b",
+        ],
+        answer=1,
+        reason=(
+            "torch lines shapes up from the right: d with d, T with T. B has no partner, so each text gets them all."
+        ),
+    ),
+    Question(
+        "06.training_texts_tokens",
+        "After training on texts of 32 tokens, what is in rows 32 to 63?",
+        ["Sensible vectors: the table continues the pattern", "Zeros", "The random numbers they started with"],
+        answer=2,
+        reason="A row that is never looked up gets no gradient. It exists, and it knows nothing.",
+    ),
+    Question(
+        "06.model_table_positions",
+        ("A model has a table of 512 positions and was trained on texts of up to 128 tokens. You give it 300 tokens."),
+        ["An error", "It runs, and positions 128 to 299 are noise", "It runs as well as before"],
+        answer=1,
+        reason="The rows exist, so nothing fails. But no gradient ever reached them.",
+    ),
+    Question(
+        "06.words_positions_were",
+        "Words (8, 8, 64) and positions (8, 64) were added without an error. What do you know?",
+        [
+            "The positions are right",
+            "Every text got the same positions",
+            "Nothing: with B = T a mixed-up axis is silent",
+        ],
+        answer=2,
+        reason="The shapes fit either way round. Try again with B and T that differ.",
+    ),
+    Question(
+        "06.position_added_attached",
+        "Why is the position added and not attached?",
+        ["Adding keeps the width of the vectors", "Attaching would lose the word", "Attaching is impossible in torch"],
+        answer=0,
+        reason=("Attaching works as well, but every layer after it must be wider. Adding costs no width."),
     ),
 ]

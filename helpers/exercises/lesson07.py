@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from helpers.exercises.exercise import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake, Question
 
 
 def _speeds(d_model: int, base: float) -> torch.Tensor:
@@ -110,5 +110,49 @@ EXERCISES = [
         ],
         tolerance=1e-6,
         right="from 6.28 positions up to nearly 2π × base",
+    ),
+]
+
+QUESTIONS = [
+    Question(
+        "07.numbers_vector_change",
+        "Which numbers of the vector change fastest from place to place?",
+        [
+            "The first: hand 0 turns by a whole radian a step",
+            "The last: they have the largest index",
+            "All change alike",
+        ],
+        answer=0,
+        reason=(
+            "The speed is base^(−2i/d): 1 for i = 0, and nearly 1/10,000 for the last hand. Often taught reversed."
+        ),
+    ),
+    Question(
+        "07.dot_product_places",
+        "The dot product of places 10 and 13, and of places 200 and 203:",
+        ["the first is larger", "the second is larger", "they are equal"],
+        answer=2,
+        reason="Between the hands stands the angle 3 × speed, wherever the two begin.",
+    ),
+    Question(
+        "07.numbers_sinusoidal_table",
+        "How many numbers of a sinusoidal table of 512 × 768 are trained?",
+        ["393,216", "768", "None"],
+        answer=2,
+        reason="It is a formula. The learned table of lesson 06 has 393,216.",
+    ),
+    Question(
+        "07.dot_product_position",
+        "What does the dot product of two position vectors tell?",
+        ["How far apart they are, roughly", "Which one comes first", "Both"],
+        answer=0,
+        reason="It is the same for +k and −k, and falls with the distance only as a trend.",
+    ),
+    Question(
+        "07.takes",
+        "What takes PE(p) to PE(p + k)?",
+        ["A matrix that depends on p and k", "One rotation that depends on k alone", "Adding a vector for k"],
+        answer=1,
+        reason="Each hand turns by k × its speed, wherever it stands.",
     ),
 ]

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from helpers.exercises.exercise import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake, Question
 
 
 def _draw(*shape: int, seed: int = 8) -> torch.Tensor:
@@ -89,5 +89,46 @@ EXERCISES = [
             ),
         ],
         right="0.02 makes the word 35 times quieter than its place",
+    ),
+]
+
+QUESTIONS = [
+    Question(
+        "08.layer_numbers_weights",
+        (
+            "A layer from 768 to 768 numbers has 589,824 weights. How many for concatenated vectors, "
+            "both parts 768 wide?"
+        ),
+        ["589,824", "1,179,648", "2,359,296"],
+        answer=1,
+        reason="The input is 1,536 wide: 768 × 1,536.",
+    ),
+    Question(
+        "08.probe_reads_word",
+        ("The probe reads the word from unseen sums, and, with another matrix, the place. How often is it right?"),
+        ["Neither: they are mixed for good", "The word nearly always, the place by chance", "Both nearly always"],
+        answer=2,
+        reason="In 128 dimensions 50 words and 32 places find room for directions of their own.",
+    ),
+    Question(
+        "08.layer_concatenated_vectors",
+        "What can a layer do with concatenated vectors that it cannot do with a sum?",
+        ["Read the place at all", "Use different weights for word and place", "Nothing"],
+        answer=1,
+        reason="For the sum both halves of its weights are equal. That is the only difference.",
+    ),
+    Question(
+        "08.words_std_sinusoidal",
+        "Words with std 0.02 and sinusoidal places, added as they are. What happens?",
+        ["The place drowns the word", "The word drowns the place", "They are balanced"],
+        answer=0,
+        reason="0.55 beside 19.6: the word is 35 times quieter.",
+    ),
+    Question(
+        "08.original_transformer_multiply",
+        "Why does the original transformer multiply word vectors by sqrt(d)?",
+        ["It is proved to be best", "The paper does not say", "To make training faster"],
+        answer=1,
+        reason=("It balances the two norms for words of std 1/sqrt(d); the paper itself gives no reason."),
     ),
 ]

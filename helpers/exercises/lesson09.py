@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from helpers.exercises.exercise import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake, Question
 from helpers.positions import frequencies, rotate, t5_bucket
 
 
@@ -192,5 +192,56 @@ EXERCISES = [
             ),
         ],
         right="fine where it matters, coarse where it does not",
+    ),
+]
+
+QUESTIONS = [
+    Question(
+        "09.positions_added_words",
+        ("Positions are added to the words. We move a text by 100 places. The scores between its words…"),
+        ["stay: the distances are the same", "change", "change only for a learned table"],
+        answer=1,
+        reason=("(word + place) · (word + place) has four parts; those that mix word and place know the place itself."),
+    ),
+    Question(
+        "09.should_values_turned",
+        "Should the values be turned as well?",
+        [
+            "Yes, all three are made from the words",
+            "No: the values would then carry the place itself",
+            "It makes no difference",
+        ],
+        answer=1,
+        reason=("In a score two turns meet and cancel but for m − n. A value is compared with nothing."),
+    ),
+    Question(
+        "09.rope_turn_place",
+        "RoPE has a turn for every place. At 64 tokens the same models are…",
+        ["as good: only m − n counts, and it is 3 as before", "much worse", "a little worse"],
+        answer=1,
+        reason=(
+            "Offsets from 32 to 63 were never seen in training; there the scores are unchecked, and some are high."
+        ),
+    ),
+    Question(
+        "09.rope_turn",
+        "What does RoPE turn?",
+        ["The embeddings, once at the start", "Queries, keys and values", "Queries and keys, in every layer"],
+        answer=2,
+        reason="The turns cancel in the score but for m − n. Values and embeddings stay as they are.",
+    ),
+    Question(
+        "09.port_model_runs",
+        ("A port of a model runs, but writes nonsense. Its RoPE is interleaved, its weights come from Llama. Why?"),
+        ["The pairs are other numbers: mixed layouts", "The base is wrong", "RoPE needs training"],
+        answer=0,
+        reason=("Llama's weights expect pairs (i, i + d/2). Reorder the numbers of q and k, or use the other code."),
+    ),
+    Question(
+        "09.alibi_model_without",
+        "ALiBi in a model without a mask: what can it not know?",
+        ["How far a word is", "On which side a word is", "Neither"],
+        answer=1,
+        reason="A distance is not a direction: −3 and +3 get the same bias.",
     ),
 ]

@@ -2,7 +2,7 @@
 
 import torch
 
-from helpers.exercises.exercise import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake, Question
 
 _TRUTH = {1: False, 2: True, 3: False, 4: False, 5: False, 6: True, 7: False, 8: True}
 _SAYS = {
@@ -115,5 +115,42 @@ EXERCISES = [
             ),
         ],
         right="this is what every transformer gets",
+    ),
+]
+
+QUESTIONS = [
+    Question(
+        "10.padding_idx_keeps",
+        "`padding_idx=0` keeps the vector of token 0 at zero. Is the mask still needed?",
+        [
+            "No: a vector of zeros changes nothing",
+            "Yes: zeros get their share of attention, too",
+            "Only without positions",
+        ],
+        answer=1,
+        reason=(
+            "A score of zero is not a share of zero. And behind the sum with its place, the vector is not zero at all."
+        ),
+    ),
+    Question(
+        "10.sinusoids_row_place",
+        "Sinusoids have a row for place one million. What follows?",
+        ["A model with them works there", "It can be computed there, no more", "They must be learned"],
+        answer=1,
+        reason="The weights behind the rows were fitted to rows that training reached.",
+    ),
+    Question(
+        "10.scheme_stays_short",
+        "A scheme stays at 0.50 from short to long texts; chance is 0.50. It…",
+        ["extrapolates perfectly", "learned nothing, so it has nothing to lose", "needs a longer text"],
+        answer=1,
+        reason="Compare with chance first, then with itself.",
+    ),
+    Question(
+        "10.positions_causal_model",
+        "Which positions does a causal model without any scheme have?",
+        ["None: it cannot solve order", "The number of tokens that each place sees", "The ids of its tokens"],
+        answer=1,
+        reason="The mask is positional information. On the order task that was enough.",
     ),
 ]

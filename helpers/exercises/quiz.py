@@ -1,54 +1,57 @@
-"""Questions to answer before, and after, the answer is on the page: choose, then reveal."""
+"""Multiple-choice questions before and after the answer is on the page: choose, then see the reason."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import ipywidgets
 from IPython.display import display
 
+from helpers.exercises.exercise import Question
 
-def predict(question: str, options: Sequence[str], *, answer: int, because: str) -> None:
-    """Ask for a prediction; the answer and its reason come only after a choice.
+
+def predict(question_id: str) -> None:
+    """Ask for a prediction; the answer and its reason appear only after a choice.
 
     Args:
-        question: what is asked.
-        options: two or more texts to choose from.
-        answer: the index of the right one.
-        because: the reason, shown after choosing.
+        question_id: lesson and name of the question, ``"01.sum"``.
 
     Raises:
-        ValueError: fewer than two options, or an answer that is none of them.
+        KeyError: there is no such question.
     """
-    _ask("Predict", question, options, answer, because)
+    _ask("Predict", _find(question_id))
 
 
-def recall(question: str, options: Sequence[str], *, answer: int, because: str) -> None:
-    """Ask a question about what the lesson has shown; otherwise as :func:`predict`."""
-    _ask("Recall", question, options, answer, because)
+def recall(question_id: str) -> None:
+    """Ask about what the lesson has shown; otherwise the same as :func:`predict`."""
+    _ask("Recall", _find(question_id))
 
 
-def verdict(chosen: int | None, answer: int, because: str) -> str:
+def _find(question_id: str) -> Question:
+    from helpers.exercises.registry import QUESTIONS
+
+    if question_id not in QUESTIONS:
+        raise KeyError(f"no question {question_id!r}; there are {', '.join(sorted(QUESTIONS))}")
+    return QUESTIONS[question_id]
+
+
+def verdict(chosen: int | None, answer: int, reason: str) -> str:
     """The HTML line for a choice: a sign and a word, so that colour is not needed."""
     if chosen is None:
         text = "Choose one first."
     elif chosen == answer:
-        text = f"✓ Right. {because}"
+        text = f"✓ Right. {reason}"
     else:
-        text = f"✗ Not this one. {because}"
+        text = f"✗ Not this one. {reason}"
     return f'<span role="status">{html.escape(text)}</span>'
 
 
-def _ask(kind: str, question: str, options: Sequence[str], answer: int, because: str) -> None:
-    if len(options) < 2 or not 0 <= answer < len(options):
-        raise ValueError(
-            f"{len(options)} options with answer {answer}: give two or more, and the index of the right one"
-        )
+def _ask(kind: str, question: Question) -> None:
     wide = ipywidgets.Layout(width="auto", max_width="100%")
-    heading = ipywidgets.HTML(f"<b>{kind}: {html.escape(question)}</b>", layout=wide)
+    heading = ipywidgets.HTML(f"<b>{kind}: {html.escape(question.text)}</b>", layout=wide)
     choices = ipywidgets.RadioButtons(
-        options=[(text, index) for index, text in enumerate(options)], value=None, layout=wide
+        options=[(text, index) for index, text in enumerate(question.options)], value=None, layout=wide
     )
     button = ipywidgets.Button(
         description="Check my answer", layout=ipywidgets.Layout(width="auto", align_self="flex-start")
@@ -56,10 +59,10 @@ def _ask(kind: str, question: str, options: Sequence[str], answer: int, because:
     feedback = ipywidgets.HTML(layout=wide)
 
     def reveal(_: ipywidgets.Button) -> None:
-        feedback.value = verdict(choices.value, answer, because)
+        feedback.value = verdict(choices.value, question.answer, question.reason)
 
     button.on_click(reveal)
-    text = "\n".join([f"{kind}: {question}", *(f"  ( ) {option}" for option in options)])
+    text = "\n".join([f"{kind}: {question.text}", *(f"  ( ) {option}" for option in question.options)])
     show_widget(ipywidgets.VBox([heading, choices, button, feedback]), text)
 
 

@@ -1,26 +1,30 @@
-"""The exercises of all lessons, by id."""
+"""The exercises and questions of all lessons, by id."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from helpers.exercises.exercise import Exercise
+from helpers.exercises.exercise import Exercise, Question
 
 
-def load_exercises() -> dict[str, Exercise]:
-    """Every exercise of the course by its id, such as ``"01.lookup"``.
+def _load(attribute: str) -> dict[str, Any]:
+    """Collect a list of every lesson module by the ids of its items.
 
     Raises:
-        ValueError: two exercises have the same id.
+        ValueError: two items have the same id, or an id begins with the number of another lesson.
     """
-    exercises: dict[str, Exercise] = {}
+    found: dict[str, Any] = {}
     for name in sorted(path.stem for path in Path(__file__).parent.glob("lesson*.py")):
-        for exercise in import_module(f"helpers.exercises.{name}").EXERCISES:
-            if exercise.id in exercises:
-                raise ValueError(f"two exercises have the id {exercise.id!r}")
-            exercises[exercise.id] = exercise
-    return exercises
+        for item in getattr(import_module(f"helpers.exercises.{name}"), attribute):
+            if item.id in found:
+                raise ValueError(f"two {attribute.lower()} have the id {item.id!r}")
+            if not item.id.startswith(f"{name.removeprefix('lesson')}."):
+                raise ValueError(f"{item.id!r} stands in {name}")
+            found[item.id] = item
+    return found
 
 
-EXERCISES = load_exercises()
+EXERCISES: dict[str, Exercise] = _load("EXERCISES")
+QUESTIONS: dict[str, Question] = _load("QUESTIONS")

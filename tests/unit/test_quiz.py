@@ -6,19 +6,23 @@ from IPython.utils.capture import capture_output
 from ipywidgets.widgets.widget import _instances
 
 from helpers import Progress, predict, recall
+from helpers.exercises import registry
+from helpers.exercises.exercise import Question
 from helpers.exercises.quiz import verdict
 
 OPTIONS = ["ten & more", "two"]
+QUESTION = Question("01.count", "How many?", OPTIONS, answer=1, reason="Count <them>.")
 
 
 @pytest.fixture
-def shown():
+def shown(monkeypatch):
     """Ask, and return the displayed bundle with the widgets behind it."""
     InteractiveShell.instance()
+    monkeypatch.setattr(registry, "QUESTIONS", {QUESTION.id: QUESTION})
 
-    def ask(function=predict, **more):
+    def ask(function=predict):
         with capture_output() as caught:
-            function("How many?", OPTIONS, answer=1, because="Count <them>.", **more)
+            function("01.count")
         assert caught.stdout == "" and len(caught.outputs) == 1
         bundle = caught.outputs[0].data
         box = _instances[bundle["application/vnd.jupyter.widget-view+json"]["model_id"]]
@@ -47,10 +51,15 @@ def test_a_click_tells_in_words(shown) -> None:
     assert "✓ Right. Count &lt;them&gt;." in feedback.value
 
 
-@pytest.mark.parametrize(("options", "answer"), [(["one"], 0), (OPTIONS, 2), (OPTIONS, -1)])
+@pytest.mark.parametrize(("options", "answer"), [(["one"], 0), (["a", "a"], 0), (OPTIONS, 2), (OPTIONS, -1)])
 def test_a_question_that_makes_no_sense_is_refused(options, answer) -> None:
-    with pytest.raises(ValueError, match="two or more"):
-        predict("?", options, answer=answer, because="")
+    with pytest.raises(ValueError, match="two or more|index of one"):
+        Question("01.odd", "?", options, answer, reason="")
+
+
+def test_an_unknown_question_is_named_with_those_there_are() -> None:
+    with pytest.raises(KeyError, match="no question '01.nothing'; there are 00"):
+        predict("01.nothing")
 
 
 def test_the_verdict_does_not_need_colour() -> None:

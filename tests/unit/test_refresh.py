@@ -73,12 +73,6 @@ def test_a_changed_picture_is_stored_and_an_equal_one_keeps_its_bytes(lesson: Pa
     assert nbformat.read(lesson, as_version=4).cells[2].outputs != old.cells[2].outputs
 
 
-def test_questions_are_folded() -> None:
-    cells = [new_code_cell('predict("?", ["a", "b"], answer=0, because="c")'), new_code_cell("print(1)")]
-    folded, plain = normalise(new_notebook(cells=cells)).cells
-    assert folded.metadata.jupyter.source_hidden and "jupyter" not in plain.metadata
-
-
 def test_a_name_that_is_no_lesson_is_told(capsys) -> None:
     assert main(["99_nothing"]) == 1
     assert "no notebook is called 99_nothing" in capsys.readouterr().out
