@@ -291,10 +291,10 @@ def test_workers_elsewhere(course: Course, source: Path, release: NotebookNode, 
     contact = tmp_path / "scheduler.json"
     worker = ("distributed.cli.dask_worker", "--scheduler-file", str(contact), "--nthreads", "1", "--host", "127.0.0.1")
     worker += ("--local-directory", str(tmp_path / "scratch"), "--no-dashboard")
-    scheduler = ("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0")
-    scheduler += ("--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(contact))
-    with started(*scheduler), started(*worker, "--no-nanny") as doomed, started(*worker):
-        while not contact.exists():
+    scheduler_command = ("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0")
+    scheduler_command += ("--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(contact))
+    with started(*scheduler_command), started(*worker, "--no-nanny") as doomed, started(*worker):
+        while not contact.exists() or not contact.read_text():  # the scheduler creates the file, then fills it
             time.sleep(0.1)
         address = json.loads(contact.read_text())["address"]
         seen: list[dict] = []
