@@ -1,14 +1,17 @@
-"""What the course adds to nbval: bite, sweep, counts and a kernel prelude. Load with ``-p tests.notebooks.plugin``.
+"""What the course adds to nbval. Load with ``-p tests.notebooks.plugin``.
 
-nbval re-executes each cell and compares its outputs. That alone cannot say whether the comparison would notice a
-wrong output (**bite**), whether a slider works at another value (**sweep**), or whether anything ran at all
-(**counts**).
+nbval executes each cell again and compares its outputs with the stored ones. Three things it does not say:
+
+- *mutation check*: whether the comparison would notice a wrong output;
+- *control sweep*: whether a figure works at all values of its controls;
+- *counts*: whether every notebook and cell was run at all.
+
+Besides, a prelude can be run in each kernel before the first cell.
 """
 
 from __future__ import annotations
 
 import copy
-import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -17,23 +20,14 @@ from typing import Any
 
 import nbformat
 import pytest
-from nbval.plugin import IPyNbCell, IPyNbFile
 
-from tests.notebooks import sweep
+from tests.notebooks import nbval_adapter as nbval
+from tests.tools.refresh import ROOT
 
-_SWEEP = (
-    inspect.getsource(sweep)
-    + """
-import sys as _sys
-_live = _sys.modules.get("helpers.figures.live")
-_figures = _live.LiveFigure.instances if _live else []
-import resource as _resource
-_problems = sweep(_figures)
-_peak = _resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss // (1_000_000 if _sys.platform == "darwin" else 1_000)
-print(json.dumps({"figures": len(_figures), "problems": _problems, "peak_mb": _peak}))
-"""
-)
-MOST_MB = 600  # of a kernel: a small Binder holds JupyterLab beside it
+MAX_MB = 600  # of a kernel: a small Binder holds JupyterLab beside it
+_SWEEP = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import tests.notebooks.sweep as _s; print(_s.report())"
+_SWEEP_TIMEOUT_S = 120
+_HAS_PRELUDE = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,94 +40,88 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--kernel-prelude", default="", help="code that runs in each kernel before the first cell")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse to run with a nbval whose private API has moved: parts of the checks would be skipped silently."""
+    if moved := nbval.problems():
+        raise pytest.UsageError("; ".join(moved))
+
+
 class SweepItem(pytest.Item):
-    """After a notebook's last cell: every control of its figures, in the same kernel, and what memory that took."""
+    """After a notebook's last cell: every figure at its states, in the same kernel, and the memory that it took."""
 
     def runtest(self) -> None:
-        reply = json.loads(execute(self.parent.kernel, _SWEEP).splitlines()[-1])
-        wanted = sum(cell.source.count("@live(") for cell in self.parent.nb.cells if cell.cell_type == "code")
-        if reply["figures"] != wanted:
-            raise SweepError(f"{wanted} figures in the notebook, {reply['figures']} in its kernel")
+        reply = json.loads(nbval.execute(self.parent, _SWEEP, _SWEEP_TIMEOUT_S).splitlines()[-1])
+        expected = sum(cell.source.count("@live(") for cell in nbval.code_cells(self.parent))
+        if reply["figures"] != expected:
+            raise SweepError(f"{expected} figures in the notebook, {reply['figures']} in its kernel")
         if reply["problems"]:
             raise SweepError("\n".join(reply["problems"]))
-        if reply["peak_mb"] > MOST_MB:
-            raise SweepError(f"its kernel took {reply['peak_mb']} MB, {MOST_MB} at most")
+        if reply["peak_mb"] > MAX_MB:
+            raise SweepError(f"its kernel took {reply['peak_mb']} MB, {MAX_MB} at most")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
-        return f"sweep of {self.path.name}: {excinfo.value}"
+        return f"control sweep of {self.path.name}: {excinfo.value}"
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        return self.path, 0, f"{self.path.name}::sweep"
+        return self.path, 0, f"{self.path.name}::control sweep"
 
 
 class SweepError(AssertionError):
-    """A figure that fails, says nothing, or has a dead control; a kernel that took too much memory."""
+    """A figure that fails, says nothing, or has a control without effect; a kernel that took too much memory."""
 
 
-class BiteError(AssertionError):
+class MutationError(AssertionError):
     """An altered stored output passed nbval's comparison."""
 
 
-def execute(kernel: Any, code: str, timeout: float = 120) -> str:
-    """Run code in a notebook's kernel beside its cells; return what it prints, raise what it raises."""
-    message_id = kernel.kc.execute(code, store_history=False, allow_stdin=False)
-    printed = []
-    while True:
-        message = kernel.get_message("iopub", timeout=timeout)
-        if message["parent_header"].get("msg_id") != message_id:
-            continue
-        content = message["content"]
-        if message["msg_type"] == "stream":
-            printed.append(content["text"])
-        elif message["msg_type"] == "error":
-            raise RuntimeError(f"{content['ename']}: {content['evalue']}")
-        elif message["msg_type"] == "status" and content["execution_state"] == "idle":
-            kernel.await_reply(message_id, timeout=timeout)
-            return "".join(printed)
-
-
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
-    """Add a sweep behind the last cell of every notebook."""
+    """Add a control sweep behind the last cell of every notebook."""
     result: list[pytest.Item] = []
-    for place, item in enumerate(items):
+    for index, item in enumerate(items):
         result.append(item)
-        follower = items[place + 1] if place + 1 < len(items) else None
-        if isinstance(item, IPyNbCell) and (follower is None or follower.parent is not item.parent):
-            result.append(SweepItem.from_parent(item.parent, name="sweep"))
+        follower = items[index + 1] if index + 1 < len(items) else None
+        if nbval.is_cell(item) and (follower is None or follower.parent is not item.parent):
+            result.append(SweepItem.from_parent(item.parent, name="control sweep"))
     items[:] = result
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    prelude = item.config.option.kernel_prelude
-    if isinstance(item, IPyNbCell) and item.cell_num == 0 and prelude:
-        execute(item.parent.kernel, prelude)
+    if nbval.is_cell(item):
+        run_prelude(item.parent, item.config.option.kernel_prelude)
     result = yield
-    if isinstance(item, IPyNbCell) and item.options["check"]:
-        bite(item)
+    if nbval.is_cell(item) and nbval.is_compared(item):
+        check_mutations(item)
     return result
 
 
-def bite(item: IPyNbCell) -> None:
-    """Alter the stored outputs one by one; nbval's own comparator must notice each.
+def run_prelude(notebook: pytest.Collector, code: str) -> None:
+    """Run the prelude in a notebook's kernel, once, whatever number its first cell has."""
+    if code and not notebook.stash.get(_HAS_PRELUDE, False):
+        nbval.execute(notebook, code)
+        notebook.stash[_HAS_PRELUDE] = True
+
+
+def check_mutations(item: Any) -> None:
+    """Alter the stored outputs one by one; nbval's own comparison must notice each.
 
     Raises:
-        BiteError: one of them would have passed: a sanitizer that is too greedy, or a comparison that skips.
+        MutationError: one of them would have passed: a sanitizer that is too greedy, or a comparison that skips.
     """
-    for what, altered in alterations(item.cell.outputs):
-        if item.compare_outputs(item.test_outputs, altered):
-            raise BiteError(f"{item.path.name}, cell {item.cell_num}: {what} would not be noticed")
+    for what, altered in mutations(nbval.stored_outputs(item)):
+        if nbval.accepts(item, altered):
+            raise MutationError(f"{item.path.name}, {item.name}: {what} would not be noticed")
 
 
-def alterations(outputs: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+def mutations(outputs: list[Any]) -> Iterator[tuple[str, list[Any]]]:
     """Single faults: every number + 1, text + X, each output dropped; pictures and tracebacks are the lint's."""
-    for place, output in enumerate(outputs):
-        yield f"output {place} dropped", outputs[:place] + outputs[place + 1 :]
+    for index, output in enumerate(outputs):
+        yield f"output {index} dropped", outputs[:index] + outputs[index + 1 :]
         for path, text in _texts(output):
             for what, changed in _faults(text):
                 faulty = copy.deepcopy(outputs)
-                _replace(faulty[place], path, changed)
-                yield f"output {place}, {'/'.join(path)}: {what}", faulty
+                _replace(faulty[index], path, changed)
+                yield f"output {index}, {'/'.join(path)}: {what}", faulty
 
 
 def _texts(output: Any) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -173,20 +161,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     ran: dict[Path, int] = {}
     for item in session.items:
-        if isinstance(item, IPyNbCell):
+        if nbval.is_cell(item):
             ran[item.path] = ran.get(item.path, 0) + 1
-    wanted = {}
+    expected = {}
     ignored = [Path(path).resolve() for path in session.config.option.ignore or []]
     for path in sorted(folder.resolve().rglob("*.ipynb")):
         if ".ipynb_checkpoints" not in path.parts and not any(path.is_relative_to(each) for each in ignored):
-            wanted[path] = sum(cell.cell_type == "code" for cell in nbformat.read(path, as_version=4).cells)
+            expected[path] = sum(cell.cell_type == "code" for cell in nbformat.read(path, as_version=4).cells)
     swept = sum(isinstance(item, SweepItem) for item in session.items)
-    print(f"\n{len(ran)} of {len(wanted)} notebooks, {sum(ran.values())} of {sum(wanted.values())} code cells")
-    if (
-        ran != wanted
-        or not wanted
-        or swept != len(wanted)
-        or not all(isinstance(i.parent, IPyNbFile) for i in session.items)
-    ):
+    print(f"\n{len(ran)} of {len(expected)} notebooks, {sum(ran.values())} of {sum(expected.values())} code cells")
+    foreign = [item for item in session.items if not nbval.is_notebook(item.parent)]
+    if ran != expected or not expected or swept != len(expected) or foreign:
         print("not every notebook and cell was run")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

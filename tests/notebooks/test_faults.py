@@ -13,8 +13,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from tests.__main__ import NBVAL, OTHER_CPU, OTHER_HASHES, TWO_THREADS
-from tests.notebooks.sweep import sweep
+from tests.__main__ import DRIFT, NBVAL, OTHER_MACHINE
 from tests.tools import lint
 from tests.tools.offline import namespace, run
 from tests.tools.refresh import ENVIRONMENT, NOTEBOOKS, ROOT, Refused, refresh, refuse
@@ -40,16 +39,18 @@ def store(folder: Path, name: str, *sources: str) -> nbformat.NotebookNode:
     return nbformat.read(path, as_version=4)
 
 
-def nbval(folder: Path, *more: str, prefix: tuple[str, ...] = (), environment: dict[str, str] | None = None) -> dict:
-    """Run the course's own nbval command over a folder: notebook → what failed in it."""
+def nbval(
+    folder: Path, *more: str, command: list[str] = NBVAL, environment: dict[str, str] | None = None
+) -> dict[str, str]:
+    """Run one of the course's own nbval commands over a folder: notebook → what failed in it."""
     report = folder / "report.xml"
     subprocess.run(
-        [*prefix, *NBVAL, *more, f"--junitxml={report}", str(folder)],
+        [*command, *more, f"--junitxml={report}", str(folder)],
         cwd=ROOT, env=os.environ | ENVIRONMENT | (environment or {}), capture_output=True,
     )  # fmt: skip
     failed: dict[str, str] = {}
     for case in ElementTree.parse(report).getroot().iter("testcase"):
-        name = case.get("classname").split(".")[-2] if "." in case.get("classname") else case.get("classname")
+        name = case.get("classname", "").removesuffix(".ipynb").split(".")[-1]
         failed.setdefault(name, "")
         for problem in case.findall("failure") + case.findall("error"):
             failed[name] += problem.get("message", "") + (problem.text or "")
@@ -89,9 +90,9 @@ def test_a_sound_notebook_passes(outcome: dict[str, str]) -> None:
     ("fault", "message"),
     [
         ("figures", "'Dead': top never changes the picture"),
-        ("figures", "'Late' at {'top': 9}: AssertionError: too far"),
+        ("figures", "'Late' at {'top': 9, 'sign': False}: AssertionError: too far"),
         ("figures", "'Mute': sign never changes the sentence"),
-        ("figures", "'Empty' at {'sign': True}: TypeError: 'Empty' must return a sentence"),
+        ("figures", "'Empty' at {'top': 1, 'sign': True}: TypeError: 'Empty' must return a sentence"),
         ("greedy", "600 at most"),
         ("number", "seven is 8"),
         ("result", "43"),
@@ -99,26 +100,16 @@ def test_a_sound_notebook_passes(outcome: dict[str, str]) -> None:
         ("sentence", "The largest square is 25."),
     ],
 )
-def test_nbval_and_sweep_catch(outcome: dict[str, str], fault: str, message: str) -> None:
+def test_nbval_and_the_control_sweep_catch(outcome: dict[str, str], fault: str, message: str) -> None:
     assert message in outcome[fault]
 
 
-def test_bite_catches_a_greedy_sanitizer(tmp_path: Path) -> None:
+def test_the_mutation_check_catches_a_greedy_sanitizer(tmp_path: Path) -> None:
     store(tmp_path, "sound", "print('seven is', 7)")
     greedy = tmp_path / "greedy.cfg"
     greedy.write_text("[numbers]\nregex: \\d+\nreplace: N\n")
     failed = nbval(tmp_path, f"--nbval-sanitize-with={greedy}")
     assert "7 + 1 at 9 would not be noticed" in failed["sound"]
-
-
-def test_drift_catches_what_depends_on_the_machine(tmp_path: Path) -> None:
-    capability = "torch.backends.cpu.get_cpu_capability()"
-    store(
-        tmp_path, "machine", "import torch\ntorch.set_num_threads(1)", "print('threads', torch.get_num_threads())",
-        f"print('processor', {capability})", "print('sound', torch.arange(3))",
-    )  # fmt: skip
-    failed = nbval(tmp_path, f"--kernel-prelude={TWO_THREADS}", environment=OTHER_CPU)["machine"]
-    assert "threads 2" in failed and "processor DEFAULT" in failed and "print('sound'" not in failed
 
 
 @pytest.fixture
@@ -140,17 +131,23 @@ def download():
     server.shutdown()
 
 
-def test_offline_catches_a_download_and_the_order_of_a_set(tmp_path: Path, download: str) -> None:
-    fetch = f"import urllib.request\nprint(urllib.request.urlopen({download!r}, timeout=5).read())"
-    store(tmp_path, "leak", fetch)
-    store(tmp_path, "order", "print(list({'the', 'cat', 'sat', 'on', 'a', 'mat'}))")
-    store(tmp_path, "sound", "print(sorted({'the', 'cat', 'sat'}))")
-    assert not any(nbval(tmp_path).values()), "with a network and the same hash seed all three pass"
-    if namespace() is None:  # the guard lets the loopback through: it is tested below
-        (tmp_path / "leak.ipynb").unlink()
-    failed = nbval(tmp_path, prefix=(sys.executable, "-m", "tests.tools.offline"), environment=OTHER_HASHES)
-    assert failed.get("leak", "URLError").count("URLError")
-    assert failed["order"] and failed["sound"] == ""
+def test_drift_catches_what_depends_on_the_machine(tmp_path: Path, download: str) -> None:
+    """Threads, processor, hash seed and network at once; also with a nbval that counts cells from 1 (its issue 171)."""
+    fetch = f"import urllib.request\nprint('fetched', urllib.request.urlopen({download!r}, timeout=5).read())"
+    store(
+        tmp_path, "machine", "import torch\ntorch.set_num_threads(1)", "print('threads', torch.get_num_threads())",
+        "print('processor', torch.backends.cpu.get_cpu_capability())", fetch,
+        "print(list({'the', 'cat', 'sat', 'on', 'a', 'mat'}))", "print('sound', torch.arange(3), sorted({'b', 'a'}))",
+    )  # fmt: skip
+    assert nbval(tmp_path) == {"machine": ""}, "on the machine that stored it, it passes"
+    for first_number in (0, 1):
+        renumber = f"def pytest_itemcollected(item):\n    item.cell_num += {first_number}\n"
+        (tmp_path / "conftest.py").write_text(renumber)
+        failed = nbval(tmp_path, command=DRIFT, environment=OTHER_MACHINE)["machine"]
+        assert "threads 2" in failed and "processor DEFAULT" in failed and "print(list({" in failed
+        if namespace() is not None:  # without one a guard lets the loopback through: it is tested below
+            assert "URLError" in failed
+        assert "print('sound'" not in failed
 
 
 @pytest.mark.parametrize("force_guard", [True, False])
@@ -308,7 +305,3 @@ def test_lint_catches(path: Path, fault: str) -> None:
     notebook = nbformat.read(path, as_version=4)
     spoil(notebook)
     assert any(message in problem for problem in lint.lint(path, notebook)), lint.lint(path, notebook)
-
-
-def test_the_sweep_finds_nothing_without_figures() -> None:
-    assert sweep([]) == []
