@@ -316,8 +316,8 @@ def table(result: dict[str, Any]) -> str:
     lines += [
         "",
         f"{grown['steps']} steps of a figure: {grown['browser_mb']:+} MB in the browser, {grown['kernel_mb']:+} MB",
-        f"in the kernel; {blanks} blank pictures. nbval with mutation check and control sweep takes {slower:.1f} times as long as",
-        "executing the lessons without looking.",
+        f"in the kernel; {blanks} blank pictures. nbval with mutation check and control sweep takes {slower:.1f} times",
+        "as long as executing the lessons without looking.",
     ]
     return "\n".join(lines)
 
