@@ -62,6 +62,7 @@ class Attention(nn.Module):
         self.num_heads, self.scheme, self.causal = num_heads, scheme, causal
         self.project = nn.Linear(d_model, 3 * d_model)
         self.out = nn.Linear(d_model, d_model)
+        self.speed: Tensor
         if scheme == "rope":
             self.register_buffer("speed", positions.frequencies(d_model // num_heads), persistent=False)
         if scheme == "t5":

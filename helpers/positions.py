@@ -64,6 +64,8 @@ class LearnedPositions(nn.Module):
 class SinusoidalPositions(nn.Module):
     """The fixed table of Vaswani et al. (2017, section 3.5), added to the word vectors; nothing to train or to save."""
 
+    table: Tensor
+
     def __init__(self, max_len: int, d_model: int, base: float = 10_000.0) -> None:
         super().__init__()
         self.register_buffer("table", sinusoids(max_len, d_model, base), persistent=False)

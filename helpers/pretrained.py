@@ -123,10 +123,10 @@ def _from_hub(model: str, download: bool) -> Path:
         raise ValueError(f"model must be one of {', '.join(REPOSITORIES)}; got {model!r}")
     import huggingface_hub as hub
 
-    where = {"repo_id": REPOSITORIES[model], "filename": FILE}
+    repository = REPOSITORIES[model]
     with _quiet():
         try:
-            return Path(hub.hf_hub_download(**where, local_files_only=True))
+            return Path(hub.hf_hub_download(repo_id=repository, filename=FILE, local_files_only=True))
         except OSError:
             if not download:
                 raise EmbeddingsUnavailable(
@@ -134,8 +134,10 @@ def _from_hub(model: str, download: bool) -> Path:
                     f"load_embeddings(model={model!r}, download=True)"
                 ) from None
         try:
-            hub.get_hf_file_metadata(hub.hf_hub_url(**where), timeout=_TIMEOUT_S)  # one question, without retries
-            return Path(hub.hf_hub_download(**where, etag_timeout=_TIMEOUT_S))
+            hub.get_hf_file_metadata(
+                hub.hf_hub_url(repo_id=repository, filename=FILE), timeout=_TIMEOUT_S
+            )  # one question, without retries
+            return Path(hub.hf_hub_download(repo_id=repository, filename=FILE, etag_timeout=_TIMEOUT_S))
         except Exception as error:  # the errors of the hub, of HTTP and of its file transfer have no type in common
             raise EmbeddingsUnavailable(
                 f"{model} is not on this computer and could not be fetched from the hub: give a .safetensors file, "

@@ -136,11 +136,12 @@ class Runners(nn.Module):
 
     def turn_by(self, speed: Tensor) -> None:
         """Let RoPE turn by these angles a position, (head_dim / 2,): those of training, or stretched ones."""
-        self.speed, self._known = speed, (-1, ())
+        self.speed = speed
+        self._known: tuple[int, tuple[Tensor, Tensor, tuple[Tensor, Tensor]]] | None = None
 
     def _positions(self, length: int) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
         """What depends on the length alone: mask and ALiBi (M, h, T, T), T5's buckets (M', T, T), RoPE's angles."""
-        if self._known[0] != length:
+        if self._known is None or self._known[0] != length:
             away = positions.distances(length, length)
             fixed = torch.zeros(len(self.entries), self.num_heads, length, length)
             if "alibi" in self.places:

@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import nbformat
 from nbclient import NotebookClient
@@ -143,7 +144,7 @@ def prepared(folder: Path) -> dict[tuple[str, str], str]:
     return made
 
 
-def drive(lab: Lab, way: str, steps: int) -> list[dict[str, Any]]:
+def drive(lab: Lab, way: str, steps: int) -> list[dict[str, Any] | None]:
     """Latency of the first slider of each figure on the page."""
     rows = []
     script = _STEP_INTERACT if way == "interact" else _STEP_LIVE
@@ -270,7 +271,7 @@ def measure() -> dict[str, Any]:
         browser = launch(playwright)
         for name, job in {"figures": STEPS, "memory": 0, "remote": REMOTE_STEPS}.items():
             with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as address:
-                port = int(re.search(r":(\d+)/", address).group(1))
+                port = urlsplit(address).port or 80
                 if name == "memory":
                     result[name] = memory(Path(folder), address, browser)
                 elif name == "figures":

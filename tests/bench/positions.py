@@ -108,8 +108,9 @@ def jobs(length: int, width: int, heads: int) -> dict[str, tuple[dict[str, Call]
         same(turned["halves"][which], turned["Llama"][which])
         half, whole = calls["angles of RoPE"]["angles"][which], calls["angles of RoPE"]["Llama"][which][0]
         same(torch.cat([half, half], -1), whole, rough)
-    same(*calls["learned rows, added"].values(), 0)
-    same(*calls["buckets of T5"].values(), 0)
+    for name in ("learned rows, added", "buckets of T5"):
+        mine, theirs = calls[name].values()
+        same(mine, theirs, 0)
     bias, theirs = calls["ALiBi, one query of 32 heads"].values()  # theirs counts from the left: a constant more
     same(bias - bias[..., :1], theirs, 1e-6 * length)
     return found
@@ -214,7 +215,7 @@ def bake_off() -> list[dict[str, Any]]:
     from helpers.attention import SCHEMES
     from helpers.tasks import LATEST, ORDER, RECALL, Entry, race, right
 
-    small = {"batch": 16}
+    small: dict[str, Any] = {"batch": 16}
     rows = []
     for name, task, masks, length, texts, settings in (
         ("order", ORDER, (False, True), 12, 128, {}),
@@ -280,8 +281,8 @@ def report(found: dict[str, list[dict[str, Any]]]) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in found["bake-off"]:
-        facts = (row["task"], row["models"], row["length"], f"{row['train_s']:.1f}")
-        facts += (f"{row['train_s'] / row['models']:.2f}", f"{row['test_s']:.1f}")
+        facts = [row["task"], row["models"], row["length"], f"{row['train_s']:.1f}"]
+        facts += [f"{row['train_s'] / row['models']:.2f}", f"{row['test_s']:.1f}"]
         lines.append(f"| {' | '.join(map(str, facts))} |")
     return "\n".join(lines)
 

@@ -145,7 +145,7 @@ def _rows(task: str, jobs: list[tuple[str, dict[str, Any], int]], rounds: int) -
     for seed in range(rounds):
         for place, (trainer, settings, size) in enumerate(jobs):
             runs[place].append(_run(task, trainer, settings | {"seed": seed}, size))
-    rows = []
+    rows: list[dict[str, Any]] = []
     for (trainer, settings, size), found in zip(jobs, runs, strict=True):
         medians: dict[str, float] = {name: statistics.median(run[name] for run in found) for name in found[0]}
         medians = {name: value if isinstance(value, int) else round(value, 3) for name, value in medians.items()}

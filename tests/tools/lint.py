@@ -44,7 +44,8 @@ SEEDS = {"01_word_embeddings.ipynb": "word_embeddings", "06_positional_embedding
 def seed(lesson: str) -> tuple[str, str]:
     """The original cell of a lesson and every line it prints."""
     folder = ROOT / "tests" / "notebooks" / "seed"
-    return tuple((folder / f"{SEEDS[lesson]}.{part}.txt").read_text().rstrip("\n") for part in ("code", "printed"))
+    code, printed = ((folder / f"{SEEDS[lesson]}.{part}.txt").read_text().rstrip("\n") for part in ("code", "printed"))
+    return code, printed
 
 
 def _code(notebook: NotebookNode) -> list[NotebookNode]:
@@ -229,13 +230,14 @@ def homework_form(name: str, notebook: NotebookNode) -> Iterator[str]:
     if len(homework.of("written")) != 1:
         yield f"a homework has one written question, this has {len(homework.of('written'))}"
     boxes = [cell.source for cell in _prose(notebook) if cell.source.startswith("> **Question")]
-    form = re.compile(r"> \*\*Question \d+ – .+\*\* · [●○]{3} · \d+ minutes · \d+ points")
-    for box in boxes:
-        if not form.match(box):
+    form = re.compile(r"> \*\*Question \d+ – .+\*\* · [●○]{3} · \d+ minutes · (\d+) points")
+    matches = [form.match(box) for box in boxes]
+    for box, match in zip(boxes, matches, strict=True):
+        if not match:
             yield f"{box.splitlines()[0]!r} is not '> **Question 1 – name** · ●○○ · 8 minutes · 3 points'"
     if not boxes:
         yield "a homework has questions in boxes"
-    total = sum(int(form.match(box)[0].split(" · ")[-1].split()[0]) for box in boxes if form.match(box))
+    total = sum(int(match[1]) for match in matches if match)
     if total != homework.points:
         yield f"the boxes promise {total} points, the cells are worth {homework.points:g}"
 

@@ -40,7 +40,9 @@ def resolve(*options: str) -> list[str]:
     kept = [
         line for line in done.stdout.splitlines() if "==" in line and not CARD.match(line) and not TORCH.match(line)
     ]
-    return sorted([*kept, f"torch=={TORCH.search(done.stdout).group(1)}"], key=str.lower)
+    torch = TORCH.search(done.stdout)
+    assert torch, "uv has resolved no torch"
+    return sorted([*kept, f"torch=={torch[1]}"], key=str.lower)
 
 
 def for_binder(lines: list[str]) -> str:

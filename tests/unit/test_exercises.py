@@ -1,5 +1,7 @@
 """Every exercise: the reference passes, a stub is not an attempt, each known mistake is told apart."""
 
+from typing import Any
+
 import pytest
 
 from helpers.exercises.check import NotAttempted, judge
@@ -15,7 +17,7 @@ def test_reference_passes(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_stubs_are_not_attempts(name: str) -> None:
-    stubs = [None, ...]
+    stubs: list[Any] = [None, ...]
     if callable(EXERCISES[name].reference):
         stubs = [lambda *_: None, lambda *_: ...]
     for stub in stubs:

@@ -88,7 +88,7 @@ def test_a_figure_without_panels_or_sentence_stops_its_cell(result, message: str
 
 def test_only_controls_are_controls() -> None:
     with pytest.raises(TypeError, match="n must be a Slider"):
-        live("Wrong", n=3)
+        live("Wrong", n=3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="no control"):
         powers(bottom=1)
 

@@ -25,7 +25,7 @@ from helpers.figures.panels import MAX_CELLS
         (lambda: heatmap([[1, 2]], cols=[-1]), "cols: index -1"),
         (lambda: heatmap([[1, 2]], x_labels=["one"]), "1 names for 2 things"),
         (lambda: heatmap([[1, 2]], limits=(2, 1)), "must rise"),
-        (lambda: heatmap([[1, 2]], limits=(1, 2, 3)), r"\(low, high\)"),
+        (lambda: heatmap([[1, 2]], limits=(1, 2, 3)), r"\(low, high\)"),  # type: ignore[arg-type]
         (lambda: lines({"a": [1, 2], "b": [1]}), "one length"),
         (lambda: lines({}), "1 to 8 curves"),
         (lambda: lines([1, 2], x_values=[1]), "x_values has 1 numbers"),
@@ -33,7 +33,7 @@ from helpers.figures.panels import MAX_CELLS
         (lambda: points([[1, 2, 3]]), r"\(N, 2\)"),
         (lambda: points([[1, 2]], links=[(0, 1)]), "index 1"),
         (lambda: points([[1, 2], [3, 4]], groups=[1]), "groups has 1"),
-        (lambda: points([[1, 2], [3, 4]], links=[(0, 1, 1)]), "pair"),
+        (lambda: points([[1, 2], [3, 4]], links=[(0, 1, 1)]), "pair"),  # type: ignore[list-item]
         (lambda: arrows([[1, 2]], tails=[[0, 0], [1, 1]]), "must agree"),
         (lambda: bars([1, 2], labels=["a"]), "1 names for 2"),
         (lambda: bars([1, 2], highlight=[2]), "index 2"),

@@ -1,6 +1,7 @@
 """Positions against independent oracles: transformers' own modules, complex multiplication, cases worked by hand."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -139,6 +140,7 @@ def test_rotation_keeps_dtype_input_and_gradient(layout: ours.Layout, dtype: tor
     weights = torch.randn(2, 3, 5, 8, generator=SEED).to(dtype)
     (turned * weights).sum().backward()
     back = ours.rotate(weights, angles[0], -angles[1], layout)  # the transpose of a turn is the turn back
+    assert vectors.grad is not None
     assert torch.allclose(vectors.grad, back, atol=0.05 if dtype == torch.bfloat16 else 1e-5)
 
 
@@ -221,10 +223,10 @@ def test_blooms_bias_counts_from_the_left_and_is_ours_after_the_softmax() -> Non
         mine, later = ours.alibi_bias(heads, 6), torch.ones(6, 6, dtype=torch.bool).triu(1)
         scores = torch.randn(heads, 6, 6, generator=SEED)
         assert (theirs - mine).abs().max() > 1
-        weights = [(scores + bias).masked_fill(later, -torch.inf).softmax(-1) for bias in (mine, theirs)]
-        assert torch.allclose(*weights, atol=1e-6)
-        both_ways = [(scores + bias).softmax(-1) for bias in (mine, theirs)]  # without the mask they do differ
-        assert not torch.allclose(*both_ways, atol=0.1)
+        one, other = ((scores + bias).masked_fill(later, -torch.inf).softmax(-1) for bias in (mine, theirs))
+        assert torch.allclose(one, other, atol=1e-6)
+        one, other = ((scores + bias).softmax(-1) for bias in (mine, theirs))  # without the mask they do differ
+        assert not torch.allclose(one, other, atol=0.1)
 
 
 def test_alibi_by_hand() -> None:
@@ -246,7 +248,7 @@ def test_t5_has_the_same_buckets(bidirectional: bool, num_buckets: int, max_dist
 
 
 def test_t5_buckets_by_hand() -> None:
-    ask = {"num_buckets": 8, "max_distance": 16}
+    ask: dict[str, Any] = {"num_buckets": 8, "max_distance": 16}
     away = torch.tensor([0, 1, 2, 3, 4, 7, 8, 15, 16, 99])
     # causal: 0..3 exact, then 4 buckets to 16, each sqrt(2) times as far as the last: 4, 5.7, 8, 11.3
     assert ours.t5_bucket(-away, bidirectional=False, **ask).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 7, 7]
@@ -271,7 +273,8 @@ def stretched(kind: str, **more: float) -> torch.Tensor:
 
 
 def test_transformers_scales_alike_but_for_the_ramp_of_yarn() -> None:
-    ask, plain = {"factor": 4.0, "trained_len": 256}, ours.frequencies(64)
+    ask: dict[str, Any] = {"factor": 4.0, "trained_len": 256}
+    plain = ours.frequencies(64)
     assert torch.allclose(ours.scaled_frequencies(64, scaling="linear", **ask), stretched("linear"), rtol=1e-6)
     # "dynamic" raises the base with the length; at 7/4 of 256 by 4, as "ntk" does at once
     assert torch.allclose(
@@ -289,7 +292,7 @@ def test_transformers_scales_alike_but_for_the_ramp_of_yarn() -> None:
 
 def test_scalings_by_their_definition() -> None:
     plain = ours.frequencies(64)
-    ask = {"factor": 4.0, "trained_len": 256}
+    ask: dict[str, Any] = {"factor": 4.0, "trained_len": 256}
     linear, ntk, yarn = (ours.scaled_frequencies(64, scaling=name, **ask) for name in ("linear", "ntk", "yarn"))
     assert torch.allclose(linear * 4, plain)
     assert math.isclose(ntk[0], plain[0]) and math.isclose(ntk[-1] * 4, plain[-1], rel_tol=1e-9)
@@ -304,6 +307,7 @@ def test_fixed_tables_follow_the_model_and_are_not_saved() -> None:
     assert fixed.state_dict() == {} and list(learned.state_dict()) == ["table"]
     assert fixed.to(torch.float64).table.dtype == torch.float64 and not list(fixed.parameters())
     batch = torch.zeros(2, 5, 8)
+    module: ours.SinusoidalPositions | ours.LearnedPositions
     for module in (ours.SinusoidalPositions(16, 8), learned):
         out = module(batch)
         assert out.shape == batch.shape and torch.equal(out[0], out[1]) and torch.equal(out[0], module.table[:5])
@@ -314,21 +318,21 @@ def test_fixed_tables_follow_the_model_and_are_not_saved() -> None:
     [
         (lambda: ours.sinusoids(4, 7), "even and at least 2, got 7"),
         (lambda: ours.sinusoids(-1, 8), "must not be negative"),
-        (lambda: ours.sinusoids(4, 8, layout="mixed"), "layout must be"),
+        (lambda: ours.sinusoids(4, 8, layout="mixed"), "layout must be"),  # type: ignore[arg-type]
         (lambda: ours.frequencies(8, 0.0), "base must be a positive"),
         (lambda: ours.LearnedPositions(4, 8)(torch.zeros(1, 5, 8)), r"position 4 is outside a table of 4 .*0\.\.3"),
         (lambda: ours.SinusoidalPositions(4, 8)(torch.zeros(1, 5, 8)), "raise max_len or shorten"),
         (lambda: ours.rotate(torch.zeros(5, 7), torch.zeros(5, 3), torch.zeros(5, 3)), "head_dim must be even"),
         (lambda: ours.rotate(torch.zeros(5, 8), torch.zeros(4, 4), torch.zeros(4, 4)), r"need cos and sin .*\(5, 4\)"),
         (lambda: ours.rotate(torch.zeros(5, 8).long(), torch.zeros(5, 4), torch.zeros(5, 4)), "must hold floats, got"),
-        (lambda: ours.rotate(torch.zeros(5, 8), torch.zeros(5, 4), torch.zeros(5, 4), "mixed"), "layout must be"),
+        (lambda: ours.rotate(torch.zeros(5, 8), torch.zeros(5, 4), torch.zeros(5, 4), "mixed"), "layout must be"),  # type: ignore[arg-type]
         (lambda: ours.alibi_slopes(0), "at least 1"),
         (lambda: ours.distances(5, 4), "cannot end"),
         (lambda: ours.alibi_bias(2, -1), "negative"),
         (lambda: ours.t5_bucket(torch.zeros(1, dtype=torch.int64), num_buckets=3), "num_buckets"),
         (lambda: ours.t5_bucket(torch.zeros(1, dtype=torch.int64), max_distance=4), "max_distance"),
         (lambda: ours.scaled_frequencies(8, factor=0.5), "at least 1"),
-        (lambda: ours.scaled_frequencies(8, scaling="magic"), "scaling must be"),
+        (lambda: ours.scaled_frequencies(8, scaling="magic"), "scaling must be"),  # type: ignore[arg-type]
         (lambda: ours.scaled_frequencies(2, scaling="ntk", factor=2), "single frequency"),
         (lambda: ours.scaled_frequencies(8, scaling="yarn", alpha=3, beta=2), "alpha must be below"),
     ],

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import pytest
@@ -19,19 +20,21 @@ from safetensors.torch import save_file
 from torch.nn.functional import layer_norm
 
 from helpers import positions, pretrained
-from helpers.pretrained import EmbeddingsUnavailable, load_embeddings
+from helpers.pretrained import FILE, EmbeddingsUnavailable, load_embeddings
 
 GPT2, BERT = pretrained.NAMES["GPT-2"][1:], pretrained.NAMES["BERT"][1:]
+
+Tensors = dict[str, torch.Tensor]
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def written(folder: Path, names: tuple[str, str] = GPT2, name: str = "model.safetensors", **changed) -> Path:
+def written(folder: Path, names: tuple[str, str] = GPT2, changed: Tensors | None = None) -> Path:
     held = {names[0]: draw(11, 4), names[1]: draw(6, 4, seed=1), "h.0.attn.c_attn.weight": draw(4, 12, seed=2)}
-    save_file(held | changed, folder / name)
-    return folder / name
+    save_file(held | (changed or {}), folder / FILE)
+    return folder / FILE
 
 
 # ---------------------------------------------------------------- whole files
@@ -53,7 +56,7 @@ def test_bert_with_and_without_its_prefix(tmp_path: Path, prefix: str) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_other_floats_become_float32(tmp_path: Path, dtype: torch.dtype) -> None:
-    found = load_embeddings(written(tmp_path, **{GPT2[0]: draw(11, 4).to(dtype)}))
+    found = load_embeddings(written(tmp_path, changed={GPT2[0]: draw(11, 4).to(dtype)}))
     assert found.tokens.dtype == found.positions.dtype == torch.float32
     assert torch.equal(found.tokens, draw(11, 4).to(dtype).float())
 
@@ -66,7 +69,7 @@ def test_what_a_learner_changes_stays_out_of_the_file(tmp_path: Path) -> None:
 
 def test_only_the_two_tables_are_read(tmp_path: Path) -> None:
     """The layers, 256 MB of them, leave no trace in the peak memory of the process."""
-    path = written(tmp_path, **{f"h.{i}.mlp.weight": torch.ones(4_000, 4_000) for i in range(4)})
+    path = written(tmp_path, changed={f"h.{i}.mlp.weight": torch.ones(4_000, 4_000) for i in range(4)})
     code = """
 import resource, sys, safetensors
 from helpers.pretrained import load_embeddings
@@ -211,7 +214,7 @@ def test_neither_models_names(tmp_path: Path) -> None:
 )
 def test_tables_that_cannot_be_added(tmp_path: Path, table: torch.Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        load_embeddings(written(tmp_path, **{GPT2[1]: table}))
+        load_embeddings(written(tmp_path, changed={GPT2[1]: table}))
 
 
 # ---------------------------------------------------------------- the hub
@@ -219,7 +222,7 @@ def test_tables_that_cannot_be_added(tmp_path: Path, table: torch.Tensor, messag
 
 def test_an_unknown_model_is_told() -> None:
     with pytest.raises(ValueError, match="model must be one of gpt2, bert-base-uncased; got 'gpt5'"):
-        load_embeddings(model="gpt5")
+        load_embeddings(model="gpt5")  # type: ignore[arg-type]
 
 
 def test_a_file_in_the_cache_needs_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,7 +295,7 @@ def hub(file: Path) -> http.server.ThreadingHTTPServer:
 
 
 @pytest.fixture
-def ask(tmp_path: Path) -> Iterator:
+def ask(tmp_path: Path) -> Iterator[tuple[Callable[..., tuple[Any, str, float]], http.server.HTTPServer]]:
     """Run load_embeddings in a process of its own whose hub is ours; give its answer, its noise and its seconds."""
     server = hub(written(tmp_path))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -324,30 +327,31 @@ print(json.dumps([answer, time.monotonic() - start]))
         answer, seconds = json.loads(done.stdout)
         return answer, done.stderr, seconds
 
-    run.server = server
-    yield run
+    yield run, server
     server.shutdown()
     server.server_close()
 
 
 @pytest.mark.slow
 def test_fetched_once_and_read_from_the_cache_when_the_hub_is_gone(ask) -> None:
+    ask, server = ask
     total = pytest.approx(draw(11, 4).sum().item())
     assert "or fetch 550 MB" in ask()[0]
     assert ask(download=True)[:2] == (total, "")
-    ask.server.shutdown()
-    ask.server.server_close()
+    server.shutdown()
+    server.server_close()
     assert ask()[:2] == (total, "")
     assert ask(download=True)[:2] == (total, "")
 
 
 @pytest.mark.slow
 def test_a_hub_that_is_gone_or_does_not_know_costs_little_and_prints_nothing(ask) -> None:
+    ask, server = ask
     started = time.monotonic()
     unknown, noise, seconds = ask(model="bert-base-uncased", download=True)
     assert "could not be fetched from the hub" in unknown and not noise and seconds < 10
-    ask.server.shutdown()
-    ask.server.server_close()
+    server.shutdown()
+    server.server_close()
     gone, noise, seconds = ask(download=True)
     assert "could not be fetched from the hub" in gone and not noise and seconds < 10
     assert time.monotonic() - started < 40

@@ -151,13 +151,14 @@ def test_no_network_then_a_network_then_none_again(course: Path) -> None:
 def test_ctrl_c_says_so_and_what_it_left_is_made_anew(course: Path) -> None:
     asked = fake_venv(course, install="sleep 60")
     command = [sys.executable, "helpers/setup/bootstrap.py", "lab"]
-    answer = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(
         command,
         cwd=course,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        **answer,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as process:
         until = time.monotonic() + 20
         while not (asked.exists() and "pip install" in asked.read_text()) and time.monotonic() < until:

@@ -1,5 +1,7 @@
 """The tasks are what they say, models side by side are models alone, and what cannot see order stays at chance."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -47,6 +49,7 @@ def alone(models: Runners, number: int, token_ids: torch.Tensor) -> torch.Tensor
     d_model = weights["words"].shape[-1]
     block = Block(d_model, models.num_heads, entry.scheme, causal=entry.causal)
     rank = number - models.places[entry.scheme].start
+    layer: Any
     with torch.no_grad():
         for layer, name in (
             (block.attention.project, "project"),
@@ -125,7 +128,8 @@ def test_a_text_longer_than_the_table_is_refused(scheme: str) -> None:
 
 
 def test_the_same_seeds_give_the_same_models_and_leave_the_global_generator_alone() -> None:
-    before, counted = torch.random.get_rng_state(), []
+    before = torch.random.get_rng_state()
+    counted: list[Runners] = []
     one, two = (
         race(ORDER, [Entry("none", seed=s) for s in (0, 1)], length=6, steps=3, told=counted.append) for _ in "ab"
     )

@@ -52,7 +52,9 @@ def test_every_word_of_every_relation_is_read_often(corpus: list[list[str]]) -> 
 
 def test_both_forms_never_share_their_markers(corpus: list[list[str]]) -> None:
     """What stands beside first forms only, or second forms only, exists in every relation, shared by many pairs."""
-    beside = {word: Counter() for pairs in RELATIONS.values() for pair in pairs for word in pair}
+    beside: dict[str, Counter[str]] = {
+        word: Counter() for pairs in RELATIONS.values() for pair in pairs for word in pair
+    }
     for sentence in corpus[:15_000]:
         for word in beside.keys() & set(sentence):
             beside[word].update(other for other in sentence if other != word)
