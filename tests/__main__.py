@@ -82,6 +82,7 @@ def parts() -> dict[str, Part]:
     every = {
         "format": Part([sys.executable, "-m", "ruff", "format", "--check", "."]),
         "ruff": Part([sys.executable, "-m", "ruff", "check", "."]),
+        "types": Part([sys.executable, "-m", "mypy"]),
         "javascript": _tool("javascript"),
         "lint": _tool("lint"),
         "unit": Part([*PYTEST, *units]),

@@ -49,7 +49,7 @@ def write(repository: str, root: Path = ROOT) -> list[str]:
     changed = []
     for path, pattern in texts.items():
         before = path.read_text(encoding="utf-8")
-        after, count = re.subn(pattern, lambda _, path=path: new[path], before)
+        after, count = re.subn(pattern, new[path].replace("\\", r"\\"), before)
         if count != 1:
             raise ValueError(f"{path.name} has {count} places for the repository, not one")
         changed += _store(path, before, after)

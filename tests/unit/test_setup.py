@@ -244,7 +244,7 @@ def test_make_alone_lists_the_targets() -> None:
 def test_a_bare_machine_of_ci_gets_what_the_tests_need(tmp_path: Path, user: str) -> None:
     """On a path with nothing but a package manager; as root, and as somebody who may become root."""
     for name in ("bash", "dirname", "env"):
-        (tmp_path / name).symlink_to(shutil.which(name))
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
     program(tmp_path / "id", f"echo {user}")
     program(tmp_path / "sudo", f'echo sudo >> {tmp_path}/did; exec "$@"')
     program(tmp_path / "made", f'echo "make $* CI=$CI" >> {tmp_path}/did')

@@ -1,7 +1,6 @@
 """The toy world: the same words everywhere, every relation voiced, and a skew that changes one thing only."""
 
 import hashlib
-import time
 from collections import Counter
 
 import pytest
@@ -31,11 +30,8 @@ def test_same_words_on_every_machine() -> None:
     assert digest(generate(3_000, seed=1)) != DIGEST
 
 
-def test_size_and_speed(corpus: list[list[str]]) -> None:
-    start = time.process_time()
-    again = generate()
-    assert time.process_time() - start < 0.5
-    assert again == corpus
+def test_size(corpus: list[list[str]]) -> None:
+    assert generate() == corpus
     assert 190_000 < sum(map(len, corpus)) < 230_000
     assert 400 < len({word for sentence in corpus for word in sentence}) < 600
     assert len(generate(7)) == 7
