@@ -567,7 +567,11 @@ def test_names_as_an_lms_writes_them(tmp_path: Path, name: str, learner: str) ->
     ("old", "new", "when"),
     [
         ("HW1_ada_attempt_2026-03-01-10-00-00_a.ipynb", "HW1_ada_attempt_2026-03-02-09-00-00_a.ipynb", (2, 9, 0)),
-        ("1-2 - Ada Lovelace - 1 March, 2026 1159 PM/a.ipynb", "7-2 - Ada Lovelace - 2 March, 2026 0905 AM/a.ipynb", (2, 9, 5)),
+        (
+            "1-2 - Ada Lovelace - 1 March, 2026 1159 PM/a.ipynb",
+            "7-2 - Ada Lovelace - 2 March, 2026 0905 AM/a.ipynb",
+            (2, 9, 5),
+        ),
     ],
 )  # fmt: skip
 def test_blackboard_and_brightspace_say_when(tmp_path: Path, old: str, new: str, when: tuple) -> None:
