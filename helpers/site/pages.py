@@ -1,0 +1,106 @@
+"""From a stored notebook to a page: quizzes become forms, figures get a place where they come alive."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import copy
+import html
+import re
+from pathlib import Path
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+
+from helpers.exercises.exercise import Question
+from helpers.exercises.registry import QUESTIONS
+
+_STILL = re.compile(r'src="data:image/png;base64,([A-Za-z0-9+/=]+)"')
+_LAUNCH = re.compile(r"\n*\*\*Run it without installing:\*\*[^\n]*")
+
+
+def page(notebook: NotebookNode, lesson: str, stills: Path) -> NotebookNode:
+    """A copy of a notebook as the site shows it.
+
+    Args:
+        notebook: a lesson as it is stored, outputs included.
+        lesson: its two digits.
+        stills: where the still pictures are written, as ``LESSON-K.png``.
+    """
+    notebook = copy.deepcopy(notebook)
+    figures = 0
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        call = _call(cell.source)
+        if call and call[0] in ("predict", "recall"):
+            cell.metadata["tags"] = ["remove-input"]
+            cell.outputs = [_html(quiz(call[0].capitalize(), QUESTIONS[call[1]]))]
+        elif call and call[0] == "check":
+            cell.outputs.append(_html(done(call[1])))
+        else:
+            for output in cell.outputs:
+                markup = output.get("data", {}).get("text/html", "")
+                if 'class="live-still"' in markup:
+                    figures += 1
+                    output.data["text/html"] = _figure(markup, f"{lesson}-{figures}", stills)
+    return notebook
+
+
+def binder_link(source: str) -> str:
+    """The line of a lesson's first cell that opens it on Binder, or an empty text."""
+    found = _LAUNCH.search(source)
+    return found.group().strip() if found else ""
+
+
+def _call(source: str) -> tuple[str, str] | None:
+    """Name and first argument of a cell that is one call, such as ``check("01.lookup", answer)``."""
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:
+        return None
+    for statement in body:
+        match statement:
+            case ast.Expr(ast.Call(ast.Name(name), [ast.Constant(str(argument)), *_])):
+                return name, argument
+    return None
+
+
+def _html(markup: str) -> NotebookNode:
+    return new_output("display_data", data={"text/html": markup})
+
+
+def _figure(markup: str, key: str, stills: Path) -> str:
+    """The still picture as a file of its own, and beside it the place of the living figure."""
+    found = _STILL.search(markup)
+    if found:
+        stills.mkdir(parents=True, exist_ok=True)
+        (stills / f"{key}.png").write_bytes(base64.b64decode(found.group(1)))
+        markup = markup.replace(found.group(), f'src="_static/stills/{key}.png" loading="lazy"')
+    return f'<div class="living" data-figure="{key}">{markup}<div class="living-place"></div></div>'
+
+
+def quiz(kind: str, question: Question) -> str:
+    """A question as a form that works without a kernel; without JavaScript the answer unfolds."""
+    name = html.escape(question.id)
+    options = "".join(
+        f'<label><input type="radio" name="{name}" value="{index}"> <span>{html.escape(option)}</span></label>'
+        for index, option in enumerate(question.options)
+    )
+    right = html.escape(question.options[question.answer])
+    return (
+        f'<form class="quiz" data-id="{name}" data-answer="{question.answer}">'
+        f"<fieldset><legend>{kind}: {html.escape(question.text)}</legend>{options}"
+        f'<button type="submit" hidden>Check my answer</button><p role="status"></p></fieldset>'
+        f"<details><summary>Answer: {html.escape(question.text)}</summary><p>{right}</p>"
+        f"<p>{html.escape(question.reason)}</p></details></form>"
+    )
+
+
+def done(exercise_id: str) -> str:
+    """A box by which readers remember that they solved an exercise; it shows where JavaScript runs."""
+    name = html.escape(exercise_id)
+    return (
+        f'<label class="done" data-id="{name}" hidden><input type="checkbox"> '
+        f"I have solved the exercise “{name.split('.', 1)[-1]}”</label>"
+    )

@@ -1,0 +1,156 @@
+"""Every picture of a live figure in one file, computed beforehand for readers without a kernel.
+
+A live figure is a pure function of discrete controls, so its pictures can be listed. Equal panels and equal arrays are
+stored once, by their content; the file is deflated and read by ``site.js``.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import json
+import math
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from helpers.figures.live import LiveFigure
+
+MAX_STATES = 20_000
+MAX_SECONDS = 60.0  # of one figure, on one core
+MAX_BYTES = 2_000_000  # of one deflated file
+
+
+class ExportError(RuntimeError):
+    """A figure cannot be exported; the message says which one, and why."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What came of one figure.
+
+    Attributes:
+        states: pictures in the file.
+        possible: pictures that the controls of the notebook have.
+        seconds: time it took to draw them.
+        size: bytes of the deflated file.
+    """
+
+    title: str
+    states: int
+    possible: int
+    seconds: float
+    size: int
+
+
+def control_values(figure: LiveFigure, limit: int = MAX_STATES) -> dict[str, list[Any]]:
+    """The values of every control that are exported: all of them, or fewer where the product exceeds ``limit``.
+
+    The control with the most values gives up every second one, until the product fits; its ends and its default stay.
+
+    Raises:
+        ExportError: even two or three values a control are too many.
+    """
+    values = {name: list(control.spec()["values"]) for name, control in figure.controls.items()}
+    while math.prod(map(len, values.values())) > limit:
+        name = max(values, key=lambda each: len(values[each]))
+        thinned = _thin(values[name], figure.controls[name].value)
+        if len(thinned) == len(values[name]):
+            raise ExportError(f"{figure.title!r} has too many controls: {limit:,} pictures are not enough")
+        values[name] = thinned
+    return values
+
+
+def _thin(values: list[Any], default: Any) -> list[Any]:
+    last = len(values) - 1
+    return [value for index, value in enumerate(values) if index % 2 == 0 or index == last or value == default]
+
+
+def states(values: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
+    """Every combination of the values, the last control running fastest."""
+    for combination in itertools.product(*values.values()):
+        yield dict(zip(values, combination, strict=True))
+
+
+def export(figure: LiveFigure, path: Path, key: str, limit: int = MAX_STATES) -> Exported:
+    """Draw every state of a figure and write ``path``, a script that hands the pictures to the page as ``key``.
+
+    The data are a JSON header and the arrays behind it, deflated and written in base64: a page opened from ``file://``
+    may load scripts, but not fetch files.
+
+    Raises:
+        ExportError: a state that cannot be drawn, or a file that exceeds the limits.
+    """
+    values = control_values(figure, limit)
+    started = time.perf_counter()
+    panels: dict[str, int] = {}
+    buffers: dict[bytes, tuple[int, int]] = {}
+    blob = bytearray()
+    sentences: dict[str, int] = {}
+    pictures: list[list[Any]] = []
+    for state in states(values):
+        try:
+            message = figure.draw(state)
+        except Exception as error:
+            raise ExportError(f"{figure.title!r} at {state}: {type(error).__name__}: {error}") from error
+        drawn = []
+        for panel in message["panels"]:
+            arrays = {}
+            for name, array in panel["arrays"].items():
+                data = message["buffers"][array["buffer"]]
+                digest = hashlib.sha256(data).digest()
+                if digest not in buffers:
+                    blob.extend(bytes(-len(blob) % 4))  # float32 arrays begin at a multiple of four
+                    buffers[digest] = (len(blob), len(data))
+                    blob.extend(data)
+                arrays[name] = array | {"buffer": buffers[digest]}
+            text = json.dumps(panel | {"arrays": arrays}, ensure_ascii=False, allow_nan=False)
+            drawn.append(panels.setdefault(text, len(panels)))
+        pictures.append([sentences.setdefault(message["sentence"], len(sentences)), *drawn])
+        if time.perf_counter() - started > MAX_SECONDS:
+            raise ExportError(f"{figure.title!r} takes more than {MAX_SECONDS:.0f} s for {len(pictures):,} pictures")
+    spec = json.loads(json.dumps(figure.widget.spec))
+    fewer = []
+    for name, control in spec["controls"].items():
+        if len(values[name]) < len(control["values"]):
+            fewer.append(f"{control['label']}: {len(values[name])} of {len(control['values'])}")
+        control["values"] = values[name]
+    header = json.dumps(
+        {"spec": spec, "reduced": ", ".join(fewer), "sentences": list(sentences), "pictures": pictures}
+        | {"panels": "PANELS"},
+        ensure_ascii=False,
+    ).replace('"PANELS"', f"[{','.join(panels)}]")
+    encoded = header.encode()
+    encoded += b" " * (-len(encoded) % 4)
+    data = zlib.compress(len(encoded).to_bytes(4, "little") + encoded + bytes(blob), 9)
+    if len(data) > MAX_BYTES:
+        raise ExportError(f"{figure.title!r} takes {len(data):,} bytes, {MAX_BYTES:,} at most")
+    _write_script(path, key, data)
+    possible = math.prod(len(control.spec()["values"]) for control in figure.controls.values())
+    return Exported(figure.title, len(pictures), possible, time.perf_counter() - started, len(data))
+
+
+def _write_script(path: Path, key: str, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f'embeddingsSite.receive("{key}", "{base64.b64encode(data).decode()}");\n', encoding="ascii")
+
+
+def export_lesson(folder: Path, lesson: str) -> list[Exported]:
+    """Export all figures of this kernel as ``folder/LESSON-K.js``; a figure past the limits has fewer stops."""
+    found = []
+    for number, figure in enumerate(LiveFigure.instances, start=1):
+        key = f"{lesson}-{number}"
+        limit = MAX_STATES
+        while True:
+            try:
+                found.append(export(figure, folder / f"{key}.js", key, limit))
+                break
+            except ExportError as error:
+                if limit <= 500 or " at {" in str(error):
+                    raise
+                limit //= 2
+    return found

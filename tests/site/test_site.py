@@ -1,0 +1,217 @@
+"""The site as a reader opens it: from a folder or below a path, without a network, in Chromium and in Firefox."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.server
+import json
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from helpers.exercises.registry import QUESTIONS
+from tests.browser import lab
+from tests.tools.bidi import Page as FirefoxPage
+from tests.tools.refresh import lessons
+
+KEY_NAMES = {"\ue012": "ArrowLeft", "\ue013": "ArrowUp", "\ue014": "ArrowRight", "\ue015": "ArrowDown", " ": "Space"}
+# The keys that move a control, by the type of its element: one of them does, wherever its default stands.
+KEYS = {"range": "\ue014\ue012\ue012", "select-one": "\ue015\ue013\ue013", "checkbox": " ", "number": ""}
+NAMES = [path.stem for path in lessons()]
+MAX_PAGE_BYTES = 2_000_000  # of a page, its scripts, styles and still pictures, before a figure is reached
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = lab.launch(playwright)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page without a network that remembers its errors and requests."""
+
+    def __init__(self, browser: Browser, width: int = 1280, **options: object) -> None:
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        self.page: Page = self.context.new_page()
+        self.problems: list[str] = []
+        self.page.on("console", lambda message: message.type == "error" and self.problems.append(message.text))
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("request", lambda request: self._request(request.url))
+
+    def _request(self, url: str) -> None:
+        if not url.startswith(("file:", "data:", "blob:", "http://127.0.0.1")):
+            self.problems.append(f"a request to {url}")
+
+
+def step(page: Page, number: int) -> tuple[str, str]:
+    """Reach a figure and move its controls by the keyboard; the sentences before and after."""
+    box = page.locator(".living").nth(number)
+    box.scroll_into_view_if_needed()
+    page.wait_for_function("n => document.querySelectorAll('.living')[n].dataset.ready", arg=number)
+    sentence = box.locator(".live-sentence")
+    before = sentence.inner_text()
+    for control in box.locator(".live-control :is(input, select)").all():
+        control.focus()
+        for key in KEYS[control.evaluate("element => element.type")]:
+            page.keyboard.press(KEY_NAMES[key])
+            with contextlib.suppress(AssertionError):
+                expect(sentence).not_to_have_text(before, timeout=1_000)
+                return before, sentence.inner_text()
+    return before, before
+
+
+def test_every_figure_of_the_notebooks_is_on_its_page(built: Path, rows: list[dict]) -> None:
+    wanted = 0
+    for path in lessons():
+        cells = nbformat.read(path, as_version=4).cells
+        count = sum(cell.source.count("@live(") for cell in cells if cell.cell_type == "code")
+        assert (built / f"{path.stem}.html").read_text("utf-8").count('class="living"') == count
+        wanted += count
+    assert len(rows) == wanted > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_moves_in_chromium(built: Path, browser: Browser, name: str) -> None:
+    watched = Watched(browser, offline=True)
+    watched.page.goto((built / f"{name}.html").as_uri())
+    for number in range(watched.page.locator(".living").count()):
+        before, after = step(watched.page, number)
+        assert before != after, f"figure {number + 1} did not move"
+        assert not watched.page.locator(".living").nth(number).locator(".live-still").is_visible()
+    assert watched.problems == []
+    watched.context.close()
+
+
+def _moves(page: FirefoxPage, box: str, sentence: str, before: str) -> Iterator[bool]:
+    """Whether the sentence changes, for each key on each control of a figure."""
+    controls = f"{box}.querySelectorAll('.live-control :is(input, select)')"
+    for index in range(page.evaluate(f"{controls}.length")):
+        page.evaluate(f"{controls}[{index}].focus()")
+        for key in KEYS[page.evaluate(f"{controls}[{index}].type")]:
+            page.press(key)
+            with contextlib.suppress(TimeoutError):
+                page.wait_for(f"{sentence} !== {json.dumps(before)}", 1)
+                yield True
+            yield False
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_moves_in_firefox(built: Path, firefox_page: FirefoxPage, name: str) -> None:
+    firefox_page.resize(1280, 900)
+    firefox_page.open((built / f"{name}.html").as_uri())
+    for number in range(firefox_page.evaluate("document.querySelectorAll('.living').length")):
+        box = f"document.querySelectorAll('.living')[{number}]"
+        firefox_page.evaluate(f"{box}.scrollIntoView()")
+        firefox_page.wait_for(f"{box}.dataset.ready")
+        sentence = f"{box}.querySelector('.live-sentence').textContent"
+        before = firefox_page.evaluate(sentence)
+        assert any(_moves(firefox_page, box, sentence, before)), f"figure {number + 1} did not move"
+    assert firefox_page.errors == []
+
+
+@pytest.mark.parametrize("name", ["index", "search", *NAMES])
+def test_nothing_serious_for_axe(built: Path, browser: Browser, name: str) -> None:
+    """With all figures alive, light and dark, on a laptop and on a phone."""
+    watched = Watched(browser, offline=True, reduced_motion="reduce")
+    page = watched.page
+    page.goto((built / f"{name}.html").as_uri())
+    for number in range(page.locator(".living").count()):
+        page.locator(".living").nth(number).scroll_into_view_if_needed()
+        page.wait_for_function("n => document.querySelectorAll('.living')[n].dataset.ready", arg=number)
+    for width, scheme in ((1280, "light"), (1280, "dark"), (320, "light"), (320, "dark")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        found = Axe().run(page, options={"preload": False}).response["violations"]
+        serious = [rule for rule in found if rule["impact"] in ("serious", "critical")]
+        assert [(rule["id"], rule["nodes"][0]["html"][:200]) for rule in serious] == [], (width, scheme)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, f"scrolls sideways at {width}"
+    watched.context.close()
+
+
+def test_a_quiz_answers_by_itself_and_progress_can_be_cleared(built: Path, browser: Browser) -> None:
+    watched = Watched(browser, offline=True)
+    page = watched.page
+    page.goto((built / "01_word_embeddings.html").as_uri())
+    form = page.locator("form.quiz").first
+    question = QUESTIONS[form.get_attribute("data-id") or ""]
+    assert question.reason not in form.inner_text()
+    wrong = next(index for index in range(len(question.options)) if index != question.answer)
+    form.get_by_role("button", name="Check my answer").click()
+    assert "Choose an answer first" in form.get_by_role("status").inner_text()
+    for index, said in ((wrong, "Wrong"), (question.answer, "2 tries")):
+        form.get_by_role("radio").nth(index).check()
+        form.get_by_role("button", name="Check my answer").click()
+        assert said in form.get_by_role("status").inner_text()
+    assert question.reason in form.get_by_role("status").inner_text()
+    page.locator("label.done input").first.check()
+    page.reload()
+    assert page.locator("label.done input").first.is_checked()
+    page.goto((built / "index.html").as_uri())
+    assert "lesson 01: 2" in page.locator("section.progress").inner_text()
+    page.get_by_role("button", name="Clear my progress").click()
+    assert not page.locator("section.progress").is_visible()
+    page.reload()
+    assert not page.locator("section.progress").is_visible()
+    assert watched.problems == []
+    watched.context.close()
+
+
+def test_without_javascript_stills_and_answers_remain(built: Path, browser: Browser) -> None:
+    watched = Watched(browser, offline=True, java_script_enabled=False)
+    watched.page.goto((built / "01_word_embeddings.html").as_uri())
+    assert watched.page.locator(".live-still img").first.is_visible()
+    answer = watched.page.locator("form.quiz details").first
+    assert answer.locator("summary").is_visible() and not answer.locator("p").first.is_visible()
+    watched.context.close()
+
+
+def test_search_finds_words_of_the_lessons_offline(built: Path, browser: Browser) -> None:
+    watched = Watched(browser, offline=True)
+    watched.page.goto((built / "search.html").as_uri() + "?q=lookup")
+    watched.page.wait_for_selector("#search-results li a")
+    assert watched.page.locator("#search-results li a", has_text="Word embeddings").count() >= 1
+    assert watched.problems == []
+    watched.context.close()
+
+
+def test_it_works_below_a_path(built: Path, browser: Browser) -> None:
+    handler = functools.partial(_Quiet, directory=str(built.parent))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        watched = Watched(browser)
+        watched.page.goto(f"http://127.0.0.1:{server.server_port}/{built.name}/index.html")
+        watched.page.locator("article table a").first.click()
+        before, after = step(watched.page, 0)
+        assert before != after and watched.problems == []
+        watched.context.close()
+        server.shutdown()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_links_lead_somewhere(built: Path) -> None:
+    for path in sorted(built.glob("*.html")):
+        for target in re.findall(r'(?:href|src)="([^"#?]+)', path.read_text("utf-8")):
+            if not re.match(r"[a-z]+:", target):
+                assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_is_small_before_its_figures_are_reached(built: Path, name: str) -> None:
+    text = (built / f"{name}.html").read_text("utf-8")
+    targets = set(re.findall(r'<(?:script|link|img)[^>]* (?:src|href)="([^"#?]+)', text))
+    local = [built / target for target in targets if (built / target).is_file()]
+    total = len(text.encode()) + sum(path.stat().st_size for path in local)
+    assert total < MAX_PAGE_BYTES, f"{total:,} bytes"
