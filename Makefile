@@ -3,7 +3,7 @@ RUN = $(PYTHON) helpers/setup/bootstrap.py run
 REPO ?=
 ARGS ?=
 
-.PHONY: help lab test quick refresh grading bench badges format lock clean
+.PHONY: help lab test quick refresh site grading bench badges format lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -19,6 +19,9 @@ quick:  ## The tests of the inner loop, under a minute
 
 refresh:  ## Execute the notebooks anew and store their outputs (ARGS=06 for one)
 	@$(RUN) -m tests.tools.refresh $(ARGS)
+
+site:  ## Build the static site below .artefacts/site: every figure moves without a kernel
+	@$(RUN) -m helpers.site
 
 grading:  ## Set up what instructors need, and grade (ARGS="grade hw1_word_embeddings"; see notebooks/homework)
 	@$(RUN) -m helpers.grading $(ARGS)

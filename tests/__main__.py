@@ -40,7 +40,7 @@ DRIFT = [sys.executable, "-m", "tests.tools.offline", *NBVAL, f"--kernel-prelude
 
 SETUP = ["tests/unit/test_setup.py", "tests/unit/test_binder.py"]
 # Started first, so that the last part to end is a short one.
-LONGEST_FIRST = ("browser", "homework", "notebooks", "drift", "faults", "unit", "setup", "solved", "release")
+LONGEST_FIRST = ("homework", "site", "browser", "notebooks", "drift", "faults", "unit", "setup", "solved", "release")
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ def parts() -> dict[str, Part]:
         "homework": Part([*PYTEST, "tests/grading"]),
         "setup": Part([*PYTEST, *SETUP]),
         "browser": Part([*PYTEST, "tests/browser"]),
+        "site": Part([*PYTEST, "tests/site"]),
     }
     if not (ROOT / "tests/tools/javascript.py").exists():
         del every["javascript"]
