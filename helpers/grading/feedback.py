@@ -161,6 +161,7 @@ def page(
         script.decompose()
     policy = soup.new_tag("meta")
     policy.attrs = {"http-equiv": "Content-Security-Policy", "content": POLICY}
+    assert soup.head is not None  # nbconvert's templates have one
     soup.head.insert(0, policy)
     text = soup.get_text()
     for line in _hidden_lines(author):
@@ -172,10 +173,10 @@ def page(
 def _name_questions(soup: BeautifulSoup, waiting: set[str]) -> None:
     """Say in the list at the top which question is which, and which has no points yet because nobody read it."""
     for link in soup.select("#toc a"):
-        question = link["href"].removeprefix("#")
+        question = str(link["href"]).removeprefix("#")
         if not question.startswith("comment-"):
             link.string = question
-        if question in waiting:
+        if question in waiting and link.parent is not None:
             link.parent.append(" – not graded yet")
 
 

@@ -170,7 +170,7 @@ class CachedGradebook(Gradebook):
         with alembic_on_path():
             super().__init__(db_url)
         self.db.remove()
-        self.db = scoped_session(
+        self.db: scoped_session = scoped_session(
             sessionmaker(class_=_Session, autoflush=True, expire_on_commit=False, bind=self.engine, future=True)
         )
         _RECORDS.create(self.engine, checkfirst=True)

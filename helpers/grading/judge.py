@@ -338,6 +338,7 @@ class TestRunner:
         self.answer_failed = False
         # Hidden tests do not see changes of arguments: a test may compute what it expects from the same tensor, after
         # the call.
+        assert self.session is not None
         return self.session.run(cell.source, seconds, track_changes=not _is_hidden(cell), answer=self._route)
 
     def _route(self, line: bytes) -> bytes:
@@ -359,6 +360,7 @@ class TestRunner:
         """Forward a call, by an answer, of a function that a test passed to it."""
         if not _HANDLE.match(line):
             return _raised("PermissionError", "only functions that were passed as arguments can be called")
+        assert self.session is not None
         kind, rest = self.session.ask(b"call", line, self.limits.call_seconds, self._route)
         return kind + b" " + rest
 

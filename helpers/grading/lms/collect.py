@@ -86,7 +86,7 @@ class Collected:
     def attention(self) -> tuple[str, ...]:
         """What a human should look at, one sentence each; many equal ones are one sentence with a count."""
         told = [each for each in self.outcomes if each.reason]
-        by_reason: dict[tuple[str, str], list[Outcome]] = {}
+        by_reason: dict[tuple[State, str], list[Outcome]] = {}
         for each in told:
             by_reason.setdefault((each.state, each.reason), []).append(each)
         lines = []
@@ -171,7 +171,7 @@ def collect(
         taken, notes = store.taken, store.notes
         missing = {
             name: tuple(each.id for each in roster if each.id not in store.record.get(name, {}))
-            for name in sorted({homework} - {None} or {each.homework for each in found})
+            for name in sorted({homework} if homework else {each.homework for each in found if each.homework})
         }
     return Collected(tuple(taken), tuple(outcomes), tuple(rejected), tuple(notes), missing)
 

@@ -90,8 +90,8 @@ def export(
         attention.append(f"{len(waiting)} submissions wait for a grade by hand; {kept}")
     for name in dict.fromkeys(row.homework for row in rows):
         graded = {row.learner.id for row in rows if row.homework == name and row.points is not None}
-        if waiting := sorted({path.parts[-2] for path in (course / "submitted").glob(f"*/{name}")} - graded):
-            attention.append(f"handed in {name} and not graded: {', '.join(waiting)}")
+        if ungraded := sorted({path.parts[-2] for path in (course / "submitted").glob(f"*/{name}")} - graded):
+            attention.append(f"handed in {name} and not graded: {', '.join(ungraded)}")
     if strangers := sorted({row.learner.id for row in rows if not row.learner.name}):
         attention.append(f"without a name, as they are not on the roster: {', '.join(strangers)}")
 

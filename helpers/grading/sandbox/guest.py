@@ -228,7 +228,7 @@ class _Display(DisplayHook):
         """Omit ``Out[1]:``."""
 
     def quiet(self) -> bool:
-        return self.shell.source.rstrip().endswith(";")
+        return bool(self.shell and self.shell.source.rstrip().endswith(";"))
 
 
 class _Shell(InteractiveShell):

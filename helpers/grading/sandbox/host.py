@@ -292,14 +292,11 @@ class Sandbox:
             "disk": limits.disk,
             "cpu": int(limits.total_seconds) + 10,
         }
-        if self.warm and (self._process is None or not self._process.alive()):
-            self.close()
-            self._process = _Process(self.command("warm"))
-        process = self._process if self.warm else _Process(self.command("cold"))
+        process = self._warm_process() if self.warm else _Process(self.command("cold"))
         ours, theirs = socket.socketpair()
         (out, out_writer), (err, err_writer) = os.pipe(), os.pipe()
         try:
-            child = process.start(request, [theirs.fileno(), out_writer, err_writer], wait=self.warm)
+            child = process.start(request, [theirs.fileno(), out_writer, err_writer], wait=bool(self.warm))
         except BaseException:
             for descriptor in (out, err):
                 os.close(descriptor)
@@ -321,6 +318,12 @@ class Sandbox:
             raise SandboxUnavailable(f"no submission can be confined here: {greeting.decode('ascii', 'replace')[:500]}")
         return session
 
+    def _warm_process(self) -> _Process:
+        if self._process is None or not self._process.alive():
+            self.close()
+            self._process = _Process(self.command("warm"))
+        return self._process
+
     def command(self, mode: Literal["warm", "cold"]) -> list[str]:
         """The command that starts the guest; the number of a socket is to be appended."""
         shown = _environment()
@@ -334,11 +337,11 @@ class Sandbox:
         command += ["--die-with-parent", "--new-session", "--hostname", "homework", "--clearenv"]
         for name, value in _VARIABLES.items():
             command += ["--setenv", name, value]
-        for path in ("/bin", "/lib", "/lib64", "/sbin"):
-            if os.path.islink(path):
-                command += ["--symlink", os.readlink(path), path]
+        for system in ("/bin", "/lib", "/lib64", "/sbin"):
+            if os.path.islink(system):
+                command += ["--symlink", os.readlink(system), system]
             else:
-                command += ["--ro-bind-try", path, path]
+                command += ["--ro-bind-try", system, system]
         for path in shown:
             command += ["--ro-bind", str(path), str(path)]
         command += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
@@ -456,14 +459,14 @@ class _Process:
         """Kill it with all its sessions; returns the processor seconds that it used."""
         if self.process.returncode is None:
             self.control.close()
-            ended, status, usage = 0, 0, None
-            for patience in (0.05, 0.1, 0.3, None):  # it exits when the socket is closed
-                if patience is None:
-                    os.kill(self.process.pid, signal.SIGKILL)
-                ended, status, usage = os.wait4(self.process.pid, 0 if patience is None else os.WNOHANG)
+            for seconds in (0.05, 0.1, 0.3):  # it exits when the socket is closed
+                ended, status, usage = os.wait4(self.process.pid, os.WNOHANG)
                 if ended:
                     break
-                time.sleep(patience)
+                time.sleep(seconds)
+            else:
+                os.kill(self.process.pid, signal.SIGKILL)
+                _, status, usage = os.wait4(self.process.pid, 0)
             self.process.returncode = os.waitstatus_to_exitcode(status)
             self.cpu_seconds = usage.ru_utime + usage.ru_stime
         return self.cpu_seconds

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 _MUST_BE_HIDDEN = ("/etc/passwd", "/etc/hostname", "/sys", "/dev/shm", "/course/helpers/grading/sandbox/host.py")
 _CLONE_NEWUSER = 0x10000000
@@ -30,12 +31,12 @@ def broken_promises(secrets: Sequence[str]) -> list[str]:
         "the kernel's settings": lambda: open("/proc/sys/kernel/core_pattern", "r+"),
     }
     for folder in ("/", "/dev", "/course", "/course/helpers", sys.prefix, sys.base_prefix, "/usr"):
-        attempts[f"writing to {folder}"] = lambda path=f"{folder}/probe": open(path, "w")
+        attempts[f"writing to {folder}"] = partial(open, f"{folder}/probe", "w")
     broken = [what for what, attempt in attempts.items() if _succeeds(attempt)]
     broken += [path for path in (*secrets, *_MUST_BE_HIDDEN) if os.path.exists(path)]
     if os.getuid() == 0 or sum(name.isdigit() for name in os.listdir("/proc")) > 2:
         broken.append("other processes")
-    if any(_succeeds(lambda number=number: os.fstat(number)) for number in range(4, 256)):
+    if any(_succeeds(partial(os.fstat, number)) for number in range(4, 256)):
         broken.append("an open file")
     if resource.getrlimit(resource.RLIMIT_AS)[1] == resource.RLIM_INFINITY:
         broken.append("all memory")
