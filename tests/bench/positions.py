@@ -52,7 +52,7 @@ def jobs(length: int, width: int, heads: int) -> dict[str, tuple[dict[str, Call]
     cos, sin = positions.rope_angles(where, speed)
     wide = [torch.cat([each, each], -1)[None] for each in (cos, sin)]
     placed = [each.transpose(1, 2).contiguous() for each in (queries, keys)]  # GPT-J wants (B, T, heads, width)
-    away = positions.distances(min(length, 2**21 // length), length)  # the last queries: two million distances at most
+    away = positions.relative_positions(min(length, 2**21 // length), length)  # the last queries: two million relative positions at most
     mask = torch.ones(1, length)
 
     found: dict[str, tuple[dict[str, Call], dict[str, Call]]] = {
