@@ -422,9 +422,18 @@ def test_fixed_tables_follow_the_model_and_are_not_saved() -> None:
         (lambda: ours.scaled_frequencies(8, scaling="yarn", alpha=3, beta=2), "alpha must be positive and below"),
         (lambda: ours.scaled_frequencies(8, 1.0, scaling="yarn"), "base must be above 1"),
         (lambda: ours.yarn_attention_factor(0.5), "at least 1"),
-        (lambda: ours.rotate(torch.zeros(5, 8), *[torch.zeros(5, 5)] * 2, rotary_dim=10), "larger than the head"),
-        (lambda: ours.rotate(torch.zeros(5, 8), *[torch.zeros(5, 1)] * 2, rotary_dim=3), "rotary_dim must be even"),
-        (lambda: ours.rotate(torch.zeros(2, 4, 5, 8), *[torch.zeros(3, 5, 4)] * 2), "with the batch before it"),
+        (
+            lambda: ours.rotate(torch.zeros(5, 8), torch.zeros(5, 5), torch.zeros(5, 5), rotary_dim=10),
+            "larger than the head",
+        ),
+        (
+            lambda: ours.rotate(torch.zeros(5, 8), torch.zeros(5, 1), torch.zeros(5, 1), rotary_dim=3),
+            "rotary_dim must be even",
+        ),
+        (
+            lambda: ours.rotate(torch.zeros(2, 4, 5, 8), torch.zeros(3, 5, 4), torch.zeros(3, 5, 4)),
+            "with the batch before it",
+        ),
         (lambda: ours.multi_axis_angles(torch.zeros(2, 5), ours.frequencies(8), [0, 1]), "for each of 4 pairs"),
         (lambda: ours.multi_axis_angles(torch.zeros(2, 5), ours.frequencies(8), [0, 1, 2, 0]), r"lie in 0\.\.1"),
     ],
