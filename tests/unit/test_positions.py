@@ -276,11 +276,12 @@ def theirs_scaled(kind: str, **more: float) -> tuple[torch.Tensor, float]:
 def test_transformers_scales_the_frequencies_in_the_same_way() -> None:
     ask: dict[str, Any] = {"factor": 4.0, "original_max_len": 256}
     # "dynamic" raises the base with the length; at 7/4 of 256 by 4, as "ntk" does at once
-    for ours_is, theirs_is, more in (
+    cases: list[tuple[ours.Scaling, str, dict[str, float]]] = [
         ("linear", "linear", {}),
         ("ntk", "dynamic", {"seq_len": 448}),
         ("yarn", "yarn", {}),
-    ):
+    ]
+    for ours_is, theirs_is, more in cases:
         mine = ours.scaled_frequencies(64, scaling=ours_is, **ask)
         assert torch.allclose(mine, theirs_scaled(theirs_is, **more)[0], rtol=1e-5), ours_is
     assert math.isclose(ours.yarn_attention_factor(4.0), theirs_scaled("yarn")[1])
@@ -344,11 +345,13 @@ def test_qwen_has_the_same_multi_axis_angles(blocks: bool) -> None:
     rope = {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [4, 2, 2]}
     asked: dict[str, Any] = {"hidden_size": 16, "num_attention_heads": 1, "rope_parameters": rope}
     module: Any
+    config: Any
     if blocks:
         from transformers.models.qwen2_vl.configuration_qwen2_vl import Qwen2VLTextConfig
         from transformers.models.qwen2_vl.modeling_qwen2_vl import Qwen2VLRotaryEmbedding
 
-        module, axes = Qwen2VLRotaryEmbedding(Qwen2VLTextConfig(**asked)), [0] * 4 + [1] * 2 + [2] * 2
+        config = Qwen2VLTextConfig(**asked)
+        module, axes = Qwen2VLRotaryEmbedding(config), [0] * 4 + [1] * 2 + [2] * 2
     else:
         from transformers.models.qwen3_vl.configuration_qwen3_vl import Qwen3VLTextConfig
         from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLTextRotaryEmbedding
