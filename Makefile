@@ -11,8 +11,8 @@ help:  ## Show this list
 lab:  ## Set up and open the first lesson in JupyterLab (PORT=8899 for another port)
 	@PORT=$(PORT) $(PYTHON) helpers/setup/bootstrap.py lab $(ARGS)
 
-test:  ## Set up and run every test
-	@$(RUN) -m tests
+test:  ## Set up and run every test (ARGS="unit site" for these parts)
+	@$(RUN) -m tests $(ARGS)
 
 quick:  ## The tests of the inner loop, under a minute
 	@$(RUN) -m tests quick
