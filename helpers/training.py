@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from helpers.geometry import fixed_signs
+
 OnStep = Callable[[int, float, Tensor], None]
 """Called after every step with its number (from 1), the loss, and the table as it is (clone it to keep it)."""
 
@@ -219,8 +221,7 @@ def ppmi_svd(counts: Tensor, *, d_model: int = 64, shift: float = 1.0, seed: int
         probe = torch.linalg.qr(positive @ (positive.T @ probe)).Q
     left, values, _ = torch.linalg.svd(probe.T @ positive, full_matrices=False)
     left = probe @ left[:, :d_model]  # (V, d)
-    largest = left.abs().argmax(dim=0, keepdim=True)  # the sign of a column is an accident: make its largest positive
-    return _without_specials(left * left.gather(0, largest).sign() * values[:d_model].sqrt())
+    return _without_specials(left * fixed_signs(left.T) * values[:d_model].sqrt())
 
 
 def _offsets(token_ids: Tensor, window: int) -> range:
