@@ -1,0 +1,37 @@
+"""Reference answers of lessons 05 to 08 against independent calculations."""
+
+from itertools import permutations, product
+
+import pytest
+import torch
+
+from helpers.attention import attend
+from helpers.exercises.registry import EXERCISES
+
+
+def draw(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 5])
+def test_unchanged_outputs_are_those_of_causal_attention(length: int) -> None:
+    x, weights = draw(length, 6), draw(3, 6, 6, seed=1) / 4  # small: no attention weight may vanish
+    out = attend(*(x @ weights), causal=True)
+    for order in permutations(range(length)):
+        permutation = torch.tensor(order)
+        moved = attend(*(x[permutation] @ weights), causal=True)
+        same = (moved - out[permutation]).abs().amax(dim=1) < 1e-9
+        assert EXERCISES["05.unchanged_outputs"].reference(permutation).tolist() == same.tolist()
+
+
+def test_best_without_order_is_the_best_of_all_functions_of_the_bag() -> None:
+    generator = torch.Generator().manual_seed(3)
+    for _ in range(20):
+        sequences = torch.randint(3, (9, 2), generator=generator).tolist()
+        labels = torch.randint(2, (9,), generator=generator).tolist()
+        bags = sorted({tuple(sorted(sequence)) for sequence in sequences})
+        best = max(
+            sum(answers[bags.index(tuple(sorted(s)))] == label for s, label in zip(sequences, labels, strict=True))
+            for answers in product((0, 1), repeat=len(bags))
+        )
+        assert EXERCISES["05.best_without_order"].reference(sequences, labels) == pytest.approx(best / 9)
