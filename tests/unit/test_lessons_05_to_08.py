@@ -7,6 +7,7 @@ import torch
 
 from helpers.attention import attend
 from helpers.exercises.registry import EXERCISES
+from helpers.positions import sinusoids
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -42,3 +43,17 @@ def test_stretched_positions_are_those_of_torch(new_len: int) -> None:
     table = draw(6, 4)
     torchs = torch.nn.functional.interpolate(table.T[None], new_len, mode="linear", align_corners=True)[0].T
     assert torch.allclose(EXERCISES["06.stretch"].reference(table, new_len), torchs)
+
+
+@pytest.mark.parametrize(("length", "d_model"), [(512, 64), (100, 4)])
+def test_the_slowest_pair_completes_its_first_turn_at_the_length(length: int, d_model: int) -> None:
+    base = EXERCISES["07.base_for_length"].reference(length, d_model)
+    table = sinusoids(length + 1, d_model, base)
+    assert torch.allclose(table[length, -2:], torch.tensor([0.0, 1.0]), atol=1e-4)
+    assert (table[1:length, -1] < 1).all()
+
+
+def test_the_shift_matrix_moves_a_table_with_sines_first() -> None:
+    table = sinusoids(30, 8, 50.0, layout="half").double()
+    matrix = EXERCISES["07.shift_matrix"].reference(5, 8, 50.0)
+    assert torch.allclose(table[:-5] @ matrix.T, table[5:], atol=1e-5)
