@@ -97,6 +97,7 @@ EXERCISES = [
                 "you let every row take part; only rows that are looked up get a gradient",
             ),
         ],
+        requires=["kind"],
         right="the other rows of the table stay where they are",
     ),
     Exercise(

@@ -69,6 +69,7 @@ EXERCISES = [
                     [[ids[word] for word in text] + [0] * (max(map(len, texts)) - len(text)) for text in texts]
                 ),
                 "a word without an id stops you; give it the id of <unk>",
+                error="zebra|unicorn",
             ),
             Mistake(
                 lambda texts, ids: _batch(texts, ids, unknown=0),
@@ -89,6 +90,7 @@ EXERCISES = [
                 "your ids are floats; an id is a whole number (torch.long)",
             ),
         ],
+        requires=["kind"],
         right="models want such a rectangle, and a note where its empty places are",
     ),
     Exercise(
@@ -131,10 +133,12 @@ EXERCISES = [
             Mistake(
                 lambda token_ids, weight: F.one_hot(token_ids).to(weight.dtype) @ weight,
                 "one_hot makes only as many columns as the largest id needs; tell it the vocabulary size",
+                error="shapes cannot be multiplied",
             ),
             Mistake(
                 lambda token_ids, weight: F.one_hot(token_ids, len(weight)) @ weight,
                 "one_hot gives whole numbers and the table holds floats; make both the same with .to(weight.dtype)",
+                error="have the same dtype",
             ),
             Mistake(
                 _one_hot,

@@ -39,6 +39,7 @@ EXERCISES = [
             Mistake(
                 lambda vectors, table: vectors + table[: vectors.shape[0]],
                 "you cut the table to B rows; the tokens of a text are counted by T, the second side of the shape",
+                error="must match the size",
             ),
             Mistake(
                 lambda vectors, table: torch.cat([vectors, table[: vectors.shape[1]].expand_as(vectors)], dim=-1),
