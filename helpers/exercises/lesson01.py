@@ -21,6 +21,7 @@ EXERCISES = [
             (_WEIGHT, torch.tensor([4, 1, 2])),
             (_WEIGHT, torch.tensor([[5, 0, 5], [1, 3, 0]])),
             (_WEIGHT, torch.tensor([2])),
+            (_WEIGHT.flip(0) / 2, torch.tensor([4, 3])),
         ],
         mistakes=[
             Mistake(

@@ -9,7 +9,6 @@ _IDS = {"<pad>": 0, "<unk>": 1, "the": 2, "cat": 3, "saw": 4, "dog": 5, "a": 6}
 _WORDS = list(_IDS)
 _WEIGHT = torch.arange(56, dtype=torch.float64).reshape(7, 8) / 8 + 1  # (V, d)
 _ORDER = torch.tensor([3, 0, 4, 6, 1, 2, 5])  # no word keeps its id, and going back is another order
-_BACK = torch.argsort(_ORDER)
 
 
 def _batch(texts: list[list[str]], ids: dict[str, int], pad: int = 0, unknown: int = 1) -> torch.Tensor:
@@ -62,6 +61,7 @@ EXERCISES = [
             ([["the", "cat", "saw", "a", "dog"], ["the", "dog"]], _IDS),
             ([["a", "zebra", "saw"], ["the", "cat", "saw", "a"]], _IDS),
             ([["the", "dog"], ["a", "unicorn"]], _IDS),
+            ([["dog"], ["cat", "dog"]], {"<pad>": 0, "<unk>": 1, "dog": 2, "cat": 3}),
         ],
         mistakes=[
             Mistake(
@@ -100,6 +100,7 @@ EXERCISES = [
             (torch.tensor([2, 3, 4, 6, 5]), _WORDS),
             (torch.tensor([2, 5, 0, 0]), _WORDS),
             (torch.tensor([6, 1, 4, 0]), _WORDS),
+            (torch.tensor([2, 0, 3]), ["<pad>", "<unk>", "red", "barn"]),
         ],
         mistakes=[
             Mistake(
@@ -128,6 +129,7 @@ EXERCISES = [
             (torch.tensor([6, 2, 2, 3]), _WEIGHT),
             (torch.tensor([[0, 4], [5, 1], [3, 3]]), _WEIGHT),
             (torch.tensor([1]), _WEIGHT),
+            (torch.tensor([5, 2]), _WEIGHT.flip(0) / 2),
         ],
         mistakes=[
             Mistake(
@@ -162,6 +164,7 @@ EXERCISES = [
         cases=[
             (_WEIGHT, torch.tensor([2, 3, 4]), _ORDER),
             (_WEIGHT, torch.tensor([[0, 6], [5, 5]]), _ORDER),
+            (_WEIGHT.flip(1) / 2, torch.tensor([1, 4]), torch.tensor([2, 5, 6, 0, 3, 1, 4])),
         ],
         mistakes=[
             Mistake(
@@ -177,7 +180,7 @@ EXERCISES = [
                 "you move the rows and leave the ids; every word now gets another word's vector",
             ),
             Mistake(
-                lambda weight, token_ids, order: (weight[order], _BACK[token_ids]),
+                lambda weight, token_ids, order: (weight[order], torch.argsort(order)[token_ids]),
                 "the vectors stay right, but your new id of word i is not order[i]",
             ),
             Mistake(

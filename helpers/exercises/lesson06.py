@@ -30,6 +30,7 @@ EXERCISES = [
             (_words(3, 3, 4), _TABLE),
             (_words(1, 6, 4), _TABLE),
             (_words(4, 2, 4), _TABLE),
+            (_words(2, 3, 4), _TABLE.flip(0)[:5]),
         ],
         mistakes=[
             Mistake(
@@ -68,6 +69,7 @@ EXERCISES = [
                 (_words(2, 7, 4), _TABLE),
                 ValueError,
                 "7 tokens and a table of 6 positions: raise a ValueError that says so, do not cut or wrap in silence",
+                ("7", "6"),
             ),
         ],
         right="every text of the batch gets the same positions",
