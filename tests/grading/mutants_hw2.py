@@ -383,7 +383,7 @@ def apply_rope(x, angles):
         "apply_rope",
         "another_dtype",
         _ROPE.format(pairs=_HALVES, result=f"torch.cat({_TURNED}, dim=-1).float()"),
-        "a batch of heads",
+        "the dtype of x",
         where="hidden",
     ),
     # ------------------------------------------------------------ to_half
