@@ -2,6 +2,8 @@
 
 const TYPES = { float32: Float32Array, uint8: Uint8Array };
 
+/** @typedef {{ panels: any[], sentence: string, bytes: number }} Picture */
+
 /** The panels of a message with their numbers in place; a Python array is `{type, shape, buffer}`. */
 export function decode(message, buffers) {
   let bytes = 0;
@@ -49,7 +51,7 @@ export function cell(panel, row, column) {
 
 export function hidden(panel, row, column) {
   const mask = panel.arrays.mask;
-  return Boolean(mask && mask.values[row * mask.shape[1] + column]);
+  return Boolean(mask?.values[row * mask.shape[1] + column]);
 }
 
 /** Colours that follow the page's theme. */
@@ -86,7 +88,9 @@ export function drawPanel(context, panel, spec, theme, width, height, font) {
   const yTicks = heat ? [] : ticks(ylim[0], ylim[1], 5);
   const widest = yNames
     ? Math.max(...yNames.map((name) => context.measureText(name).width))
-    : context.measureText(heat ? String(panel.shape[0] - 1) : yTicks.map(format).sort((a, b) => b.length - a.length)[0] ?? "").width;
+    : context.measureText(
+        heat ? String(panel.shape[0] - 1) : (yTicks.map(format).sort((a, b) => b.length - a.length)[0] ?? ""),
+      ).width;
   const left = Math.min(width * 0.4, widest + 12 + (panel.y ? font * 1.5 : 0));
   const xNames = heat ? panel.options.x_labels : panel.kind === "bars" ? panel.options.labels : null;
   const inner = width - left - (heat ? font * 4.6 : font);
@@ -112,7 +116,7 @@ export function drawPanel(context, panel, spec, theme, width, height, font) {
     context.restore();
   }
   if (xNames) nameCells(context, xNames, frame, font, slanted, heat);
-  else if (heat) numberCells(context, panel.shape[1], frame, font, true);
+  else if (heat) numberCells(context, panel.shape[1], frame, true);
   else {
     for (const tick of ticks(xlim[0], xlim[1], Math.max(2, Math.floor(frame.width / (font * 5))))) {
       if (panel.kind === "bars" && !Number.isInteger(tick)) continue;
@@ -124,7 +128,7 @@ export function drawPanel(context, panel, spec, theme, width, height, font) {
   if (heat && yNames) {
     const step = Math.ceil(yNames.length / Math.max(1, Math.floor(frame.height / (font * 1.15))));
     for (let i = 0; i < yNames.length; i += step) context.fillText(yNames[i], left - 6, frame.sy(i + 0.5));
-  } else if (heat) numberCells(context, panel.shape[0], frame, font, false);
+  } else if (heat) numberCells(context, panel.shape[0], frame, false);
   else {
     for (const tick of yTicks) {
       const y = frame.sy(tick);
@@ -160,7 +164,7 @@ function nameCells(context, names, frame, font, slanted, heat) {
   }
 }
 
-function numberCells(context, count, frame, font, along) {
+function numberCells(context, count, frame, along) {
   for (const tick of ticks(0, count - 1, along ? 6 : 5)) {
     if (!Number.isInteger(tick)) continue;
     if (along) context.fillText(String(tick), frame.sx(tick + 0.5), frame.top + frame.height + 5);
@@ -179,13 +183,13 @@ function drawHeatmap(context, panel, spec, theme, frame, font) {
   const mask = panel.arrays.mask?.values;
   const factor = 254 / (high - low);
   for (let i = 0; i < values.length; i++) {
-    if (mask && mask[i]) continue; // left transparent: the hatching shows through
+    if (mask?.[i]) continue; // left transparent: the hatching shows through
     const step = type === "uint8" ? values[i] : Math.round((values[i] - low) * factor);
-    pixels[i] = packed[step < 0 ? 0 : step > 254 ? 254 : step];
+    pixels[i] = packed[Math.max(0, Math.min(step, 254))];
   }
   if (mask) hatch(context, theme, frame.left, frame.top, frame.width, frame.height);
   const stamp = new OffscreenCanvas(columns, rows);
-  stamp.getContext("2d").putImageData(image, 0, 0);
+  stamp.getContext("2d")?.putImageData(image, 0, 0);
   context.imageSmoothingEnabled = false;
   context.drawImage(stamp, frame.left, frame.top, frame.width, frame.height);
   context.strokeStyle = spec.accent;
@@ -244,7 +248,8 @@ function drawLines(context, panel, spec, theme, frame, font) {
     const dash = spec.dashes[curve % spec.dashes.length];
     let gone = 0; // length drawn so far, so that dashes run on from chunk to chunk
     context.setLineDash(dash);
-    for (let from = 0; from < Math.max(1, count - 1); from += 24) { // one long path is slow without a GPU
+    for (let from = 0; from < Math.max(1, count - 1); from += 24) {
+      // one long path is slow without a GPU
       context.lineDashOffset = gone;
       context.beginPath();
       let [px, py] = [frame.sx(xs[from]), frame.sy(values[curve * count + from])];
@@ -394,7 +399,8 @@ function drawBars(context, panel, spec, theme, frame) {
     const y = frame.sy(height);
     context.fillStyle = strong.has(i) ? spec.accent : ink(spec, theme, 0);
     context.fillRect(frame.sx(i - 0.4), Math.min(y, zero), wide, Math.abs(y - zero));
-    if (strong.has(i)) { // a second cue beside colour
+    if (strong.has(i)) {
+      // a second cue beside colour
       context.strokeStyle = theme.text;
       context.lineWidth = 2;
       context.strokeRect(frame.sx(i - 0.4), Math.min(y, zero), wide, Math.abs(y - zero));

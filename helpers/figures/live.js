@@ -98,10 +98,13 @@ function render({ model, el }) {
   tables.setAttribute("role", "region");
   tables.setAttribute("aria-label", `${spec.title}: numbers`);
 
-  let picture = null; // the newest picture
+  const first = model.get("first");
+  let picture = decode(first, first.buffers); // the newest picture
+  /** @type {any[]} */
   const slots = []; // one canvas a panel
   let drawn = 0;
-  let rest = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let rest;
 
   // ------------------------------------------------ painting
   const paint = () => {
@@ -140,6 +143,7 @@ function render({ model, el }) {
 
   function makeSlot(index) {
     const box = make("div", "live-panel", stage);
+    /** @type {{ box: any, title: any, canvas: any, place: number[] | null, frame?: any, ratio?: number }} */
     const slot = { box, title: make("div", "live-panel-title", box), canvas: make("canvas", "", box), place: null };
     slot.canvas.tabIndex = 0;
     slot.canvas.setAttribute("role", "img");
@@ -147,7 +151,7 @@ function render({ model, el }) {
       const panel = picture.panels[index];
       const { size, say } = reader(panel);
       slot.place = place.map((value, axis) => Math.min(Math.max(value, 0), size[axis] - 1));
-      reading.textContent = say(...slot.place);
+      reading.textContent = say(...(slot.place ?? [0, 0]));
       repaint();
     };
     slot.canvas.addEventListener("keydown", (event) => {
@@ -186,7 +190,7 @@ function render({ model, el }) {
 
   let frameAsked = false;
   const repaint = () => {
-    if (frameAsked || !picture) return;
+    if (frameAsked) return;
     frameAsked = true;
     requestAnimationFrame(() => {
       frameAsked = false;
@@ -206,7 +210,7 @@ function render({ model, el }) {
     prefix: unique(),
     cacheBytes: spec.pure ? CACHE_BYTES : 0,
     send: (id, wanted) => model.send({ type: "draw", id, values: wanted }),
-    show: (fresh) => {
+    show: (/** @type {import("./draw.js").Picture} */ fresh) => {
       picture = fresh;
       trouble.hidden = true;
       paint();
@@ -231,8 +235,8 @@ function render({ model, el }) {
 
   /** Values next to the current one of a control, nearest first: all of them for small pictures. */
   const look = (name, control) => {
-    if (!spec.pure || control.kind === "choice" && control.values.length > PREFETCH_STOPS) return;
-    const small = picture && picture.bytes <= PREFETCH_BYTES && control.values.length <= PREFETCH_STOPS;
+    if (!spec.pure || (control.kind === "choice" && control.values.length > PREFETCH_STOPS)) return;
+    const small = picture.bytes <= PREFETCH_BYTES && control.values.length <= PREFETCH_STOPS;
     const here = control.values.indexOf(values[name]);
     const ahead = control.values
       .map((value, i) => ({ value, far: Math.abs(i - here) }))
@@ -255,8 +259,6 @@ function render({ model, el }) {
   root.addEventListener("keydown", (event) => event.stopPropagation());
 
   // ------------------------------------------------ life
-  const first = model.get("first");
-  picture = decode(first, first.buffers);
   queue.seed(values, picture);
   root.dataset.busy = "false";
   if (root.isConnected) paint();
@@ -285,6 +287,7 @@ function render({ model, el }) {
 }
 /** Hide the still picture of the same cell while the live one stands; returns how to bring it back. */
 function hideStill(root) {
+  /** @type {HTMLElement | null} */
   let still = null;
   let tries = 0;
   const find = () => {

@@ -1,5 +1,9 @@
 // The questions of a figure to the kernel: one at a time, the newest value next. Without DOM, clock and network.
 
+/** @typedef {Record<string, string | number | boolean>} Values */
+/** @typedef {{ key: string, values: Values, order: number }} Request */
+/** @typedef {Request & { id: string, generation: number, cancel: () => void }} Question */
+
 /**
  * @template P
  * @typedef {{
@@ -12,10 +16,6 @@
  *   setBusy: (busy: boolean) => void,
  *   schedule: (callback: () => void) => () => void,
  * }} Effects
- *
- * @typedef {Record<string, string | number | boolean>} Values
- * @typedef {{ key: string, values: Values, order: number }} Request
- * @typedef {Request & { id: string, generation: number, cancel: () => void }} Question
  */
 
 /**

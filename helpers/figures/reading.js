@@ -10,7 +10,8 @@ export function reader(panel) {
   if (panel.kind === "heatmap") {
     const [rows, columns] = arrays.values.shape;
     const row = (r) => options.y_labels?.[r] ?? `${panel.y || "row"} ${Math.round((r * panel.shape[0]) / rows)}`;
-    const column = (c) => options.x_labels?.[c] ?? `${panel.x || "column"} ${Math.round((c * panel.shape[1]) / columns)}`;
+    const column = (c) =>
+      options.x_labels?.[c] ?? `${panel.x || "column"} ${Math.round((c * panel.shape[1]) / columns)}`;
     return {
       size: [columns, rows],
       at: (c, r) => [((c + 0.5) * panel.shape[1]) / columns, ((r + 0.5) * panel.shape[0]) / rows],
@@ -40,7 +41,8 @@ export function reader(panel) {
   return {
     size: [xy.length / 2, 1],
     at: (i) => [xy[2 * i], xy[2 * i + 1]],
-    say: (i) => `${options.labels?.[i] ?? `${tails ? "arrow" : "point"} ${i}`}: ${tails ? `${pair(tails, i)} to ` : ""}${pair(xy, i)}`,
+    say: (i) =>
+      `${options.labels?.[i] ?? `${tails ? "arrow" : "point"} ${i}`}: ${tails ? `${pair(tails, i)} to ` : ""}${pair(xy, i)}`,
   };
 }
 
@@ -73,12 +75,17 @@ export function table(panel) {
     header(head, heat ? `${panel.y || "row"} \\ ${panel.x || "column"}` : panel.x || "x", "col");
     for (let c = 0; c < columns; c++) header(head, names?.[c] ?? String(c), "col");
     for (let r = 0; r < rows; r++) {
-      const name = heat ? panel.options.y_labels?.[r] ?? String(r) : format(panel.arrays.x.values[r]);
+      const name = heat ? (panel.options.y_labels?.[r] ?? String(r)) : format(panel.arrays.x.values[r]);
       const value = (c) =>
         heat
-          ? hidden(panel, r, c) ? "masked" : format(cell(panel, r, c))
+          ? hidden(panel, r, c)
+            ? "masked"
+            : format(cell(panel, r, c))
           : format(panel.arrays.y.values[c * down + r]);
-      add(name, Array.from({ length: columns }, (_, c) => value(c)));
+      add(
+        name,
+        Array.from({ length: columns }, (_, c) => value(c)),
+      );
     }
     const notes = [];
     if (rows < down || columns < across) notes.push(`the first ${rows} × ${columns} of ${down} × ${across}`);
@@ -101,7 +108,10 @@ export function nearest(panel, frame, px, py) {
   const { size, at } = reader(panel);
   const clamp = (value, count) => Math.min(Math.max(Math.floor(value), 0), count - 1);
   if (panel.kind === "heatmap") {
-    return [clamp(((px - frame.left) / frame.width) * size[0], size[0]), clamp(((py - frame.top) / frame.height) * size[1], size[1])];
+    return [
+      clamp(((px - frame.left) / frame.width) * size[0], size[0]),
+      clamp(((py - frame.top) / frame.height) * size[1], size[1]),
+    ];
   }
   let best = [0, 0];
   let least = Infinity;

@@ -151,9 +151,15 @@ test("values wanted while a silent question waits are asked when its time is ove
   const figure = new Figure();
   figure.move(7);
   figure.move(8);
-  assert.deepEqual(figure.pending.map(({ value }) => value), [7]);
+  assert.deepEqual(
+    figure.pending.map(({ value }) => value),
+    [7],
+  );
   figure.expire();
-  assert.deepEqual(figure.pending.map(({ value }) => value), [7, 8]);
+  assert.deepEqual(
+    figure.pending.map(({ value }) => value),
+    [7, 8],
+  );
 });
 
 test("of a hundred moves the first and the last are asked", () => {
