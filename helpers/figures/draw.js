@@ -115,7 +115,7 @@ export function drawPanel(context, panel, spec, theme, width, height, font) {
     context.fillText(panel.y, 0, 0, frame.height);
     context.restore();
   }
-  if (xNames) nameCells(context, xNames, frame, font, slanted, heat);
+  if (xNames) nameCells(context, xNames, frame, font, slanted ? font * 1.25 : xWide + 6, slanted, heat);
   else if (heat) numberCells(context, panel.shape[1], frame, true);
   else {
     for (const tick of ticks(xlim[0], xlim[1], Math.max(2, Math.floor(frame.width / (font * 5))))) {
@@ -145,9 +145,10 @@ export function drawPanel(context, panel, spec, theme, width, height, font) {
   return frame;
 }
 
-function nameCells(context, names, frame, font, slanted, heat) {
-  const step = Math.ceil(names.length / Math.max(1, Math.floor(frame.width / (font * 1.25))));
-  for (let i = 0; i < names.length; i += slanted ? step : 1) {
+/** Names below the cells or bars, as many as fit when each takes `room` pixels. */
+function nameCells(context, names, frame, font, room, slanted, heat) {
+  const step = Math.ceil((names.length * room) / frame.width);
+  for (let i = 0; i < names.length; i += step) {
     const x = frame.sx(heat ? i + 0.5 : i);
     const y = frame.top + frame.height + 5;
     if (!slanted) {
