@@ -421,6 +421,17 @@ def apply_rope(x, angles):
     ),
     _mutant(
         "to_half",
+        "odd_totals_only",
+        _TO_HALF.format(result="pairs.transpose(1, 2).flatten(0, 2)")
+        .replace(
+            "heads = weight.unflatten(0, (num_heads, -1))",
+            "rows = len(weight) // num_heads * num_heads\n    pairs = weight[:rows].view(num_heads, -1, 2, 12)",
+        )
+        .replace("len(weight) % (2 * num_heads)", "len(weight) // num_heads % 2"),
+        "10 rows cannot be shared among 4 heads",
+    ),
+    _mutant(
+        "to_half",
         "odd_heads_pass",
         """
 def to_half(weight, num_heads):

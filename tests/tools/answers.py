@@ -14,7 +14,9 @@ from torch.nn import functional as F
 
 from helpers.exercises.check import judge
 from helpers.exercises.registry import EXERCISES
-from tests.tools.refresh import lessons
+from helpers.grading.assignment import Assignment, read
+from tests.grading.evaluate import evaluate
+from tests.tools.refresh import homeworks, lessons
 from tests.tools.solve import solved
 
 _CHECK = re.compile(r'check\("([^"]+)", (\w+)\)')
@@ -66,5 +68,35 @@ def _rejecter(exercise: str, function: str) -> Callable[[str], str]:
             return f"the cell raised {type(error).__name__}: {error}"
         verdict = judge(EXERCISES[exercise], namespace.get(function))
         return "" if verdict.status == "right" else verdict.text or verdict.status
+
+    return reject
+
+
+@cache
+def homework_answers() -> Mapping[str, Task]:
+    """The functions of all homeworks, ``"hw1.encode"``, judged by their own visible and hidden test cells."""
+    found = {}
+    for path in homeworks():
+        assignment = read(path)
+        for cell in assignment.of("answer"):
+            if re.search(rf"^def {cell.id}\(", cell.source, re.MULTILINE):
+                name = f"{path.stem.partition('_')[0]}.{cell.id}"
+                found[name] = Task(name, cell.id, cell.source, _grader(assignment, cell.id))
+    return found
+
+
+def _grader(assignment: Assignment, answer: str) -> Callable[[str], str]:
+    named = re.compile(rf"\b{answer}\b")
+    cells = [cell for cell in assignment.cells if cell.kind != "test" or named.search(cell.source)]
+    needed = [
+        cell
+        for cell in cells
+        if cell.kind != "answer" or any(re.search(rf"\b{cell.id}\b", test.source) for test in cells if test != cell)
+    ]
+    part = Assignment(assignment.name, tuple(needed))
+
+    def reject(source: str) -> str:
+        verdicts = evaluate(part, {answer: source})
+        return "; ".join(f"{name}: {verdict.message}" for name, verdict in verdicts.items() if not verdict.passed)
 
     return reject
