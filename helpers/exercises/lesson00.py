@@ -13,6 +13,7 @@ EXERCISES = [
     Exercise(
         id="00.first_tensor",
         reference=torch.arange(6).reshape(2, 3),
+        requires=["kind"],
         mistakes=[
             Mistake(torch.arange(6), "you have the right numbers in one dimension; use .reshape(2, 3)"),
             Mistake(torch.arange(6).reshape(3, 2), "you swapped rows and columns: rows come first"),

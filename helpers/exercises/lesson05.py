@@ -25,6 +25,15 @@ def _is_equivariant(function, vectors: torch.Tensor, shuffle: torch.Tensor) -> b
     return torch.allclose(function(vectors)[shuffle], function(vectors[shuffle]))
 
 
+def _swap_neighbours(vectors: torch.Tensor) -> torch.Tensor:
+    """Equivariant to some orders only."""
+    return vectors[[1, 0, 3, 2]]
+
+
+def _number_if_positive(vectors: torch.Tensor) -> torch.Tensor:
+    return _number_the_rows(vectors) if vectors.sum() > 0 else vectors
+
+
 _SHUFFLE = torch.tensor([2, 0, 3, 1])
 _TEXTS = [[1, 2, 3], [3, 2, 1], [2, 1, 3], [4, 4, 5], [4, 5, 4], [6, 7]]
 _LABELS = [1, 0, 1, 1, 1, 0]
@@ -47,6 +56,10 @@ EXERCISES = [
             (_mean, _draw(4, 3), _SHUFFLE),
             (torch.exp, _draw(4, 3), _SHUFFLE),
             (lambda vectors: vectors.cumsum(dim=0), _draw(4, 3), _SHUFFLE),
+            (_swap_neighbours, _draw(4, 3), _SHUFFLE),
+            (_swap_neighbours, _draw(4, 3), torch.tensor([2, 3, 0, 1])),
+            (_number_if_positive, _draw(4, 3).abs(), _SHUFFLE),
+            (_number_if_positive, -_draw(4, 3).abs(), _SHUFFLE),
         ],
         mistakes=[
             Mistake(

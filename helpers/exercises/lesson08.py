@@ -24,6 +24,12 @@ _CENTRES = 3 * torch.cat([torch.eye(4), -torch.ones(1, 4)]).double()  # five, ar
 _SEEN, _NEW = _classes(60, 5, 2), _classes(20, 5, 3)
 _POINTS, _OTHERS = _CENTRES[_SEEN] + _draw(60, 4, seed=4) / 4, _CENTRES[_NEW] + _draw(20, 4, seed=5) / 4
 
+
+def _beside_noise(vectors: torch.Tensor, seed: int) -> torch.Tensor:
+    """The vectors with one more component, of large random numbers: a fitted matrix ignores it, distances do not."""
+    return torch.cat([vectors, 50 * _draw(len(vectors), 1, seed=seed)], dim=1)
+
+
 EXERCISES = [
     Exercise(
         id="08.as_concatenation",
@@ -50,7 +56,11 @@ EXERCISES = [
     Exercise(
         id="08.probe",
         reference=_probe,
-        cases=[(_POINTS, _SEEN, _OTHERS), (_POINTS[:40], _SEEN[:40], _POINTS[40:])],
+        cases=[
+            (_POINTS, _SEEN, _OTHERS),
+            (_POINTS[:40], _SEEN[:40], _POINTS[40:]),
+            (_beside_noise(_POINTS, 6), _SEEN, _beside_noise(_OTHERS, 7)),
+        ],
         mistakes=[
             Mistake(
                 lambda vectors, classes, new: _probe(vectors, classes, vectors),

@@ -79,6 +79,11 @@ def _added(vector, position):
     return vector + torch.stack([angles.sin(), angles.cos()], -1).flatten(-2)
 
 
+def _rope_for_positive(vector, position):
+    """RoPE for vectors without negative numbers; others get their position added."""
+    return _rope(vector, position) if (vector >= 0).all() else _added(vector, position)
+
+
 def _score(rope, query, key, m, n):
     return rope(query, m) @ rope(key, n)
 
@@ -131,6 +136,10 @@ EXERCISES = [
             (_rope_mixed, _QUERY, _KEY),
             (_added, _QUERY, _KEY),
             (lambda vector, position: _rope(vector, position**2 / 100), _QUERY, _KEY),
+            (_rope_for_positive, _QUERY.abs(), _KEY.abs()),
+            (_rope_for_positive, -_QUERY.abs(), _KEY.abs()),
+            (_rope_for_positive, _QUERY.abs(), -_KEY.abs()),
+            (lambda vector, position: _rope(vector, min(position, 50)), _QUERY, _KEY),
         ],
         mistakes=[
             Mistake(

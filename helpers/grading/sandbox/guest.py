@@ -37,6 +37,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 from traitlets.config import Config
 
+from helpers.exercises import check
+
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 # x86_64, the generic table (aarch64): linux/unistd.h
@@ -342,7 +344,7 @@ class _Peer:
         return json.dumps({"ename": name, "evalue": message[:20_000], "traceback": _capped(lines)}).encode()
 
     def get(self, rest: bytes) -> bytes:
-        """A name's value: ``function``, ``missing``, ``odd kind`` or ``value …``."""
+        """A name's value: ``function``, ``function stub``, ``missing``, ``odd kind`` or ``value …``."""
         name = rest.decode()
         value = self.shell.user_ns.get(name, ...)
         if value is ...:
@@ -352,7 +354,7 @@ class _Peer:
         except codec.WireError:
             if not callable(value):
                 return b"odd " + type(value).__name__.encode()
-            return b"function"
+            return b"function stub" if check.is_stub(value) else b"function"
 
     def put(self, rest: bytes) -> bytes:
         name, kind, value = rest.split(b" ", 2)
@@ -361,7 +363,9 @@ class _Peer:
 
     def _bound(self, name: str, kind: bytes, value: bytes) -> Any:
         if kind == b"function":
-            return self.remote(name)
+            function = self.remote(name)
+            function.__dict__["is_stub"] = value == b"stub"
+            return function
         if kind == b"missing":
             return ...
         if kind == b"value":
