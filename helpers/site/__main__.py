@@ -73,10 +73,10 @@ def classic_script(module: str) -> str:
 def start_page(lessons: list[Path]) -> str:
     """The first page: the README's introduction and its course map, with links that lead into the site."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    title, introduction = re.search(
-        r"# (.*?)\n(.*?)\n## ", re.sub(r"(?s)<!-- badges -->.*?<!-- /badges -->", "", readme), re.DOTALL
-    ).groups()
-    course = re.search(r"\n## The course\n(.*?)\n## ", readme, re.DOTALL).group(1)
+    text = re.sub(r"(?s)<!-- badges -->.*?<!-- /badges -->", "", readme)
+    title = text.partition("\n")[0].removeprefix("# ")
+    introduction = text.partition("\n")[2].partition("\n## ")[0]
+    course = text.partition("\n## The course\n")[2].partition("\n## ")[0]
     table = "\n".join(line for line in course.splitlines() if line.startswith("|"))
     text = f"# {title}\n{introduction}\n\n## The course\n\n{table}\n"
     text = re.sub(r"\[([^\]]*)\]\(notebooks/homework/release/(\w+)/\w+\.ipynb\)", DOWNLOAD, text)
