@@ -38,6 +38,13 @@ def _words(seed: int) -> torch.Tensor:
     return _draw(40, 8, seed=seed) * torch.linspace(0.5, 4.0, 40, dtype=torch.float64)[:, None]
 
 
+def _close_words() -> torch.Tensor:
+    """A table ``(V, d)`` in which rows 3, 30 and 21 are nearly parallel: each would answer, were it not left out."""
+    table = _words(7)
+    table[[3, 30, 21]] = table[3] + 0.2 * table[[3, 30, 21]]
+    return table
+
+
 def _variances(vectors):
     return torch.linalg.svdvals(vectors - vectors.mean(dim=0)) ** 2
 
@@ -86,7 +93,10 @@ EXERCISES = [
     Exercise(
         id="04.analogy",
         reference=_answer,
-        cases=[(_words(seed), *ids) for seed in (1, 2, 3) for ids in ((3, 30, 21), (12, 8, 35), (39, 20, 5))],
+        cases=[
+            *[(_words(seed), *ids) for seed in (1, 2, 3) for ids in ((3, 30, 21), (12, 8, 35), (39, 20, 5))],
+            (_close_words(), 3, 30, 21),
+        ],
         mistakes=[
             Mistake(
                 lambda table, a, b, c: _answer(table, a, b, c, left_out=()),

@@ -38,6 +38,15 @@ def _is_equivariant(function, vectors: torch.Tensor, permutation: torch.Tensor) 
     return torch.allclose(function(vectors)[permutation], function(vectors[permutation]))
 
 
+def _swap_neighbours(vectors: torch.Tensor) -> torch.Tensor:
+    """Equivariant to some orders only."""
+    return vectors[[1, 0, 3, 2]]
+
+
+def _number_if_positive(vectors: torch.Tensor) -> torch.Tensor:
+    return _number_the_rows(vectors) if vectors.sum() > 0 else vectors
+
+
 _PERMUTATION = torch.tensor([2, 0, 3, 1])
 _SEQUENCES = [[1, 2, 3], [3, 2, 1], [2, 1, 3], [4, 4, 5], [4, 5, 4], [6, 7]]
 _LABELS = [1, 0, 1, 1, 1, 0]
@@ -71,6 +80,15 @@ EXERCISES = [
             (_number_if_positive, _draw(4, 3).abs(), _PERMUTATION),
             (_number_if_positive, -_draw(4, 3).abs(), _PERMUTATION),
             (_add_python_sum, torch.tensor([[0.1], [0.2], [0.3]], dtype=torch.float64), torch.tensor([1, 2, 0])),
+            (_softmax_mix, _draw(4, 3), _PERMUTATION),
+            (_number_the_rows, _draw(4, 3), _PERMUTATION),
+            (_mean, _draw(4, 3), _PERMUTATION),
+            (torch.exp, _draw(4, 3), _PERMUTATION),
+            (lambda vectors: vectors.cumsum(dim=0), _draw(4, 3), _PERMUTATION),
+            (_swap_neighbours, _draw(4, 3), _PERMUTATION),
+            (_swap_neighbours, _draw(4, 3), torch.tensor([2, 3, 0, 1])),
+            (_number_if_positive, _draw(4, 3).abs(), _PERMUTATION),
+            (_number_if_positive, -_draw(4, 3).abs(), _PERMUTATION),
         ],
         mistakes=[
             Mistake(
