@@ -50,6 +50,8 @@ EXERCISES = [
                 0.5,
             ),
             ({"none": 0.3, "alibi": 0.7, "t5": 0.9}, {"none": 0.3, "alibi": 0.66, "t5": 0.5}, 0.25),
+            ({"rope": 0.9, "t5": 0.8, "none": 0.75}, {"rope": 0.9, "t5": 0.7, "none": 0.75}, 0.5),
+            ({"alibi": 0.9, "rope": 0.9}, {"alibi": 0.75, "rope": 0.8}, 0.5),
         ],
         mistakes=[
             Mistake(
@@ -86,6 +88,7 @@ EXERCISES = [
         cases=[
             (torch.tensor([[3, 1, 0], [2, 0, 0], [1, 1, 4]]), _draw(5, 4), _draw(6, 4), 0),
             (torch.tensor([[1, 2, 4, 4]]), _draw(5, 4), _draw(6, 4), 4),
+            (torch.tensor([[3, 0, 0]]), _draw(5, 4).flip(0), _draw(6, 4).flip(0), 0),
         ],
         mistakes=[
             Mistake(

@@ -125,7 +125,7 @@ def collect(asked: argparse.Namespace) -> int:
             with course.writing():
                 for name in sorted({path.stem for path in found.taken} | ({asked.homework} - {None})):
                     course.prepare(_sources(asked)[name])
-                    course.due(name, asked.due)
+                    course.set_due(name, asked.due)
     print(f"{len(found.taken)} taken")
     _needs_a_human(found.attention)
     return 0

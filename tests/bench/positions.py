@@ -52,7 +52,9 @@ def jobs(length: int, width: int, heads: int) -> dict[str, tuple[dict[str, Call]
     cos, sin = positions.rope_angles(where, speed)
     wide = [torch.cat([each, each], -1)[None] for each in (cos, sin)]
     placed = [each.transpose(1, 2).contiguous() for each in (queries, keys)]  # GPT-J wants (B, T, heads, width)
-    away = positions.distances(min(length, 2**21 // length), length)  # the last queries: two million distances at most
+    away = positions.relative_positions(
+        min(length, 2**21 // length), length
+    )  # of the last queries, two million at most
     mask = torch.ones(1, length)
 
     found: dict[str, tuple[dict[str, Call], dict[str, Call]]] = {
@@ -213,7 +215,7 @@ def lengths() -> list[dict[str, Any]]:
 def bake_off() -> list[dict[str, Any]]:
     """CPU of lesson 10: training all schemes side by side, with every seed, and testing them on longer texts."""
     from helpers.attention import SCHEMES
-    from helpers.tasks import LATEST, ORDER, RECALL, Entry, race, right
+    from helpers.tasks import LATEST, ORDER, RECALL, Entry, accuracy, train_all
 
     small: dict[str, Any] = {"batch": 16}
     rows = []
@@ -224,10 +226,10 @@ def bake_off() -> list[dict[str, Any]]:
     ):
         entries = [Entry(scheme, causal, seed) for scheme in SCHEMES for causal in masks for seed in range(SEEDS)]
         start = time.process_time()
-        models = race(task, entries, length=length, **settings)
+        models = train_all(task, entries, length=length, **settings)
         trained = time.process_time()
         for times in (1, 2, 4, 8):
-            right(models, task, times * length, texts=texts)
+            accuracy(models, task, times * length, num_sequences=texts)
         facts = {"train_s": trained - start, "test_s": time.process_time() - trained}
         rows.append({"task": name, "length": length, "models": len(entries)} | facts)
     return rows

@@ -383,7 +383,7 @@ def apply_rope(x, angles):
         "apply_rope",
         "another_dtype",
         _ROPE.format(pairs=_HALVES, result=f"torch.cat({_TURNED}, dim=-1).float()"),
-        "a batch of heads",
+        "the dtype of x",
         where="hidden",
     ),
     # ------------------------------------------------------------ to_half
@@ -418,6 +418,17 @@ def apply_rope(x, angles):
         "always_two_heads",
         _TO_HALF.format(result="weight.unflatten(0, (2, -1, 2)).transpose(1, 2).flatten(0, 2)"),
         "two heads stand for any number of heads",
+    ),
+    _mutant(
+        "to_half",
+        "odd_totals_only",
+        _TO_HALF.format(result="pairs.transpose(1, 2).flatten(0, 2)")
+        .replace(
+            "heads = weight.unflatten(0, (num_heads, -1))",
+            "rows = len(weight) // num_heads * num_heads\n    pairs = weight[:rows].view(num_heads, -1, 2, 12)",
+        )
+        .replace("len(weight) % (2 * num_heads)", "len(weight) // num_heads % 2"),
+        "10 rows cannot be shared among 4 heads",
     ),
     _mutant(
         "to_half",

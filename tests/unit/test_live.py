@@ -14,7 +14,7 @@ from traitlets.config import Config
 
 from helpers import Slider, Toggle, arrows, bars, heatmap, lines, live, points, projector
 from helpers.figures import theme
-from helpers.figures.live import EXACT_CELLS, LiveFigure
+from helpers.figures.live import EXACT_CELLS, LiveFigure, _View
 from helpers.figures.static import still_html
 
 
@@ -39,6 +39,14 @@ def test_a_question_is_answered_with_the_picture_of_its_values(sent) -> None:
     assert not others and content["id"] == 7 and content["sentence"] == "The last square is -9."
     array = content["panels"][0]["arrays"]["y"]
     assert np.frombuffer(buffers[array["buffer"]], array["type"]).reshape(array["shape"]).tolist() == [[0, -1, -4, -9]]
+
+
+def test_the_script_is_one_module_without_imports() -> None:
+    script = str(_View._esm)
+    assert not re.search(r"^import\b", script, re.MULTILINE)
+    exports = re.findall(r"^export .*$", script, re.MULTILINE)
+    assert all(re.match(r"export (function|const|class|default) ", line) for line in exports)
+    assert [line for line in exports if "default" in line] == ["export default { render };"]
 
 
 @pytest.mark.parametrize("values", [None, 3, {"top": "x", "sign": "maybe"}, {"unknown": 1}, {"top": float("nan")}])
