@@ -10,6 +10,7 @@ from tests.tools.mutation import mutants, run
 _SYMMETRIC = "the order of the two plays no part"
 _DEFAULT = "that is the default"
 _TWO_AXES = "the same axis of a matrix or a vector"
+_BROADCAST = "a row broadcasts with and without its first axis"
 _FORM = "another dtype or container of the same values is accepted"
 
 EQUIVALENT = {
@@ -25,6 +26,10 @@ EQUIVALENT = {
         "2.0 → 3.0 in cosines[i] = -2.0": "below every cosine, as −2 is",
         "2.0 → 1.0 in cosines[i] = -2.0": "no cosine is below −1",
     },
+    "03.pmi": {
+        "joint.sum(dim=0, keepdim=True) → joint.sum(dim=0)": _BROADCAST,
+        "True → False in joint.sum(dim=0, keepdim=True)": _BROADCAST,
+    },
     "04.analogy": {
         "b, c → c, b": _SYMMETRIC,
         "F.normalize(table, dim=1) → F.normalize(table)": _DEFAULT,
@@ -35,6 +40,7 @@ EQUIVALENT = {
         "F.normalize(table, dim=1) → F.normalize(table)": _DEFAULT,
         "0 → -1 in F.normalize((unit[he] - unit[she]).mean(dim=0), dim=0)": _TWO_AXES,
     },
+    "04.project_out": {"0 → -1 in F.normalize(direction, dim=0)": _TWO_AXES},
     "05.unchanged_outputs": {"0 → -1 in permutation.cummax(dim=0)": _TWO_AXES},
     "06.stretch": {
         "torch.linspace(0, max_len - 1, new_len, dtype=position_table.dtype) → "
