@@ -502,7 +502,7 @@ def to_half(weight, num_heads):
         "alibi_bias",
         "far_is_favoured",
         _ALIBI.format(**_ALIBI_RIGHT | {"sign": ""}),
-        "far tokens are favoured",
+        "far tokens win",
         bug="alibi_sign",
     ),
     _mutant(
