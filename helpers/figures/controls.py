@@ -79,7 +79,9 @@ class Slider(_Stepped):
             )
         count = math.floor((self.high - self.low) / self.step + 1e-9) + 1
         whole = all(isinstance(number, int) for number in (self.low, self.high, self.value, self.step))
-        self._stops = [self.low + i * self.step if whole else round(self.low + i * self.step, 10) for i in range(count)]
+        self._stops: list[float] = [
+            self.low + i * self.step if whole else round(self.low + i * self.step, 10) for i in range(count)
+        ]
         self.value = min(self._stops, key=lambda stop: abs(stop - self.value))
 
     def _values(self) -> list[float]:
@@ -105,7 +107,7 @@ class LogSlider(_Stepped):
         rounded = {float(f"{self.low * ratio ** (i / self.steps):.3g}") for i in range(self.steps + 1)}
         stops = sorted(rounded | {float(self.low), float(self.high), float(self.value)})
         whole = all(isinstance(number, int) for number in (self.low, self.high, self.value))
-        self._stops = sorted({round(stop) for stop in stops}) if whole else stops
+        self._stops: list[float] = sorted({round(stop) for stop in stops}) if whole else stops
 
     def _values(self) -> list[float]:
         return self._stops

@@ -62,7 +62,7 @@ def still_html(image: bytes, sentence: str) -> str:
 
 
 def _heatmap(axes: Axes, panel: Panel, limit: tuple, font: float) -> None:
-    values = np.ma.array(panel.data["values"], mask=panel.data.get("mask"))
+    values = np.ma.array(panel.data["values"], mask=panel.data.get("mask", False))
     count_y, count_x = values.shape
     low, high = limit[1]
     name = theme.DIVERGING if panel.options["signed"] else theme.SEQUENTIAL
@@ -121,10 +121,20 @@ def _points(axes: Axes, panel: Panel, limit: tuple, font: float) -> None:
     for group in sorted(map(int, np.unique(groups))):
         where = groups == group
         kind = group % len(theme.SHAPES)
-        axes.scatter(*places[where].T, s=28, color=theme.SERIES[kind], marker=theme.SHAPES[kind], zorder=2)
+        axes.scatter(
+            places[where, 0], places[where, 1], s=28, color=theme.SERIES[kind], marker=theme.SHAPES[kind], zorder=2
+        )
     highlight = panel.options["highlight"]
     if highlight:
-        axes.scatter(*places[highlight].T, s=150, facecolors="none", edgecolors=theme.ACCENT, lw=2, zorder=3)
+        axes.scatter(
+            places[highlight, 0],
+            places[highlight, 1],
+            s=150,
+            facecolors="none",
+            edgecolors=theme.ACCENT,
+            lw=2,
+            zorder=3,
+        )
     for index, text in enumerate(panel.options["labels"] or []):
         weight = "bold" if index in highlight else "normal"
         axes.annotate(
