@@ -3,6 +3,7 @@
 import { decode, drawPanel, format, inks } from "./draw.js";
 import { createQueue } from "./queue.js";
 import { nearest, reader, table } from "./reading.js";
+import { make, shieldKeys, unique } from "./widgets.js";
 
 const CACHE_BYTES = 24e6; // pictures kept by a pure figure
 const PREFETCH_BYTES = 70_000; // larger pictures are fetched ahead only next to the current value
@@ -60,24 +61,11 @@ function makeControl(name, control, id, changed) {
 
 // ---------------------------------------------------------------- the figure
 
-function make(tag, className, parent) {
-  const element = document.createElement(tag);
-  element.className = className;
-  parent.append(element);
-  return element;
-}
-
-/** Sixteen hexadecimal digits that no other view has. */
-function unique() {
-  return Array.from(crypto.getRandomValues(new Uint32Array(2)), (part) => part.toString(16).padStart(8, "0")).join("");
-}
-
 function render({ model, el }) {
   const spec = model.get("spec");
   const controls = Object.entries(spec.controls);
   const values = Object.fromEntries(controls.map(([name, control]) => [name, control.value]));
   const root = make("section", "live-figure", el);
-  root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the arrow keys
   root.setAttribute("aria-label", spec.title);
   const heading = make("div", "live-title", root);
   heading.textContent = spec.title;
@@ -256,7 +244,7 @@ function render({ model, el }) {
     input.addEventListener("focus", () => look(name, control));
     bar.append(box);
   });
-  root.addEventListener("keydown", (event) => event.stopPropagation());
+  const releaseKeys = shieldKeys(root);
 
   // ------------------------------------------------ life
   queue.seed(values, picture);
@@ -281,6 +269,7 @@ function render({ model, el }) {
     window.removeEventListener("beforeprint", before);
     window.removeEventListener("afterprint", after);
     queue.dispose();
+    releaseKeys();
     clearTimeout(rest);
     restore();
   };

@@ -7,7 +7,6 @@ milliseconds. The same panels are drawn once more as a still picture for every p
 from __future__ import annotations
 
 import linecache
-import re
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -24,25 +23,17 @@ from IPython.display import display
 from helpers.figures import static, theme
 from helpers.figures.controls import Control
 from helpers.figures.panels import SENT_CELLS, Limits, Panel, Range
+from helpers.figures.scripts import bundle
 
 EXACT_CELLS = 10_000  # heat maps up to this size travel as float32, larger ones as 8-bit steps of their range
 _HERE = Path(__file__).parent
-_LOCAL_IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
 Draft = tuple[list[Panel], str]
-
-
-def bundle(*paths: Path) -> str:
-    """ES modules as one self-contained module: in the given order, without the imports of each other.
-
-    anywidget and the static site load a single file; each module stands alone for Node's tests and the type checker.
-    """
-    return "\n".join(_LOCAL_IMPORT.sub("", path.read_text(encoding="utf-8")) for path in paths)
 
 
 class _View(anywidget.AnyWidget):
     """The browser's side of one figure."""
 
-    _esm = bundle(*(_HERE / f"{name}.js" for name in ("queue", "draw", "reading", "live")))
+    _esm = bundle(*(_HERE / f"{name}.js" for name in ("widgets", "queue", "draw", "reading", "live")))
     _css = (_HERE / "live.css").read_text(encoding="utf-8")
     spec = traitlets.Dict().tag(sync=True)
     first = traitlets.Dict().tag(sync=True)
