@@ -1,6 +1,6 @@
 // The browser's side of a live figure: native controls, canvases, a sentence, numbers to read.
 
-import { decode, drawPanel, format, inks } from "./draw.js";
+import { decode, drawPanel, format, pageColours } from "./draw.js";
 import { createQueue } from "./queue.js";
 import { nearest, reader, table } from "./reading.js";
 import { make, shieldKeys, unique } from "./widgets.js";
@@ -96,7 +96,7 @@ function render({ model, el }) {
 
   // ------------------------------------------------ painting
   const paint = () => {
-    const theme = inks(root);
+    const theme = pageColours(root);
     const scale = model.get("scale");
     const font = spec.font * scale;
     root.style.setProperty("--live-scale", scale);
@@ -169,7 +169,7 @@ function render({ model, el }) {
     const { size, at } = reader(panel);
     const place = slot.place.map((value, axis) => Math.min(value, size[axis] - 1));
     const [x, y] = at(...place);
-    context.strokeStyle = inks(root).text;
+    context.strokeStyle = pageColours(root).text;
     context.lineWidth = 2;
     context.beginPath();
     context.arc(slot.frame.sx(x), slot.frame.sy(y), spec.font * 0.5, 0, 7);

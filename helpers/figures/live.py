@@ -65,6 +65,7 @@ class LiveFigure:
                 "pure": pure,
                 "controls": {name: one.spec() | {"label": label(name, one)} for name, one in controls.items()},
                 "series": theme.SERIES,
+                "seriesOnDark": theme.SERIES_ON_DARK,
                 "dashes": theme.DASHES,
                 "accent": theme.ACCENT,
                 "size": theme.PANEL_PX,
@@ -110,7 +111,7 @@ class LiveFigure:
             raise TypeError(f"{self.title!r} must return a sentence that says what the picture shows, got {sentence!r}")
         if any(not panel.title for panel in panels):
             raise TypeError(f"every panel of {self.title!r} needs a title")
-        return panels, sentence
+        return panels, theme.minus(sentence)
 
     def draw(self, values: dict[str, Any]) -> dict[str, Any]:
         """What the browser is sent for these values, arrays still in place: panels, limits and the sentence."""
@@ -132,7 +133,9 @@ class LiveFigure:
 
     def _ipython_display_(self) -> None:
         image, sentence = self.still()
-        display({"text/html": static.still_html(image, sentence), "text/plain": sentence}, raw=True)
+        panels = self._first[0]
+        markup = static.still_html(image, self.title, sentence, static.describe(panels, self._limits(panels)))
+        display({"text/html": markup, "text/plain": sentence}, raw=True)
         view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
         display({"application/vnd.jupyter.widget-view+json": view}, raw=True)
 

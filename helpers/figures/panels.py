@@ -163,6 +163,7 @@ def points(
     x: str = "",
     y: str = "",
     limits: Range | Limits | None = None,
+    equal: bool = False,
 ) -> Panel:
     """Labelled points in a plane.
 
@@ -172,6 +173,7 @@ def points(
         links: pairs of indices joined by a line.
         groups: (N,) small integers; each has a colour *and* a shape of its own.
         limits: (low, high) for both axes, or a pair of pairs.
+        equal: the same scale on both axes, so that angles and distances are drawn as they are.
 
     Raises:
         ValueError: a wrong shape, NaN, too many points, or an index that does not exist.
@@ -189,6 +191,7 @@ def points(
         "labels": _labels(labels, len(places), "labels"),
         "highlight": _indices(highlight, len(places), "highlight"),
         "links": pairs,
+        "equal": bool(equal),
     }
     return Panel("points", str(title), str(x), str(y), data, *_plane_limits(limits), options)
 
@@ -202,13 +205,17 @@ def arrows(
     x: str = "",
     y: str = "",
     limits: Range | Limits | None = None,
+    equal: bool = True,
 ) -> Panel:
-    """Arrows in a plane, from ``tails`` (the origin when left out) to ``tips``, both (N, 2)."""
+    """Arrows in a plane, from ``tails`` (the origin when left out) to ``tips``, both (N, 2).
+
+    With ``equal`` both axes have the same scale, so that angles are drawn as they are.
+    """
     ends = _plane(tips, "arrow tips")
     starts = np.zeros_like(ends) if tails is None else _plane(tails, "arrow tails")
     if starts.shape != ends.shape:
         raise ValueError(f"tails have shape {starts.shape}, tips {ends.shape}; they must agree")
-    options = {"labels": _labels(labels, len(ends), "labels")}
+    options = {"labels": _labels(labels, len(ends), "labels"), "equal": bool(equal)}
     return Panel("arrows", str(title), str(x), str(y), {"xy": ends, "tails": starts}, *_plane_limits(limits), options)
 
 
