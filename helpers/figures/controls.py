@@ -56,6 +56,8 @@ class _Stepped(Control):
 class Slider(_Stepped):
     """A slider from ``low`` to ``high`` in steps of ``step``; whole numbers stay whole.
 
+    With ``play`` a button moves it to its end, as for the steps of a training run.
+
     Raises:
         ValueError: an empty range, a step that is not positive, or a default outside the range.
     """
@@ -65,6 +67,7 @@ class Slider(_Stepped):
     value: float
     step: float = 1
     label: str | None = None
+    play: bool = False
 
     def __post_init__(self) -> None:
         if not self.low < self.high:
@@ -86,6 +89,9 @@ class Slider(_Stepped):
 
     def _values(self) -> list[float]:
         return self._stops
+
+    def spec(self) -> dict[str, Any]:
+        return super().spec() | {"play": self.play}
 
 
 @dataclass

@@ -75,7 +75,7 @@ function seriesColour(spec, theme, index) {
 }
 
 /** Strokes a path twice, wide in the colour of the page and narrow in that of its text: it is seen on every colour. */
-function strokeWithHalo(context, theme, path) {
+export function strokeWithHalo(context, theme, path) {
   for (const [colour, width] of [
     [theme.paper, 5],
     [theme.text, 2],
