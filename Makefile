@@ -3,7 +3,7 @@ RUN = $(PYTHON) helpers/setup/bootstrap.py run
 REPO ?=
 ARGS ?=
 
-.PHONY: help lab test quick refresh grading bench badges format lock clean
+.PHONY: help lab test quick refresh site grading bench badges format lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -11,8 +11,8 @@ help:  ## Show this list
 lab:  ## Set up and open the first lesson in JupyterLab (PORT=8899 for another port)
 	@PORT=$(PORT) $(PYTHON) helpers/setup/bootstrap.py lab $(ARGS)
 
-test:  ## Set up and run every test
-	@$(RUN) -m tests
+test:  ## Set up and run every test (ARGS="unit site" for these parts)
+	@$(RUN) -m tests $(ARGS)
 
 quick:  ## The tests of the inner loop, under a minute
 	@$(RUN) -m tests quick
@@ -20,14 +20,17 @@ quick:  ## The tests of the inner loop, under a minute
 refresh:  ## Execute the notebooks anew and store their outputs (ARGS=06 for one)
 	@$(RUN) -m tests.tools.refresh $(ARGS)
 
+site:  ## Build the static site below .artefacts/site: every figure moves without a kernel
+	@$(RUN) -m helpers.site
+
 grading:  ## Set up what instructors need, and grade (ARGS="grade hw1_word_embeddings"; see notebooks/homework)
 	@$(RUN) -m helpers.grading $(ARGS)
 
-bench:  ## Measure, and write the tables of the README (ARGS=positions for one)
+bench:  ## Measure, and write tests/bench/RESULTS.md (ARGS=positions for one)
 	@$(RUN) -m tests.bench $(ARGS)
 
-badges:  ## Point the launch links at a repository: make badges REPO=owner/name
-	@$(RUN) -m helpers.setup.badges "$(REPO)"
+badges:  ## Write the launch links (REPO=owner/name, else the git remote; ARGS="--hub ADDRESS")
+	@$(RUN) -m helpers.setup.badges $(REPO) $(ARGS)
 
 format:  ## Format and lint code and notebooks
 	@$(RUN) -m ruff format .

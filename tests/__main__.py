@@ -40,7 +40,7 @@ DRIFT = [sys.executable, "-m", "tests.tools.offline", *NBVAL, f"--kernel-prelude
 
 SETUP = ["tests/unit/test_setup.py", "tests/unit/test_binder.py"]
 # Started first, so that the last part to end is a short one.
-LONGEST_FIRST = ("browser", "homework", "notebooks", "drift", "faults", "unit", "setup", "solved", "release")
+LONGEST_FIRST = ("homework", "site", "browser", "notebooks", "drift", "faults", "unit", "setup", "solved", "release")
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ def parts() -> dict[str, Part]:
         "ruff": Part([sys.executable, "-m", "ruff", "check", "."]),
         "types": Part([sys.executable, "-m", "mypy"]),
         "javascript": _tool("javascript"),
+        "workflows": _tool("workflows"),
         "lint": _tool("lint"),
         "unit": Part([*PYTEST, *units]),
         "notebooks": Part([*NBVAL, *ALL_NOTEBOOKS]),
@@ -94,6 +95,7 @@ def parts() -> dict[str, Part]:
         "homework": Part([*PYTEST, "tests/grading"]),
         "setup": Part([*PYTEST, *SETUP]),
         "browser": Part([*PYTEST, "tests/browser"]),
+        "site": Part([*PYTEST, "tests/site"]),
     }
     if not (ROOT / "tests/tools/javascript.py").exists():
         del every["javascript"]
@@ -182,6 +184,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests", description="Run the tests of the course.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"quick, or any of {', '.join(parts())}; all if none")
     parser.add_argument("-j", "--jobs", type=int, default=cores(), help="parts at a time (default: the cores)")
+    parser.add_argument("--lessons", nargs="+", metavar="NN", help="of notebooks and drift, only these lessons")
     asked = parser.parse_args(arguments)
     chosen = quick() if asked.parts == ["quick"] else parts()
     if asked.parts and asked.parts != ["quick"]:
@@ -189,6 +192,14 @@ def main(arguments: list[str]) -> int:
             print(f"no part is called {', '.join(unknown)}; there are: quick, {', '.join(chosen)}")
             return 2
         chosen = {name: chosen[name] for name in asked.parts}
+    if asked.lessons:
+        only = [str(path.relative_to(ROOT)) for path in lessons() if path.name[:2] in asked.lessons]
+        if len(only) < len(set(asked.lessons)):
+            print(f"not every one of {', '.join(asked.lessons)} is a lesson; give the two digits of its name")
+            return 2
+        for name in {"notebooks", "drift"} & chosen.keys():
+            part = chosen[name]
+            chosen[name] = Part([*part.command[: -len(ALL_NOTEBOOKS)], *only], part.environment)
     start = time.monotonic()
     results = run_all(chosen, max(1, asked.jobs))
     total = sum(results.values(), Result())

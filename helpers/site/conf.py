@@ -18,6 +18,7 @@ suppress_warnings = ["myst.header", "mystnb.mime_priority", "misc.highlighting_f
 
 html_theme = "furo"
 html_title = "Embeddings"
+html_favicon = "icon.svg"
 html_static_path: list[str] = ["static"]
 html_css_files = ["live.css", "site.css"]
 html_js_files = ["live.js", "site.js"]

@@ -196,13 +196,15 @@
   /** What scrolls sideways can be scrolled with the keyboard, too. */
   function focusable() {
     for (const block of document.querySelectorAll("pre, .table-wrapper, .math-wrapper, .math")) {
-      if (block.scrollWidth > block.clientWidth || block.scrollHeight > block.clientHeight) block.tabIndex = 0;
+      const scrolls = block.scrollWidth > block.clientWidth || block.scrollHeight > block.clientHeight;
+      if (scrolls) block.tabIndex = 0;
+      else block.removeAttribute("tabindex");
     }
   }
 
   function start() {
     followTheme();
-    focusable();
+    new ResizeObserver(focusable).observe(document.body);
     document.querySelectorAll(".living").forEach((box) => near.observe(box));
     document.querySelectorAll("form.quiz").forEach(quiz);
     document.querySelectorAll("label.done").forEach(exercise);

@@ -1,4 +1,4 @@
-"""What positions cost beside transformers: ``python -m tests.bench.positions`` prints the tables that the README keeps.
+"""What positions cost beside transformers: ``python -m tests.bench.positions`` prints the tables of ``RESULTS.md``.
 
 All run in one process with one thread and take turns, round by round, so that a busy computer is unfair to all alike;
 before any clock starts they must give the same numbers. Times are of the CPU; the ratio of two is the median of the
@@ -247,8 +247,18 @@ def _ms(milliseconds: float) -> str:
     return f"{milliseconds:.3g}" if milliseconds < 100 else f"{milliseconds:,.0f}"
 
 
+def key_figure(found: dict[str, list[dict[str, Any]]]) -> str:
+    """One sentence for the README."""
+    times = [row["times"] for row in found["beside"]]
+    faster = sum(value <= 1 for value in times)
+    return (
+        f"Positions cost {min(times):.2f} to {max(times):.2f} times the CPU of the fastest of `transformers`' own "
+        f"functions; {faster} of {len(times)} measurements are at or below 1."
+    )
+
+
 def report(found: dict[str, list[dict[str, Any]]]) -> str:
-    """The README's tables, in Markdown."""
+    """The tables, in Markdown."""
     heads = [f"{length:,} × {width}" + (f" × {n} heads" if n > 1 else "") for length, width, n in SIZES]
     lines = [
         "Building positions, and turning queries and keys by them: milliseconds of CPU with one thread · time over",

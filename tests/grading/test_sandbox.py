@@ -118,7 +118,7 @@ def test_each_part_of_the_wall_counts() -> None:
 @pytest.mark.parametrize(
     ("fault", "found"),
     [
-        ("guest._filter_calls = lambda: None", "a process; a thread"),
+        ("guest.seccomp.refuse_calls = lambda: None", "a process; a thread"),
         ("guest._mount = lambda *a, **k: None", "other processes"),
         ("guest._drop_capabilities = lambda: guest._LIBC.prctl(38, 1, 0, 0, 0)", "capabilities"),
         ("guest.resource.setrlimit = lambda *a: None", "all memory"),

@@ -54,7 +54,7 @@ def main() -> None:
     learners = resolve()
     (ROOT / "requirements.txt").write_text(HEAD + "".join(f"{line}\n" for line in learners))
     (ROOT / "binder" / "requirements.txt").write_text(for_binder(learners))
-    testing = resolve("--extra", "test", "--extra", "grading", "--constraint", "requirements.txt")
+    testing = resolve("--extra", "test", "--extra", "grading", "--extra", "site", "--constraint", "requirements.txt")
     (ROOT / "tests" / "requirements.txt").write_text(HEAD + "".join(f"{line}\n" for line in testing))
     names = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     print(f"{len(names)} names, {len(learners)} packages for learners, {len(testing)} with the tests")
