@@ -50,7 +50,7 @@ def _added(look_up: Callable) -> Callable:
 
 
 _TABLES = (_draw(5, 4), _draw(6, 4, seed=11), _draw(2, 4, seed=12))
-_OTHER_TABLES = (_draw(7, 3), _draw(4, 3, seed=11), _draw(2, 3, seed=12))
+_OTHER_TABLES = (_draw(7, 3), _draw(5, 3, seed=11), _draw(2, 3, seed=12))
 
 EXERCISES = [
     Exercise(
