@@ -68,8 +68,6 @@ EXERCISES = [
                 0.5,
             ),
             ({"none": 0.3, "alibi": 0.7, "t5": 0.9}, {"none": 0.3, "alibi": 0.66, "t5": 0.5}, 0.25),
-            ({"rope": 0.9, "t5": 0.8, "none": 0.75}, {"rope": 0.9, "t5": 0.7, "none": 0.75}, 0.5),
-            ({"alibi": 0.9, "rope": 0.9}, {"alibi": 0.75, "rope": 0.8}, 0.5),
             ({"t5": 0.8, "rope": 0.95, "alibi": 0.7}, {"t5": 0.7, "rope": 0.82, "alibi": 0.5}, 0.125),
             ({"alibi": 0.45, "sinusoidal": 0.9}, {"alibi": 0.45, "sinusoidal": 0.2}, 0.25),
             ({"learned": 0.6, "none": 0.52}, {"learned": 0.47, "none": 0.36}, 0.3),
