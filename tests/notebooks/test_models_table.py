@@ -1,8 +1,12 @@
 """The table of current models in lesson 11 against the configuration classes of transformers that it names."""
 
+from typing import Any
+
 import nbformat
 import pytest
 import transformers
+from transformers.models.qwen2_vl.configuration_qwen2_vl import Qwen2VLTextConfig
+from transformers.models.qwen2_vl.modeling_qwen2_vl import Qwen2VLRotaryEmbedding
 
 from tests.tools.refresh import NOTEBOOKS
 
@@ -20,31 +24,32 @@ def every(number: int, kinds: list, kind: object) -> bool:
 
 
 def learned() -> None:
+    config: Any
     for config, stated in ((transformers.GPT2Config(), "1,024"), (transformers.OPTConfig(), "2,048")):
         assert f"{config.max_position_embeddings:,}" == stated and stated in row("GPT-2")
 
 
 def t5() -> None:
-    config = transformers.T5Config()
+    config: Any = transformers.T5Config()
     stated = row("T5")
     assert f"{config.relative_attention_num_buckets} buckets" in stated
     assert f"distance {config.relative_attention_max_distance}" in stated
 
 
 def deepseek() -> None:
-    config = transformers.DeepseekV3Config()
+    config: Any = transformers.DeepseekV3Config()
     rotated, whole = config.qk_rope_head_dim, config.qk_rope_head_dim + config.qk_nope_head_dim
     assert f"{rotated} of {whole} dimensions" in row("DeepSeek-V3")
 
 
 def qwen2_vl() -> None:
-    config = transformers.models.qwen2_vl.configuration_qwen2_vl.Qwen2VLTextConfig()
-    module = transformers.models.qwen2_vl.modeling_qwen2_vl.Qwen2VLRotaryEmbedding(config)
+    config: Any = Qwen2VLTextConfig()
+    module = Qwen2VLRotaryEmbedding(config)
     assert list(module.mrope_section) == [16, 24, 24] and "16, 24 and 24 pairs" in row("Qwen2-VL")
 
 
 def gemma3() -> None:
-    config = transformers.Gemma3TextConfig()
+    config: Any = transformers.Gemma3TextConfig()
     assert every(6, config.layer_types, "full_attention") and "every sixth layer" in row("Gemma 3")
     for kind, stated in (("sliding_attention", "base 10,000 in sliding"), ("full_attention", "1,000,000 in every")):
         assert stated in row("Gemma 3")
@@ -52,19 +57,19 @@ def gemma3() -> None:
 
 
 def llama4() -> None:
-    config = transformers.Llama4TextConfig()
+    config: Any = transformers.Llama4TextConfig()
     assert every(4, config.no_rope_layers, 0) and "no positions in every fourth layer" in row("Llama 4")
     assert f"base {config.rope_parameters['rope_theta']:,.0f}" in row("Llama 4")
 
 
 def gpt_oss() -> None:
-    rope = transformers.GptOssConfig().rope_parameters
+    rope: Any = transformers.GptOssConfig().rope_parameters
     assert rope["rope_type"] == "yarn" and f"base {rope['rope_theta']:,.0f}" in row("gpt-oss")
     assert f"factor {rope['factor']:.0f} over {rope['original_max_position_embeddings']:,}" in row("gpt-oss")
 
 
 def qwen3_next() -> None:
-    config = transformers.Qwen3NextConfig()
+    config: Any = transformers.Qwen3NextConfig()
     assert every(4, config.layer_types, "full_attention") and "in one of four layers" in row("Qwen3-Next")
     assert config.rope_parameters["partial_rotary_factor"] == 0.25 and "a quarter of each head" in row("Qwen3-Next")
 
