@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -61,7 +62,7 @@ def exercises() -> Mapping[str, Task]:
 
 def _rejecter(exercise: str, function: str) -> Callable[[str], str]:
     def reject(source: str) -> str:
-        namespace = {"torch": torch, "F": F, "math": math}
+        namespace = {"torch": torch, "F": F, "math": math, "Counter": Counter}
         try:
             exec(compile(source, "<answer>", "exec"), namespace)
         except Exception as error:

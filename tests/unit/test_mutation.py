@@ -10,6 +10,7 @@ from tests.tools.mutation import mutants, run
 _SYMMETRIC = "the order of the two plays no part"
 _DEFAULT = "that is the default"
 _TWO_AXES = "the same axis of a matrix or a vector"
+_BROADCAST = "a row broadcasts with and without its first axis"
 _FORM = "another dtype or container of the same values is accepted"
 
 EQUIVALENT = {
@@ -25,6 +26,10 @@ EQUIVALENT = {
         "2.0 → 3.0 in cosines[i] = -2.0": "below every cosine, as −2 is",
         "2.0 → 1.0 in cosines[i] = -2.0": "no cosine is below −1",
     },
+    "03.pmi": {
+        "joint.sum(dim=0, keepdim=True) → joint.sum(dim=0)": _BROADCAST,
+        "True → False in joint.sum(dim=0, keepdim=True)": _BROADCAST,
+    },
     "04.analogy": {
         "b, c → c, b": _SYMMETRIC,
         "F.normalize(table, dim=1) → F.normalize(table)": _DEFAULT,
@@ -35,17 +40,24 @@ EQUIVALENT = {
         "F.normalize(table, dim=1) → F.normalize(table)": _DEFAULT,
         "0 → -1 in F.normalize((unit[he] - unit[she]).mean(dim=0), dim=0)": _TWO_AXES,
     },
+    "04.project_out": {"0 → -1 in F.normalize(direction, dim=0)": _TWO_AXES},
+    "05.unchanged_outputs": {"0 → -1 in permutation.cummax(dim=0)": _TWO_AXES},
+    "06.stretch": {
+        "torch.linspace(0, max_len - 1, new_len, dtype=position_table.dtype) → "
+        "torch.linspace(0, max_len - 1, new_len)": _FORM,
+        "old.floor() → old in old.floor().long": "the conversion to integers drops the fraction, too",
+    },
     "06.texts_per_row": {"torch.zeros(max_len, dtype=torch.long) → torch.zeros(max_len)": _FORM},
     "07.sinusoid": {
         "torch.arange(0, d_model, 2, dtype=torch.float64) → torch.arange(0, d_model, 2)": _FORM,
         "torch.arange(length, dtype=torch.float64) → torch.arange(length)": _FORM,
     },
-    "07.shift_matrix": {
-        "torch.zeros(d_model, d_model, dtype=torch.float64) → torch.zeros(d_model, d_model)": _FORM,
-        "torch.tensor(block, dtype=torch.float64) → torch.tensor(block)": _FORM,
+    "07.shift_matrix": {"torch.arange(0, d_model, 2, dtype=torch.float64) → torch.arange(0, d_model, 2)": _FORM},
+    "08.balancing_factor": {"d_model → that of the first call": "the factor is the same for every dimension"},
+    "08.score_terms": {
+        "torch.stack([a @ w_query @ (b @ w_key).T for a in parts for b in parts]) → "
+        "[a @ w_query @ (b @ w_key).T for a in parts for b in parts]": _FORM
     },
-    "07.wavelengths": {"torch.arange(0, d_model, 2, dtype=torch.float64) → torch.arange(0, d_model, 2)": _FORM},
-    "08.loudness": {"d_model → that of the first call": "the ratio is the same for every width"},
     "09.apply_rope": {"x[..., 0::2] → x[..., 0:-1:2]": "the last number of an even width is no first of a pair"},
     "09.offset_only": {
         "query, key → key, query": "the offset −3 shows the same as the offset 3",
