@@ -30,6 +30,7 @@ EXERCISES = [
             (_WEIGHT, torch.tensor([4, 1, 2])),
             (_WEIGHT, torch.tensor([[5, 0, 5], [1, 3, 0]])),
             (_WEIGHT, torch.tensor([2])),
+            (_WEIGHT.flip(0) / 2, torch.tensor([4, 3])),
         ],
         mistakes=[
             Mistake(
@@ -108,6 +109,7 @@ EXERCISES = [
                 "you let every row take part; only rows that are looked up get a gradient",
             ),
         ],
+        requires=["kind"],
         right="a row with count 0 gets no gradient from the lookup",
     ),
     Exercise(

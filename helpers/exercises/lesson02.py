@@ -11,7 +11,6 @@ _IDS = {"<pad>": 0, "<unk>": 1, "the": 2, "cat": 3, "saw": 4, "dog": 5, "a": 6}
 _WORDS = list(_IDS)
 _WEIGHT = torch.arange(56, dtype=torch.float64).reshape(7, 8) / 8 + 1  # (V, d)
 _ORDER = torch.tensor([3, 0, 4, 6, 1, 2, 5])  # no word keeps its id, and going back is another order
-_BACK = torch.argsort(_ORDER)
 
 
 def _batch(texts: list[list[str]], ids: dict[str, int], pad: int = 0, unknown: int = 1) -> torch.Tensor:
@@ -125,6 +124,7 @@ EXERCISES = [
             ([["the", "cat", "saw", "a", "dog"], ["the", "dog"]], _IDS),
             ([["a", "zebra", "saw"], ["the", "cat", "saw", "a"]], _IDS),
             ([["the", "dog"], ["a", "unicorn"]], _IDS),
+            ([["dog"], ["cat", "dog"]], {"<pad>": 0, "<unk>": 1, "dog": 2, "cat": 3}),
         ],
         mistakes=[
             Mistake(
@@ -132,6 +132,7 @@ EXERCISES = [
                     [[ids[word] for word in text] + [0] * (max(map(len, texts)) - len(text)) for text in texts]
                 ),
                 "a word without an id stops you; give it the id of <unk>",
+                error="zebra|unicorn",
             ),
             Mistake(
                 lambda texts, ids: _batch(texts, ids, unknown=0),
@@ -152,6 +153,7 @@ EXERCISES = [
                 "your ids are floats; an id is an integer (torch.long)",
             ),
         ],
+        requires=["kind"],
         right="models take such a tensor, together with its padding mask",
     ),
     Exercise(
@@ -162,6 +164,7 @@ EXERCISES = [
             (torch.tensor([2, 5, 0, 0]), _WORDS),
             (torch.tensor([6, 1, 4, 0]), _WORDS),
             (torch.tensor([0, 0, 2, 0, 5]), _WORDS),
+            (torch.tensor([2, 0, 3]), ["<pad>", "<unk>", "red", "barn"]),
         ],
         mistakes=[
             Mistake(
@@ -194,15 +197,18 @@ EXERCISES = [
             (torch.tensor([6, 2, 2, 3]), _WEIGHT),
             (torch.tensor([[0, 4], [5, 1], [3, 3]]), _WEIGHT),
             (torch.tensor([1]), _WEIGHT),
+            (torch.tensor([5, 2]), _WEIGHT.flip(0) / 2),
         ],
         mistakes=[
             Mistake(
                 lambda token_ids, weight: F.one_hot(token_ids).to(weight.dtype) @ weight,
                 "one_hot makes only as many columns as the largest id needs; tell it the vocabulary size",
+                error="shapes cannot be multiplied",
             ),
             Mistake(
                 lambda token_ids, weight: F.one_hot(token_ids, len(weight)) @ weight,
                 "one_hot gives integers and the matrix holds floats; convert with .to(weight.dtype)",
+                error="have the same dtype",
             ),
             Mistake(
                 _one_hot,
@@ -226,6 +232,7 @@ EXERCISES = [
         cases=[
             (_WEIGHT, torch.tensor([2, 3, 4]), _ORDER),
             (_WEIGHT, torch.tensor([[0, 6], [5, 5]]), _ORDER),
+            (_WEIGHT.flip(1) / 2, torch.tensor([1, 4]), torch.tensor([2, 5, 6, 0, 3, 1, 4])),
         ],
         mistakes=[
             Mistake(
@@ -241,7 +248,7 @@ EXERCISES = [
                 "you move the rows and leave the ids; every word now gets another word's vector",
             ),
             Mistake(
-                lambda weight, token_ids, order: (weight[order], _BACK[token_ids]),
+                lambda weight, token_ids, order: (weight[order], torch.argsort(order)[token_ids]),
                 "the vectors stay right, but your new id of word i is not new_ids[i]",
             ),
             Mistake(

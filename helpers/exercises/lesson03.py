@@ -91,7 +91,7 @@ EXERCISES = [
     Exercise(
         id="03.nearest",
         reference=lambda table, i, k: _cosines(table, i).topk(k).indices,
-        cases=[(_TABLE, 3, 3), (_TABLE, 0, 5), (_TABLE, 11, 4)],
+        cases=[(_TABLE, 3, 3), (_TABLE, 0, 5), (_TABLE.flip(0), 11, 4)],
         mistakes=[
             Mistake(
                 lambda table, i, k: F.cosine_similarity(table, table[i], dim=1).topk(k).indices,

@@ -30,8 +30,21 @@ def _reverse(vectors: torch.Tensor) -> torch.Tensor:
     return vectors.flip(0)
 
 
+def _number_if_positive(vectors: torch.Tensor) -> torch.Tensor:
+    return _number_the_rows(vectors) if vectors.sum() > 0 else vectors
+
+
 def _is_equivariant(function, vectors: torch.Tensor, permutation: torch.Tensor) -> bool:
     return torch.allclose(function(vectors)[permutation], function(vectors[permutation]))
+
+
+def _swap_neighbours(vectors: torch.Tensor) -> torch.Tensor:
+    """Equivariant to some orders only."""
+    return vectors[[1, 0, 3, 2]]
+
+
+def _number_if_positive(vectors: torch.Tensor) -> torch.Tensor:
+    return _number_the_rows(vectors) if vectors.sum() > 0 else vectors
 
 
 _PERMUTATION = torch.tensor([2, 0, 3, 1])
@@ -64,7 +77,18 @@ EXERCISES = [
             (lambda vectors: vectors.cumsum(dim=0), _draw(4, 3), _PERMUTATION),
             (_reverse, _draw(4, 3), torch.tensor([3, 2, 1, 0])),
             (_reverse, _draw(4, 3), torch.tensor([1, 0, 2, 3])),
+            (_number_if_positive, _draw(4, 3).abs(), _PERMUTATION),
+            (_number_if_positive, -_draw(4, 3).abs(), _PERMUTATION),
             (_add_python_sum, torch.tensor([[0.1], [0.2], [0.3]], dtype=torch.float64), torch.tensor([1, 2, 0])),
+            (_softmax_mix, _draw(4, 3), _PERMUTATION),
+            (_number_the_rows, _draw(4, 3), _PERMUTATION),
+            (_mean, _draw(4, 3), _PERMUTATION),
+            (torch.exp, _draw(4, 3), _PERMUTATION),
+            (lambda vectors: vectors.cumsum(dim=0), _draw(4, 3), _PERMUTATION),
+            (_swap_neighbours, _draw(4, 3), _PERMUTATION),
+            (_swap_neighbours, _draw(4, 3), torch.tensor([2, 3, 0, 1])),
+            (_number_if_positive, _draw(4, 3).abs(), _PERMUTATION),
+            (_number_if_positive, -_draw(4, 3).abs(), _PERMUTATION),
         ],
         mistakes=[
             Mistake(

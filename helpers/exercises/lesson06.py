@@ -38,6 +38,7 @@ EXERCISES = [
             (_words(3, 3, 4), _TABLE),
             (_words(1, 6, 4), _TABLE),
             (_words(4, 2, 4), _TABLE),
+            (_words(2, 3, 4), _TABLE.flip(0)[:5]),
         ],
         mistakes=[
             Mistake(
@@ -47,6 +48,7 @@ EXERCISES = [
             Mistake(
                 lambda vectors, table: vectors + table[: vectors.shape[0]],
                 "you cut the table to B rows; the tokens of a text are counted by T, the second side of the shape",
+                error="must match the size",
             ),
             Mistake(
                 lambda vectors, table: torch.cat([vectors, table[: vectors.shape[1]].expand_as(vectors)], dim=-1),
@@ -75,6 +77,7 @@ EXERCISES = [
                 (_words(2, 7, 4), _TABLE),
                 ValueError,
                 "7 tokens and a table of 6 positions: raise a ValueError that says so, do not cut or wrap in silence",
+                ("7", "6"),
             ),
         ],
         right="every text of the batch gets the same positions",

@@ -116,6 +116,11 @@ def _added(vector: Tensor, position: float) -> Tensor:
     return vector + torch.stack([angles.sin(), angles.cos()], -1).flatten(-2)
 
 
+def _rope_for_positive(vector, position):
+    """RoPE for vectors without negative numbers; others get their position added."""
+    return _rope(vector, position) if (vector >= 0).all() else _added(vector, position)
+
+
 def _score(rope: Callable, query: Tensor, key: Tensor, m: int, n: int) -> Tensor:
     return rope(query, m) @ rope(key, n)
 
@@ -140,6 +145,10 @@ EXERCISES = [
             (_rope_clamped, _QUERY, _KEY),
             (_rope_then_scaled, _QUERY * _FIRST_HALF, _KEY),
             (_rope_then_scaled, _QUERY, _KEY * _FIRST_HALF),
+            (_rope_for_positive, _QUERY.abs(), _KEY.abs()),
+            (_rope_for_positive, -_QUERY.abs(), _KEY.abs()),
+            (_rope_for_positive, _QUERY.abs(), -_KEY.abs()),
+            (lambda vector, position: _rope(vector, min(position, 50)), _QUERY, _KEY),
         ],
         mistakes=[
             Mistake(

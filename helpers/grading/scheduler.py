@@ -33,14 +33,15 @@ from distributed.comm import CommClosedError
 from distributed.security import Security
 from tqdm import tqdm
 
-from helpers.grading import course as folders
 from helpers.grading import files, judge
 from helpers.grading.assignment import Assignment
-from helpers.grading.course import Course, CourseError, Prepared, Refused, Submission
+from helpers.grading.course import Course, CourseError, PreparedAssignment
 from helpers.grading.judge import Graded
-from helpers.grading.sandbox.host import USUAL, Limits, Sandbox, SandboxUnavailable
+from helpers.grading.sandbox.host import DEFAULT_LIMITS, Limits, Sandbox, SandboxUnavailable
+from helpers.grading.submission import RejectedSubmission, Submission
+from helpers.grading.version import grader_version
 
-LIMIT = 2 * USUAL.total_seconds  # after which a worker that has not answered is replaced: the judge ends before
+LIMIT = 2 * DEFAULT_LIMITS.total_seconds  # when a worker without a result is replaced; the judge ends earlier
 GONE = "the scheduler is gone; the same command goes on when it is back"
 _GRACE = 10.0
 _POLL = 1.0
@@ -65,8 +66,8 @@ class Summary:
     waiting: list[str] = field(default_factory=list)
     graded: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
-    aside: dict[str, str] = field(default_factory=dict)
+    rejected: dict[str, str] = field(default_factory=dict)
+    quarantined: dict[str, str] = field(default_factory=dict)
     attention: dict[str, tuple[str, ...]] = field(default_factory=dict)
     by_hand: int = 0
     cpu_seconds: float = 0.0
@@ -74,26 +75,26 @@ class Summary:
     def __str__(self) -> str:
         numbers = [f"{len(self.waiting)} to grade"] * bool(self.waiting)
         numbers += [f"{len(self.graded)} graded", f"{len(self.unchanged)} unchanged"]
-        numbers += [f"{len(self.refused)} refused"] * bool(self.refused)
-        numbers += [f"{len(self.aside)} set aside"] * bool(self.aside)
+        numbers += [f"{len(self.rejected)} rejected"] * bool(self.rejected)
+        numbers += [f"{len(self.quarantined)} quarantined"] * bool(self.quarantined)
         lines = [f"{self.assignment}: {', '.join(numbers)}"]
         if self.by_hand:
             lines.append(f"  {self.by_hand} with a written answer to grade: python -m helpers.grading formgrade")
-        told = [f"    {learner}: refused, {why}" for learner, why in self.refused.items()]
-        told += [f"    {learner}: set aside, {why}" for learner, why in self.aside.items()]
+        told = [f"    {learner}: rejected, {why}" for learner, why in self.rejected.items()]
+        told += [f"    {learner}: quarantined, {why}" for learner, why in self.quarantined.items()]
         told += [f"    {learner}: {line}" for learner, each in self.attention.items() for line in each]
         return "\n".join(files.printable(line) for line in lines + ["  needs a human:"] * bool(told) + sorted(told))
 
 
 def work(
-    assignment: Assignment, notebook: bytes, learner: str, version: str, seconds: float, limits: Limits = USUAL
+    assignment: Assignment, notebook: bytes, learner: str, version: str, seconds: float, limits: Limits = DEFAULT_LIMITS
 ) -> dict[str, Any]:
     """What a worker does: grade one notebook in the sandbox that its process keeps.
 
     Raises:
         Stopped: this worker grades by other code than the one who asks, or can start no sandbox.
     """
-    if version != folders.grader_version():
+    if version != grader_version(assignment):
         raise Stopped("a worker has another version of helpers than this computer; install the same on both")
     with _one_at_a_time, _watchdog(seconds):
         return _graded(assignment, json.loads(notebook), learner, limits).as_dict()
@@ -144,38 +145,38 @@ def remote(address: str, patience: float = 60) -> Iterator[Client]:
         yield client
 
 
-def scan(course: Course, prepared: Prepared, only: Sequence[str] = (), force: bool = False) -> Summary:
-    """What waits for grading, and what is graded, refused or set aside already.
+def scan(course: Course, prepared: PreparedAssignment, only: Sequence[str] = (), force: bool = False) -> Summary:
+    """What waits for grading, and what is graded, rejected or quarantined already.
 
     Raises:
         CourseError: one of ``only`` has handed in nothing.
     """
     name = prepared.assignment.name
-    learners, stamps = course.learners(name), course.stamps(name)
+    learners, records = course.learners(name), course.records(name)
     if unknown := sorted(set(only) - set(learners)):
         raise CourseError(f"{', '.join(unknown)} handed in no {name}")
-    summary = Summary(name, by_hand=course.by_hand(name))
+    summary = Summary(name, by_hand=course.count_waiting_for_manual_grade(name))
     for learner in only or learners:
         try:
             digest = course.content(name, learner)[2]
-        except Refused as reason:
-            summary.refused[learner] = str(reason)
+        except RejectedSubmission as reason:
+            summary.rejected[learner] = str(reason)
             continue
-        stamp = stamps.get(learner)
-        if force or stamp is None or stamp.digest != digest:
+        record = records.get(learner)
+        if force or record is None or record.digest != digest:
             summary.waiting.append(learner)
-        elif stamp.aside:
-            summary.aside[learner] = stamp.aside
+        elif record.quarantined:
+            summary.quarantined[learner] = record.quarantined
         else:
             summary.unchanged.append(learner)
-            if stamp.attention:
-                summary.attention[learner] = stamp.attention
+            if record.attention:
+                summary.attention[learner] = record.attention
     return summary
 
 
 def grade(
     course: Course,
-    prepared: Prepared,
+    prepared: PreparedAssignment,
     client: Client,
     summary: Summary,
     *,
@@ -186,7 +187,7 @@ def grade(
     """Grade what waits, and store each result as it comes.
 
     A submission that its worker does not survive, or that makes the grader fail, is tried once more when nothing else
-    runs; then it is set aside for a human, without a grade.
+    runs; then it is quarantined, without a grade.
 
     Args:
         work: what a worker does, see :func:`work`.
@@ -210,7 +211,7 @@ def grade(
         except CommClosedError as error:
             raise Stopped(GONE) from error
     summary.waiting = []
-    summary.by_hand = course.by_hand(prepared.assignment.name)
+    summary.by_hand = course.count_waiting_for_manual_grade(prepared.assignment.name)
     return summary
 
 
@@ -225,7 +226,7 @@ class _Running:
 @dataclass
 class _Run:
     course: Course
-    prepared: Prepared
+    prepared: PreparedAssignment
     client: Client
     summary: Summary
     work: Work
@@ -266,8 +267,8 @@ class _Run:
             learner = waiting.popleft()
             try:
                 submission = self.course.submission(name, learner)
-            except Refused as reason:
-                self.summary.refused[learner] = str(reason)
+            except RejectedSubmission as reason:
+                self.summary.rejected[learner] = str(reason)
                 self.bar.update()
                 continue
             with warnings.catch_warnings():
@@ -275,9 +276,9 @@ class _Run:
                 future = self.client.submit(
                     self.work,
                     self.prepared.assignment,
-                    submission.task(),
+                    submission.worker_input(),
                     learner,
-                    folders.grader_version(),
+                    grader_version(self.prepared.assignment),
                     self.seconds,
                     key=f"{name}-{uuid.uuid4().hex}",  # the dashboard shows keys: no names of learners
                     pure=False,
@@ -294,8 +295,8 @@ class _Run:
         except (_Failed, CourseError) as error:
             if not alone:
                 return False
-            self.course.set_aside(name, learner, submission.digest, str(error))
-            self.summary.aside[learner] = str(error)
+            self.course.quarantine(name, learner, submission.digest, str(error))
+            self.summary.quarantined[learner] = str(error)
         else:
             self.summary.graded.append(learner)
             self.summary.cpu_seconds += graded.cpu_seconds

@@ -110,7 +110,7 @@ def crew(workers: int, count: int) -> dict[str, Any]:
             scheduler.grade(course, prepared, client, started)
             with watched() as facts:
                 summary = scheduler.grade(course, prepared, client, scheduler.scan(course, prepared))
-        assert len(summary.graded) == count and not summary.refused and not summary.aside, str(summary)
+        assert len(summary.graded) == count and not summary.rejected and not summary.quarantined, str(summary)
     return {"workers": workers, "submissions": count} | facts
 
 

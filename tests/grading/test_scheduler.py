@@ -26,8 +26,9 @@ from nbgrader.api import Gradebook
 
 from helpers.grading import __main__ as commands
 from helpers.grading import scheduler
-from helpers.grading.course import Course, CourseError, grader_version
+from helpers.grading.course import Course, CourseError
 from helpers.grading.scheduler import Stopped, Summary
+from helpers.grading.version import grader_version
 from tests.grading import fakes, hostile
 from tests.grading.conftest import NAME, answered, hand_in
 from tests.grading.test_course import autograded, book
@@ -66,11 +67,14 @@ def hand_in_all(course: Course, release: NotebookNode, **answers: str) -> None:
 
 
 def state(course: Course) -> tuple:
-    """Everything that grading leaves: gradebook, stamps, notebooks."""
+    """Everything that grading leaves: gradebook, records, notebooks."""
     notebooks = {path: path.read_bytes() for path in (course.folder / "autograded").rglob("*.ipynb")}
     notebooks = {str(path.relative_to(course.folder)): content for path, content in notebooks.items()}
-    stamps = {learner: (stamp.digest, stamp.aside, stamp.attention) for learner, stamp in course.stamps(NAME).items()}
-    return book(course), stamps, notebooks
+    records = {
+        learner: (record.digest, record.quarantined, record.attention)
+        for learner, record in course.records(NAME).items()
+    }
+    return book(course), records, notebooks
 
 
 # What comes out.
@@ -82,7 +86,7 @@ def test_graded_once(course: Course, source: Path, client: Client, release: Note
     bar = io.StringIO()
     summary = run(course, source, client, progress=bar)
     assert sorted(summary.graded) == ["ada", "bo", "cy", "di", "ed"] and not summary.unchanged
-    assert summary.refused == {"fay": "it is not JSON (Expecting value: line 1 column 1 (char 0))"}
+    assert summary.rejected == {"fay": "it is not JSON (Expecting value: line 1 column 1 (char 0))"}
     assert "6/6" in bar.getvalue() and "left" in bar.getvalue()
     assert summary.by_hand == 5 and summary.cpu_seconds == 2.5
     grades = book(course)
@@ -91,7 +95,7 @@ def test_graded_once(course: Course, source: Path, client: Client, release: Note
     before = state(course)
     again = run(course, source, client, work=None)  # nothing is sent to a worker
     assert sorted(again.unchanged) == sorted(summary.graded) and not again.graded
-    assert again.refused == summary.refused and state(course) == before
+    assert again.rejected == summary.rejected and state(course) == before
     hand_in(course.folder, "di", answered(release))
     assert run(course, source, client).graded == ["di"] and book(course)["di", "hidden_double"][0] == 2
     assert run(course, source, client, only=["bo"], force=True).graded == ["bo"]
@@ -100,11 +104,13 @@ def test_graded_once(course: Course, source: Path, client: Client, release: Note
 
 
 def test_the_summary_says_what_needs_a_human_and_nothing_to_the_terminal() -> None:
-    summary = Summary(NAME, graded=["ada"], refused={"bo": "it is a link"}, aside={"cy": "no worker survives it"})
+    summary = Summary(
+        NAME, graded=["ada"], rejected={"bo": "it is a link"}, quarantined={"cy": "no worker survives it"}
+    )
     summary.attention["ada"] = ("learner_id says '\x1b]0;owned\a'",)
     told = str(summary)
-    assert told.startswith(f"{NAME}: 1 graded, 0 unchanged, 1 refused, 1 set aside\n  needs a human:\n")
-    assert "ada: learner_id says '?]0;owned?'" in told and "bo: refused, it is a link" in told
+    assert told.startswith(f"{NAME}: 1 graded, 0 unchanged, 1 rejected, 1 quarantined\n  needs a human:\n")
+    assert "ada: learner_id says '?]0;owned?'" in told and "bo: rejected, it is a link" in told
 
 
 # Workers that die, hang, lie.
@@ -116,7 +122,7 @@ def test_a_worker_killed_on_the_way_loses_nothing(
     hand_in_all(course, release, di=f"die once {tmp_path / 'died'}", ed="sleep 0.2")
     summary = run(course, source, client)
     assert (tmp_path / "died").exists()
-    assert sorted(summary.graded) == ["ada", "bo", "cy", "di", "ed"] and not summary.aside
+    assert sorted(summary.graded) == ["ada", "bo", "cy", "di", "ed"] and not summary.quarantined
     assert {learner for learner, _ in book(course)} == {"ada", "bo", "cy", "di", "ed"}
 
 
@@ -129,10 +135,10 @@ def test_what_no_worker_survives_is_set_aside_and_not_zeroed(
     hand_in_all(course, release, kim="die", lou="raise")
     summary = run(course, source, client)
     assert sorted(summary.graded) == sorted(RIGHT)
-    assert summary.aside == {"kim": "no worker survives it", "lou": "ZeroDivisionError: the grader has a bug"}
+    assert summary.quarantined == {"kim": "no worker survives it", "lou": "ZeroDivisionError: the grader has a bug"}
     assert book(course)["kim", "test_double"] == before and not [key for key in book(course) if key[0] == "lou"]
     again = run(course, source, client, work=None)
-    assert again.aside == summary.aside and not again.graded
+    assert again.quarantined == summary.quarantined and not again.graded
     hand_in(course.folder, "kim", answered(release))
     assert run(course, source, client).graded == ["kim"]
 
@@ -147,7 +153,7 @@ def test_a_hung_worker_is_replaced(
     monkeypatch.setattr(scheduler, "_POLL", 0.2)
     hand_in_all(course, release, kim=answer)
     summary = run(course, source, client, seconds=2.0)
-    assert sorted(summary.graded) == sorted(RIGHT) and summary.aside == {"kim": why}
+    assert sorted(summary.graded) == sorted(RIGHT) and summary.quarantined == {"kim": why}
     client.wait_for_workers(2, timeout=120)
 
 
@@ -158,7 +164,7 @@ def test_without_a_sandbox_nothing_is_graded(
     hand_in(course.folder, "bo", answered(release))
     with pytest.raises(Stopped, match="bubblewrap is missing"):
         run(course, source, client, only=["ada"])
-    assert book(course) == {} and course.stamps(NAME) == {}
+    assert book(course) == {} and course.records(NAME) == {}
     assert run(course, source, client, only=["bo"]).graded == ["bo"]
 
 
@@ -166,7 +172,7 @@ def test_a_worker_with_other_code_is_not_believed(course: Course, source: Path) 
     assignment = course.prepare(source).assignment
     with pytest.raises(Stopped, match="another version of helpers"):
         scheduler.work(assignment, b"{}", "ada", "0", 1)
-    assert len(grader_version()) == 64
+    assert len(grader_version(assignment)) == 64
 
 
 def test_nobody_else_can_give_orders(client: Client) -> None:
@@ -202,8 +208,8 @@ def test_hostile_submissions_harm_nobody(tmp_path: Path, client: Client, request
         names = {student.id for student in gradebook.students}
     assert names == set(scores) == {learner for learner, case in cases.items() if case.expected is not None}
     assert scores == {learner: cases[learner].expected for learner in scores}
-    assert set(summary.refused) == {learner for learner, case in cases.items() if case.expected is None}
-    assert not summary.aside
+    assert set(summary.rejected) == {learner for learner, case in cases.items() if case.expected is None}
+    assert not summary.quarantined
     steps = {"source", "release", "submitted", "autograded", "feedback"}
     assert {path.name for path in course.folder.iterdir()} == steps | {"gradebook.db", "nbgrader_config.py"}
     assert hostile.fingerprint() == outside and hostile.daemons() == []
@@ -232,23 +238,23 @@ def test_a_run_killed_at_any_moment_goes_on(
     for number, learner in enumerate(learners):
         wrong = {"total": "def total(xs):\n    return 0"} if number % 2 else {}
         hand_in(course.folder, learner, answered(release, learner_id=f"learner_id = {learner!r}", **wrong))
-    course._close()
+    course.close()
     shutil.copytree(course.folder, tmp_path / "whole")
     with Course(tmp_path / "whole") as whole:
         run(whole, source, client, work=scheduler.work, seconds=60)
         expected = state(whole)
     for wanted in (0, 2):
         process = command(course.folder, source)
-        while len(course.stamps(NAME)) < wanted or not psutil.Process(process.pid).children():
+        while len(course.records(NAME)) < wanted or not psutil.Process(process.pid).children():
             assert process.poll() is None, process.communicate()
             time.sleep(0.02)
         started = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        assert {learner for learner, _ in book(course)} == set(course.stamps(NAME))
+        assert {learner for learner, _ in book(course)} == set(course.records(NAME))
         gone, alive = psutil.wait_procs(started, timeout=60)
         assert gone and not alive
-    graded = set(course.stamps(NAME))
+    graded = set(course.records(NAME))
     files = {learner: autograded_at(course, learner) for learner in graded}
     out, told = command(course.folder, source).communicate(timeout=300)
     assert f"{8 - len(graded)}/{8 - len(graded)}" in told
@@ -323,7 +329,7 @@ def test_workers_elsewhere(course: Course, source: Path, release: NotebookNode, 
                 done.set()
                 watcher.join()
     assert doomed.returncode == -signal.SIGKILL
-    assert sorted(summary.graded) == sorted([*RIGHT, *answers]) and not summary.aside
+    assert sorted(summary.graded) == sorted([*RIGHT, *answers]) and not summary.quarantined
     assert {counts["workers"] for counts in seen} == {1, 2}
     assert max(counts["processing"] for counts in seen) >= 1
     assert not list(course.folder.rglob("*scratch*"))

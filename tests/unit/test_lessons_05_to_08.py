@@ -57,3 +57,27 @@ def test_the_shift_matrix_moves_a_table_with_sines_first() -> None:
     table = sinusoids(30, 8, 50.0, layout="half").double()
     matrix = EXERCISES["07.shift_matrix"].reference(5, 8, 50.0)
     assert torch.allclose(table[:-5] @ matrix.T, table[5:], atol=1e-5)
+
+
+@pytest.mark.parametrize("case", EXERCISES["08.probe"].cases, ids=["3 classes", "5 classes"])
+def test_the_probe_is_the_least_squares_fit(case: tuple[torch.Tensor, ...]) -> None:
+    vectors, classes, new = case
+    matrix = torch.linalg.lstsq(vectors, torch.eye(int(classes.max()) + 1, dtype=torch.float64)[classes]).solution
+    assert EXERCISES["08.probe"].reference(*case).tolist() == (new @ matrix).argmax(dim=1).tolist()
+
+
+def test_the_four_terms_add_up_to_the_score() -> None:
+    words, positions, w_query, w_key = EXERCISES["08.score_terms"].cases[0]
+    terms = EXERCISES["08.score_terms"].reference(words, positions, w_query, w_key)
+    for i in range(len(words)):
+        for j in range(len(words)):
+            assert torch.isclose(terms[1, i, j], (words[i] @ w_query) @ (positions[j] @ w_key))
+    both = words + positions
+    assert torch.allclose(terms.sum(dim=0), (both @ w_query) @ (both @ w_key).T)
+
+
+@pytest.mark.parametrize(("std", "d_model"), [(1.0, 768), (0.02, 64)])
+def test_the_balancing_factor_equalises_the_norms(std: float, d_model: int) -> None:
+    factor = EXERCISES["08.balancing_factor"].reference(std, d_model)
+    words = factor * std * draw(4_000, d_model)
+    assert words.norm(dim=1).mean() == pytest.approx(sinusoids(9, d_model)[5].norm().item(), rel=0.02)

@@ -1,0 +1,68 @@
+"""Try what the sandbox must prevent. The host runs the text of this file as the first cell of a session."""
+
+import ctypes
+import os
+import resource
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+
+_MUST_BE_HIDDEN = ("/etc/passwd", "/etc/hostname", "/sys", "/dev/shm", "/course/helpers/grading/sandbox/host.py")
+_CLONE_NEWUSER = 0x10000000
+_CAPABILITY_VERSION_3 = 0x20080522
+_SYSCALLS = {"x86_64": {"unshare": 272, "capget": 125}, "aarch64": {"unshare": 97, "capget": 90}}
+
+
+def broken_promises(secrets: Sequence[str]) -> list[str]:
+    """What a session can do, see or use although it must not.
+
+    Args:
+        secrets: paths on the host that must not exist here.
+    """
+    attempts: dict[str, Callable[[], object]] = {
+        "the network": lambda: socket.create_connection(("127.0.0.1", 1), 1),
+        "a socket": lambda: socket.socket(socket.AF_UNIX),
+        "a process": _fork,
+        "a thread": lambda: threading.Thread(target=int).start(),
+        "namespaces": lambda: _syscall("unshare", _CLONE_NEWUSER),
+        "capabilities": _have_capabilities,
+        "the kernel's settings": lambda: open("/proc/sys/kernel/core_pattern", "r+"),
+    }
+    for folder in ("/", "/dev", "/course", "/course/helpers", sys.prefix, sys.base_prefix, "/usr"):
+        attempts[f"writing to {folder}"] = lambda path=f"{folder}/probe": open(path, "w")
+    broken = [what for what, attempt in attempts.items() if _succeeds(attempt)]
+    broken += [path for path in (*secrets, *_MUST_BE_HIDDEN) if os.path.exists(path)]
+    if os.getuid() == 0 or sum(name.isdigit() for name in os.listdir("/proc")) > 2:
+        broken.append("other processes")
+    if any(_succeeds(lambda number=number: os.fstat(number)) for number in range(4, 256)):
+        broken.append("an open file")
+    if resource.getrlimit(resource.RLIMIT_AS)[1] == resource.RLIM_INFINITY:
+        broken.append("all memory")
+    return broken
+
+
+def _succeeds(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except (OSError, RuntimeError):
+        return False
+    return True
+
+
+def _fork() -> None:
+    if os.fork() == 0:
+        os._exit(0)
+
+
+def _syscall(name: str, *arguments: object) -> None:
+    number = _SYSCALLS[os.uname().machine][name]
+    if ctypes.CDLL(None, use_errno=True).syscall(number, *arguments) < 0:
+        raise OSError(ctypes.get_errno(), name)
+
+
+def _have_capabilities() -> None:
+    header, data = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()
+    _syscall("capget", header, data)
+    if not any(data):
+        raise OSError("no capability")

@@ -1,0 +1,98 @@
+"""The version of the code that decides a grade: when it changes, grades are out of date."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+from helpers.grading.assignment import Assignment
+
+_ROOT = Path(__file__).resolve().parent.parent.parent
+# What runs in the sandbox is not imported as a module of helpers.
+_GRADER = ["helpers.grading.submission", "helpers.grading.judge"]
+_GRADER += [f"helpers.grading.sandbox.{name}" for name in ("guest", "codec", "seccomp")]
+
+
+def digest(*parts: bytes) -> str:
+    """A SHA-256 digest that tells ``(b"a", b"b")`` from ``(b"ab",)``."""
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+@functools.cache
+def grader_version(assignment: Assignment, root: Path = _ROOT) -> str:
+    """A digest of the source of all modules that decide the grades of an assignment."""
+    return digest(*(path.read_bytes() for _, path in sorted(grading_modules(assignment, root).items())))
+
+
+def grading_modules(assignment: Assignment, root: Path = _ROOT) -> dict[str, Path]:
+    """The modules of ``helpers`` that the judge and the assignment's cells import, directly or not.
+
+    Modules that are imported by a computed name are not found.
+
+    Args:
+        root: the folder that contains ``helpers``.
+
+    Returns:
+        The file of each module by its name.
+    """
+    found: dict[str, Path] = {}
+    trees = [_parse_cell(cell.source) for cell in assignment.cells]
+    waiting = [*_GRADER, *(name for tree in trees for name in _imported(tree, root))]
+    while waiting:
+        name = waiting.pop()
+        path = _find(name, root)
+        if name in found or path is None:
+            continue
+        found[name] = path
+        waiting += _imported(ast.parse(path.read_text(encoding="utf-8")), root)
+        waiting.append(name.rpartition(".")[0])  # importing a module imports its packages
+    return found
+
+
+def _parse_cell(source: str) -> ast.Module:
+    try:
+        return ast.parse(TransformerManager().transform_cell(source))  # cells may contain magics
+    except SyntaxError:  # written answers are Markdown
+        return ast.Module([], [])
+
+
+def _find(name: str, root: Path) -> Path | None:
+    if name.partition(".")[0] != "helpers":
+        return None
+    base = root.joinpath(*name.split("."))
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+
+
+def _imported(tree: ast.Module, root: Path) -> Iterator[str]:
+    """The names of the modules that a module imports, anywhere but below ``if TYPE_CHECKING``."""
+    for node in _without_type_checking(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}"
+                yield from _lazy(node.module, alias.name, root)
+
+
+def _lazy(package: str, name: str, root: Path) -> Iterator[str]:
+    """Where a package imports a name on first use: it tells type checkers, see ``helpers/__init__.py``."""
+    path = _find(package, root)
+    if path is None or path.name != "__init__.py":
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and name in {alias.name for alias in node.names}:
+            yield node.module
+
+
+def _without_type_checking(node: ast.AST) -> Iterator[ast.AST]:
+    yield node
+    for child in ast.iter_child_nodes(node):
+        is_guard = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+        if not is_guard:
+            yield from _without_type_checking(child)

@@ -1,0 +1,63 @@
+"""The version of the grader changes with every module that decides a grade, and with no other."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.grading.assignment import SOURCE, Assignment, Cell, read
+from helpers.grading.version import digest, grader_version, grading_modules
+from tests.tools.refresh import ROOT
+
+HOMEWORKS = {path.stem: read(path) for path in sorted(SOURCE.glob("*/*.ipynb"))}
+BUG_HUNT = HOMEWORKS["hw3_bug_hunt"]
+
+
+def assignment(*cells: str) -> Assignment:
+    return Assignment("hw", tuple(Cell(f"cell{number}", "setup", source) for number, source in enumerate(cells)))
+
+
+@pytest.mark.parametrize("name", HOMEWORKS)
+def test_every_module_that_a_homework_loads_counts(name: str) -> None:
+    """The import system is the oracle: what is in ``sys.modules`` when the setup cells have run."""
+    source = "\n".join(cell.source for cell in HOMEWORKS[name].of("setup"))
+    told = "print(*(name for name in sys.modules if name.partition('.')[0] == 'helpers'))"
+    code = f"import sys\nlearner_id = 'ada'\n{source}\n{told}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split("\n")[-2].split())
+    assert "helpers.exercises.check" in loaded and loaded <= set(grading_modules(HOMEWORKS[name]))
+
+
+def test_a_fix_in_a_deciding_module_changes_the_version_and_no_other_does(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "helpers", tmp_path / "helpers", ignore=shutil.ignore_patterns("__pycache__"))
+    deciding = set(grading_modules(BUG_HUNT, tmp_path).values())
+    names = {str(path.relative_to(tmp_path / "helpers")) for path in deciding}
+    assert {"positions.py", "homework.py", "exercises/comparison.py", "grading/sandbox/guest.py"} <= names
+    before = grader_version(BUG_HUNT, tmp_path)
+    for path in sorted((tmp_path / "helpers").rglob("*.py")):
+        content = path.read_text()
+        path.write_text(content + "\n# a fix\n")
+        grader_version.cache_clear()
+        assert (grader_version(BUG_HUNT, tmp_path) != before) == (path in deciding), path
+        path.write_text(content)
+    assert len(deciding) < 20
+
+
+def test_imports_of_all_kinds_are_found() -> None:
+    def found(source: str) -> set[str]:
+        return set(grading_modules(assignment(source))) - set(grading_modules(assignment()))
+
+    assert "helpers.positions" in found("import helpers.positions as p")
+    assert "helpers.positions" in found("from helpers import positions")
+    assert "helpers.positions" in found("%matplotlib inline\ndef f():\n    from helpers import attention")
+    assert "helpers.figures.live" in found("from helpers import live")
+    assert "helpers.figures.panels" in found("from helpers import (\n    arrows,\n    check,\n)")
+    assert found("import torch, numpy\nfrom os import path") == found("*Because* it is so.") == set()
+
+
+def test_a_digest_tells_where_a_part_ends() -> None:
+    assert len({digest(b"a", b"b"), digest(b"ab"), digest(b"", b"ab"), digest(b"ab", b"")}) == 4
