@@ -42,7 +42,8 @@ _FONTS = """() => {
   const draw = CanvasRenderingContext2D.prototype.fillText;
   CanvasRenderingContext2D.prototype.fillText = function (...args) {
     const shrink = this.canvas.getBoundingClientRect().width / this.canvas.width;
-    window.fonts.push(parseFloat(this.font.match(/([\\d.]+)px/)[1]) * shrink * Math.hypot(this.getTransform().a, this.getTransform().b));
+    const { a, b } = this.getTransform();
+    window.fonts.push(parseFloat(this.font.match(/([\\d.]+)px/)[1]) * Math.hypot(a, b) * shrink);
     return draw.apply(this, args);
   };
 }"""
