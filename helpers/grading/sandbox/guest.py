@@ -301,7 +301,7 @@ class RpcPeer:
         return json.dumps({"ename": name, "evalue": message[:20_000], "traceback": _capped(lines)}).encode()
 
     def get(self, rest: bytes) -> bytes:
-        """What a name is bound to: ``function``, ``function stub``, ``missing``, ``unsupported TYPE`` or ``value JSON``."""
+        """What a name is bound to: ``function [stub]``, ``missing``, ``unsupported TYPE`` or ``value JSON``."""
         name = rest.decode()
         value = self.shell.user_ns.get(name, ...)
         if value is ...:
