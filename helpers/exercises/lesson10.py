@@ -50,6 +50,7 @@ def _added(look_up: Callable) -> Callable:
 
 
 _TABLES = (_draw(5, 4), _draw(6, 4, seed=11), _draw(2, 4, seed=12))
+_OTHER_TABLES = (_draw(7, 3), _draw(4, 3, seed=11), _draw(2, 3, seed=12))
 
 EXERCISES = [
     Exercise(
@@ -127,7 +128,7 @@ EXERCISES = [
                 _TABLES,
                 0,
             ),
-            (torch.tensor([[1, 2, 4, 4]]), torch.tensor([[0, 1, 1, 1]]), _TABLES, 4),
+            (torch.tensor([[1, 2, 4, 4]]), torch.tensor([[0, 1, 1, 1]]), _OTHER_TABLES, 4),
             (torch.tensor([[1, 2, 3, 0, 1, 2]]), torch.tensor([[1, 1, 1, 0, 0, 0]]), _TABLES, 4),
         ],
         mistakes=[

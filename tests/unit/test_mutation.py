@@ -58,15 +58,20 @@ EQUIVALENT = {
         "torch.stack([a @ w_query @ (b @ w_key).T for a in parts for b in parts]) → "
         "[a @ w_query @ (b @ w_key).T for a in parts for b in parts]": _FORM
     },
-    "09.apply_rope": {"x[..., 0::2] → x[..., 0:-1:2]": "the last number of an even width is no first of a pair"},
+    "09.apply_rope": {
+        "part[..., 0::2] → part[..., 0:-1:2]": "the last of an even number of dimensions is no first of a pair",
+        "-1 → 1 in cos.shape[-1]": _TWO_AXES,
+    },
     "09.offset_only": {
         "query, key → key, query": "the offset −3 shows the same as the offset 3",
         "rope(query, 5) @ rope(key, 2) → rope(key, 2) @ rope(query, 5)": _SYMMETRIC,
         "rope(query, 105) @ rope(key, 102) → rope(key, 102) @ rope(query, 105)": _SYMMETRIC,
     },
     "09.alibi_bias": {
-        "places[None, :] - places[:, None] → places[:, None] - places[None, :]": "a distance has no sign",
-        "places[None, :] → places": "it broadcasts alike",
+        "key_positions[None, :] - query_positions[:, None] → query_positions[:, None] - key_positions[None, :]": (
+            "a distance has no sign"
+        ),
+        "key_positions[None, :] → key_positions": _BROADCAST,
     },
     "09.t5_bucket": {
         "distance.clamp(min=1) → distance": "a distance of 0 takes the other branch",
