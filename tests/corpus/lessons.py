@@ -76,12 +76,6 @@ def uses_per_row(token_ids, vocab_size):
     return torch.tensor([counts[i] for i in range(vocab_size)])
 """,
 ]
-STYLES["01.bad_id"] = [
-    "def bad_places(token_ids, vocab_size):\n    return ((token_ids < 0) | (token_ids >= vocab_size)).nonzero().flatten()",
-    "def bad_places(ids, n):\n    return [p for p in range(len(ids)) if ids[p] < 0 or ids[p] >= n]",
-    "import numpy as np\n\nbad_places = lambda t, v: np.flatnonzero((t.numpy() < 0) | (t.numpy() >= v))",
-    "def bad_places(token_ids, vocab_size):\n    return tuple(p for p, i in enumerate(token_ids) if i not in range(vocab_size))",
-]
 STYLES["02.encode"] = [
     """
 def encode_batch(texts, ids):
@@ -152,25 +146,6 @@ def renumber(weight, token_ids, order):
     new[order.numpy()] = weight.numpy()
     return new, order.numpy()[token_ids.numpy()]
 """,
-]
-STYLES["02.pad_row"] = [
-    """
-def start_table(values, padding_idx):
-    mask = torch.ones(len(values), 1)
-    if padding_idx is not None:
-        mask[padding_idx] = 0
-    return values * mask
-""",
-    "def start_table(v, p):\n    return v.clone() if p is None else v.index_fill(0, torch.tensor([p]), 0)",
-    """
-import numpy as np
-
-def start_table(values, padding_idx):
-    table = np.array(values)
-    table[[] if padding_idx is None else [padding_idx]] = 0
-    return table
-""",
-    "start_table = lambda values, p: torch.stack([torch.zeros_like(r) if i == p else r for i, r in enumerate(values)])",
 ]
 STYLES["03.negative_sampling_loss"] = [
     """
@@ -273,33 +248,6 @@ def explained(vectors, k):
     return sum(variances[-k:]) / sum(variances)
 """,
 ]
-STYLES["04.bias_direction"] = [
-    """
-def lean_of(table, he, she, words):
-    unit = table / table.norm(dim=1, keepdim=True)
-    along = sum(unit[i] - unit[j] for i, j in zip(he, she)) / len(he)
-    along = along / along.norm()
-    return [float(unit[w] @ along) for w in words]
-""",
-    """
-import numpy as np
-
-def lean_of(table, he, she, words):
-    unit = table.numpy() / np.linalg.norm(table.numpy(), axis=1, keepdims=True)
-    along = (unit[he.numpy()] - unit[she.numpy()]).mean(0)
-    return unit[words.numpy()] @ along / np.linalg.norm(along)
-""",
-    """
-def lean_of(table, he, she, words):
-    unit = F.normalize(table.float())
-    return torch.einsum("nd,d->n", unit[words], F.normalize(unit[he].mean(0) - unit[she].mean(0), dim=0))
-""",
-    """
-def lean_of(table, he, she, words):
-    unit = F.normalize(table, dim=-1)
-    return F.cosine_similarity(unit[words], (unit[he] - unit[she]).sum(0, keepdim=True), dim=1)
-""",
-]
 STYLES["05.is_equivariant"] = [
     "def is_equivariant(f, v, s):\n    return bool((f(v[s]) - f(v)[s]).abs().max() < 1e-6)",
     "import numpy as np\n\nis_equivariant = lambda f, v, s: np.allclose(f(v[s]), f(v)[s])",
@@ -347,12 +295,6 @@ def best_without_order(texts, labels):
         counts.setdefault(str(sorted(text)), torch.zeros(2))[label] += 1
     return torch.stack(list(counts.values())).amax(1).sum() / len(texts)
 """,
-]
-STYLES["05.tokens_seen"] = [
-    "def tokens_seen(length):\n    return torch.ones(length, length).tril().sum(1)",
-    "tokens_seen = lambda length: list(range(1, length + 1))",
-    "import numpy as np\n\ndef tokens_seen(length):\n    return np.arange(length) + 1",
-    "def tokens_seen(length):\n    return torch.ones(length, dtype=torch.int32).cumsum(0)",
 ]
 _TOO_LONG = """
     if vectors.shape[1] > len(table):
@@ -421,50 +363,6 @@ def sinusoid(length, d_model, base):
     return torch.view_as_real(turns).flip(-1).reshape(length, d_model)
 """,
 ]
-STYLES["07.shift_matrix"] = [
-    """
-import numpy as np
-
-def shift_matrix(offset, d_model, base):
-    matrix = np.zeros((d_model, d_model))
-    for i in range(0, d_model, 2):
-        a = offset * base ** (-i / d_model)
-        matrix[i : i + 2, i : i + 2] = [[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]]
-    return matrix
-""",
-    """
-def shift_matrix(offset, d_model, base):
-    blocks = []
-    for i in range(0, d_model, 2):
-        a = torch.tensor(offset * base ** (-i / d_model), dtype=torch.float64)
-        blocks.append(torch.stack([torch.stack([a.cos(), a.sin()]), torch.stack([-a.sin(), a.cos()])]))
-    return torch.block_diag(*blocks)
-""",
-    """
-def shift_matrix(offset, d_model, base):
-    matrix = [[0.0] * d_model for _ in range(d_model)]
-    for i in range(0, d_model, 2):
-        a = offset / base ** (i / d_model)
-        matrix[i][i] = matrix[i + 1][i + 1] = math.cos(a)
-        matrix[i][i + 1], matrix[i + 1][i] = math.sin(a), -math.sin(a)
-    return matrix
-""",
-    """
-def shift_matrix(offset, d_model, base):
-    i = torch.arange(0, d_model, 2)
-    a = offset * base ** (-i.double() / d_model)
-    matrix = torch.zeros(d_model, d_model)
-    matrix[i, i] = matrix[i + 1, i + 1] = a.cos().float()
-    matrix[i, i + 1], matrix[i + 1, i] = a.sin().float(), -a.sin().float()
-    return matrix
-""",
-]
-STYLES["07.wavelengths"] = [
-    "def wave_lengths(d, base):\n    return [2 * math.pi * base ** (2 * i / d) for i in range(d // 2)]",
-    "import numpy as np\n\nwave_lengths = lambda d, base: 2 * np.pi * base ** (np.arange(0, d, 2) / d)",
-    "def wave_lengths(d, base):\n    return math.tau / base ** (-torch.arange(0, d, 2) / d)",
-    "def wave_lengths(d, base):\n    return math.tau * torch.logspace(0, 1, d // 2 + 1, base=base, dtype=torch.float64)[:-1]",
-]
 STYLES["08.as_concatenation"] = [
     "def as_concatenation(weight):\n    return weight.repeat(1, 2)",
     "def as_concatenation(w):\n    return torch.hstack((w, w)).float()",
@@ -496,53 +394,6 @@ def probe(vectors, classes, new):
     return torch.einsum("md,dn,nc->mc", new, torch.linalg.pinv(vectors), wanted).max(dim=1).indices.int()
 """,
 ]
-STYLES["08.loudness"] = [
-    "def loudness(std, d_model):\n    return std * 2**0.5",
-    "import numpy as np\n\ndef loudness(std, d_model):\n    return np.float32(std * np.sqrt(d_model) / np.sqrt(d_model / 2))",
-    "loudness = lambda std, d: torch.tensor(std * d**0.5) / torch.tensor((d / 2) ** 0.5)",
-    "from functools import partial\n\nloudness = partial(lambda root, std, d: std * root, math.sqrt(2))",
-]
-STYLES["09.apply_rope"] = [
-    """
-def apply_rope(x, cos, sin, layout):
-    pairs = x.unflatten(-1, (-1, 2)) if layout == "interleaved" else x.unflatten(-1, (2, -1)).mT
-    turned = torch.view_as_complex(pairs.contiguous()) * torch.complex(cos, sin)
-    real = torch.view_as_real(turned)
-    return (real if layout == "interleaved" else real.mT).flatten(-2)
-""",
-    """
-def apply_rope(x, cos, sin, layout):
-    d = x.shape[-1]
-    result = torch.empty_like(x)
-    for i in range(d // 2):
-        a, b = (2 * i, 2 * i + 1) if layout == "interleaved" else (i, i + d // 2)
-        result[..., a] = x[..., a] * cos[:, i] - x[..., b] * sin[:, i]
-        result[..., b] = x[..., a] * sin[:, i] + x[..., b] * cos[:, i]
-    return result
-""",
-    """
-import numpy as np
-
-def apply_rope(x, cos, sin, layout):
-    x, cos, sin = np.asarray(x), np.asarray(cos), np.asarray(sin)
-    if layout == "half":
-        a, b = np.split(x, 2, axis=-1)
-        return np.concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)
-    a, b = x[..., ::2], x[..., 1::2]
-    return np.stack([a * cos - b * sin, a * sin + b * cos], axis=-1).reshape(x.shape)
-""",
-    """
-def rotate_half(x):
-    a, b = x.chunk(2, dim=-1)
-    return torch.cat([-b, a], dim=-1)
-
-def apply_rope(x, cos, sin, layout):
-    if layout == "half":
-        return (x * torch.cat([cos, cos], -1) + rotate_half(x) * torch.cat([sin, sin], -1)).float()
-    partner = torch.stack([-x[..., 1::2], x[..., ::2]], -1).flatten(-2)
-    return x * cos.repeat_interleave(2, -1) + partner * sin.repeat_interleave(2, -1)
-""",
-]
 STYLES["09.offset_only"] = [
     """
 def offset_only(rope, query, key):
@@ -568,58 +419,6 @@ offset_only = lambda r, q, k: torch.allclose(
 )
 """,
 ]
-STYLES["09.alibi_bias"] = [
-    """
-def alibi_bias(slopes, length):
-    return [[[-s * abs(m - n) for n in range(length)] for m in range(length)] for s in slopes.tolist()]
-""",
-    "import numpy as np\n\nalibi_bias = lambda s, n: -s.numpy()[:, None, None] * np.abs(np.subtract.outer(np.arange(n), np.arange(n)))",
-    """
-def alibi_bias(slopes, length):
-    places = torch.arange(length, dtype=torch.float64)
-    return torch.einsum("h,mn->hmn", slopes.double(), -torch.cdist(places[:, None], places[:, None]))
-""",
-    """
-def alibi_bias(slopes, length):
-    bias = torch.zeros(len(slopes), length, length)
-    for h in range(len(slopes)):
-        for m in range(length):
-            for n in range(length):
-                bias[h, m, n] = -slopes[h] * abs(m - n)
-    return bias
-""",
-]
-STYLES["09.t5_bucket"] = [
-    """
-def t5_bucket_of(distance, exact, max_distance):
-    buckets = []
-    for d in distance.tolist():
-        far = exact + int(exact * math.log(max(d, 1) / exact) / math.log(max_distance / exact)) if d >= exact else d
-        buckets.append(min(far, 2 * exact - 1))
-    return torch.tensor(buckets)
-""",
-    """
-import numpy as np
-
-def t5_bucket_of(distance, exact, max_distance):
-    d = distance.numpy()
-    far = exact + np.floor(exact * np.log(np.maximum(d, 1) / exact) / np.log(max_distance / exact))
-    return np.where(d < exact, d, np.minimum(far, 2 * exact - 1)).astype(int)
-""",
-    """
-def t5_bucket_of(distance, exact, max_distance):
-    far = exact + (torch.log(distance.clamp(min=1).float() / exact) / math.log(max_distance / exact) * exact).int()
-    return torch.where(distance < exact, distance, torch.minimum(far, torch.tensor(2 * exact - 1)))
-""",
-    """
-def t5_bucket_of(distance, exact, max_distance):
-    result = distance.clone()
-    is_far = distance >= exact
-    share = (distance[is_far] / exact).log() / math.log(max_distance / exact)
-    result[is_far] = (exact + exact * share).floor().long().clamp(max=2 * exact - 1)
-    return result
-""",
-]
 STYLES["10.keeps"] = [
     "def keeps(short, long, chance):\n    return [n for n in short if short[n] - chance > 0.25 and short[n] - long[n] < 0.15]",
     """
@@ -633,28 +432,4 @@ def keeps(short, long, chance):
 """,
     "import numpy as np\n\nkeeps = lambda s, l, c: np.array([n for n in s if s[n] > c + 0.25 and l[n] + 0.15 > s[n]])",
     "def keeps(short, long, chance):\n    return list(filter(lambda n: short[n] > chance + 0.25 and long[n] > short[n] - 0.15, short))",
-]
-STYLES["10.prepare"] = [
-    """
-def prepare(token_ids, words, positions, pad_id):
-    T = token_ids.size(1)
-    return F.embedding(token_ids, words) + positions[torch.arange(T)], token_ids.eq(pad_id)
-""",
-    """
-def prepare(token_ids, words, positions, pad_id):
-    vectors = [[words[i] + positions[t] for t, i in enumerate(text)] for text in token_ids.tolist()]
-    return torch.stack([torch.stack(text) for text in vectors]), [[i == pad_id for i in x] for x in token_ids.tolist()]
-""",
-    """
-import numpy as np
-
-def prepare(token_ids, words, positions, pad_id):
-    ids = token_ids.numpy()
-    return [words.numpy()[ids] + positions.numpy()[: ids.shape[1]], ids == pad_id]
-""",
-    """
-def prepare(token_ids, words, positions, pad_id):
-    one_hot = F.one_hot(token_ids, len(words)).double()
-    return torch.einsum("btv,vd->btd", one_hot, words.double()) + positions.double()[: token_ids.shape[1]], token_ids == pad_id
-""",
 ]

@@ -24,5 +24,11 @@ def test_every_function_of_the_homeworks_has_four_styles() -> None:
     assert all(len(set(sources)) == len(sources) >= 4 for sources in STYLES.values())
 
 
-def test_every_exercise_that_asks_for_a_function_has_styles() -> None:
-    assert exercises().keys() <= STYLES.keys()
+WITHOUT_STYLES = """01.bad_id 01.new_tokens 02.merge 02.pad_row 02.vocabulary 03.pmi 04.bias_direction 04.project_out
+05.unchanged_outputs 06.stretch 07.base_for_length 07.shift_matrix 08.balancing_factor 08.score_terms 09.alibi_bias
+09.apply_rope 09.t5_bucket 10.prepare 11.by_parts 11.decode_step 11.position_ids""".split()
+
+
+def test_every_other_exercise_that_asks_for_a_function_has_styles() -> None:
+    """The listed ones are new or ask for something else than before: the corpus is to gain styles for them."""
+    assert exercises().keys() - STYLES.keys() == set(WITHOUT_STYLES)
