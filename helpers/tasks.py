@@ -232,7 +232,9 @@ def train_all(
         sizes: ``d_model``, ``num_heads``, ``num_layers`` and ``max_len`` of :class:`ParallelModels`.
     """
     models = ParallelModels(task, entries, **sizes)
-    weights = [weight for weight in models.parameters() if len(weight)]  # a table without its scheme is empty
+    weights: list[Tensor] = [
+        weight for weight in models.parameters() if len(weight)
+    ]  # a table without its scheme is empty
     means, squares = ([torch.zeros_like(weight) for weight in weights] for _ in range(2))
     counts = [torch.zeros(()) for _ in weights]
     generator = torch.Generator().manual_seed(seed)

@@ -380,7 +380,7 @@ function render({ model, el }) {
   themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
   const forced = matchMedia("(forced-colors: active)");
   forced.addEventListener("change", repaint);
-  window.addEventListener("resize", repaint); // also when the page is zoomed: the device pixel ratio has changed
+  const stopRatio = watchPixelRatio(repaint);
   const sharpen = (ratio) => () => {
     for (const slot of slots) slot.ratio = ratio;
     paint();
@@ -395,7 +395,7 @@ function render({ model, el }) {
     themes.disconnect();
     sizes.disconnect();
     forced.removeEventListener("change", repaint);
-    window.removeEventListener("resize", repaint);
+    stopRatio();
     for (const { stopPlaying } of inputs) stopPlaying();
     window.removeEventListener("beforeprint", before);
     window.removeEventListener("afterprint", after);
@@ -405,6 +405,22 @@ function render({ model, el }) {
     restore();
   };
 }
+
+/** Calls back when the page is zoomed or moved to another screen. Returns a function that ends it. */
+function watchPixelRatio(changed) {
+  const stop = new AbortController();
+  const watch = () => {
+    const query = matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`);
+    const next = () => {
+      changed();
+      watch();
+    };
+    query.addEventListener("change", next, { once: true, signal: stop.signal });
+  };
+  watch();
+  return () => stop.abort();
+}
+
 /** Hide the still picture of the same cell while the live one stands; returns how to bring it back. */
 function hideStill(root) {
   /** @type {HTMLElement | null} */

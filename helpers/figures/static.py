@@ -61,6 +61,11 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def _rounded(value: float) -> str:
+    """Four digits, at most three of them behind the point."""
+    return f"{value:.4g}" if abs(value) >= 1 else f"{value:.3f}".rstrip("0").rstrip(".")
+
+
 def describe(panels: Sequence[Panel], limits: Sequence[Limits]) -> str:
     """A text alternative: the kind, the title, the axes and the range of each panel."""
     texts = []
@@ -68,9 +73,9 @@ def describe(panels: Sequence[Panel], limits: Sequence[Limits]) -> str:
         axes = (
             f", {panel.y} by {panel.x}" if panel.x and panel.y else f", {panel.x or panel.y}" * bool(panel.x or panel.y)
         )
-        spans = f"values from {y_low:.4g} to {y_high:.4g}"
+        spans = f"values from {_rounded(y_low)} to {_rounded(y_high)}"
         if panel.kind in ("points", "arrows"):
-            spans = f"x from {x_low:.4g} to {x_high:.4g}, y from {y_low:.4g} to {y_high:.4g}"
+            spans = f"x from {_rounded(x_low)} to {_rounded(x_high)}, y from {_rounded(y_low)} to {_rounded(y_high)}"
         kind = _KINDS[panel.kind]
         texts.append(theme.minus(f"{kind[0].upper()}{kind[1:]}: {panel.title}{axes}; {spans}."))
     return " ".join(texts)

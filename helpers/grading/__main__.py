@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def release(asked: argparse.Namespace) -> int:
-    from helpers.grading.release import Refused, problems, release
+    from helpers.grading.release import ReleaseError, problems, release
 
     where = (asked.source, asked.source.parent / "release", asked.source.parent / "questions.json")
     if asked.check:
@@ -100,7 +100,7 @@ def release(asked: argparse.Namespace) -> int:
         return 1 if found else 0
     try:
         changed = release(*where, names=asked.homework or None, retire=asked.retire)
-    except Refused as reason:
+    except ReleaseError as reason:
         print(reason, file=sys.stderr)
         return 1
     print("\n".join(f"wrote {path}" for path in changed) or "nothing changed")

@@ -13,8 +13,9 @@ from nbgrader.api import Gradebook
 
 from helpers.grading.lms.export import export, read
 from helpers.grading.lms.roster import Learner, Roster
-from tests.grading.sample import NAME, graded_course
 from tests.grading.test_feedback import COLUMNS, RIGHT
+from tests.tools.homework import SAMPLE as NAME
+from tests.tools.homework import grade_course, sample_homework
 
 ROSTER = Roster(
     [
@@ -29,7 +30,9 @@ SECOND = "hw1_second"
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """ada: 4 of 6 and 1.5 by hand; bo: 1, half a point late, something waits; eve: nothing; zoe: on no roster."""
-    folder = graded_course(tmp_path_factory.mktemp("course"), {"ada": RIGHT, "bo": COLUMNS, "zoe": {}})
+    folder = grade_course(
+        tmp_path_factory.mktemp("course"), NAME, sample_homework(), {"ada": RIGHT, "bo": COLUMNS, "zoe": {}}
+    )
     with Gradebook(f"sqlite:///{folder}/gradebook.db") as gradebook:
         for learner, points in (("ada", 1.5), ("zoe", 0.0)):
             grade = gradebook.find_grade("why", NAME, NAME, learner)
@@ -196,7 +199,7 @@ def test_a_penalty_never_makes_a_grade_negative(course: Path) -> None:
 def test_what_was_handed_in_and_not_graded_is_told(course: Path) -> None:
     for learner in ("ada", "eve", "stranger"):
         path = course / "submitted" / learner / NAME / f"{NAME}.ipynb"
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     try:
         assert f"{NAME}: handed in and not graded: eve, stranger" in table(course)[1]

@@ -87,8 +87,12 @@ def homework_answers() -> Mapping[str, Task]:
 
 
 def _grader(assignment: Assignment, answer: str) -> Callable[[str], str]:
-    named = re.compile(rf"\b{answer}\b")
-    cells = [cell for cell in assignment.cells if cell.kind != "test" or named.search(cell.source)]
+    named, own_test = re.compile(rf"\b{answer}\b"), re.compile(rf"\btest_{answer}\b")  # in homework 3
+    cells = [
+        cell
+        for cell in assignment.cells
+        if cell.kind != "test" or (named.search(cell.source) and not own_test.search(cell.source))
+    ]
     needed = [
         cell
         for cell in cells
