@@ -192,7 +192,7 @@ def test_hostile_submissions_harm_nobody(tmp_path: Path, client: Client, request
     """All of them in one batch: their points, the others' points, the files outside, the processes."""
     source = tmp_path / "authors" / hostile.NAME / f"{hostile.NAME}.ipynb"
     source.parent.mkdir(parents=True)
-    nbformat.write(hostile.small_homework(), source)
+    nbformat.write(hostile.source_notebook(), source)
     outside = hostile.prepare()
     request.addfinalizer(lambda: shutil.rmtree(hostile.OUTSIDE))
     cases = {f"{number:02}": case for number, case in enumerate(hostile.CASES)}
