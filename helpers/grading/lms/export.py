@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import html
 import io
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from nbgrader.api import Gradebook, MissingEntry
 
 from helpers.grading import files
 from helpers.grading.lms import roster as rosters
-from helpers.grading.lms.collect import RECORD, without_submission
+from helpers.grading.lms.collect import read_record, without_submission
 from helpers.grading.lms.roster import Learner, Roster
 
 Format = Literal["csv", "canvas", "moodle"]
@@ -139,8 +138,8 @@ def read(course: Path, homeworks: Iterable[str] | None = None, roster: Roster | 
     if not database.exists():
         raise FileNotFoundError(f"{database} is not there: grade a homework first")
     if roster is None:
-        roster = rosters.read(course / "roster.csv") if (course / "roster.csv").exists() else Roster()
-    record = json.loads((course / RECORD).read_text(encoding="utf-8")) if (course / RECORD).exists() else {}
+        roster = rosters.of_course(course)
+    record = read_record(course)
     with Gradebook(f"sqlite:///{database}") as gradebook:
         there = sorted(assignment.name for assignment in gradebook.assignments)
         for name in homeworks or ():
