@@ -242,11 +242,10 @@ def _table(rows: Sequence[tuple[str, str, str]]) -> None:
     """Print learner, state and what to do, aligned; nothing without rows."""
     if not rows:
         return
-    lines = [("learner", "state", "what to do"), *rows]
-    widths = [min(60, max(len(files.printable(line[column])) for line in lines)) for column in (0, 1)]
+    lines = [tuple(map(files.printable, line)) for line in [("learner", "state", "what to do"), *rows]]
+    learner, state = (min(60, max(len(line[column]) for line in lines)) for column in (0, 1))
     for line in lines:
-        first, second, third = map(files.printable, line)
-        print(f"  {first:<{widths[0]}}  {second:<{widths[1]}}  {third}".rstrip())
+        print(f"  {line[0]:<{learner}}  {line[1]:<{state}}  {line[2]}".rstrip())
 
 
 def _course(asked: argparse.Namespace, create: bool = False):
