@@ -79,7 +79,7 @@ def _tool(name: str) -> Part:
 def parts() -> dict[str, Part]:
     """Every part by its name, in the order in which they are most useful when they fail."""
     units = ["tests/unit", *(f"--ignore={path}" for path in SETUP)]
-    every = {
+    return {
         "format": Part([sys.executable, "-m", "ruff", "format", "--check", "."]),
         "ruff": Part([sys.executable, "-m", "ruff", "check", "."]),
         "types": Part([sys.executable, "-m", "mypy"]),
@@ -97,9 +97,6 @@ def parts() -> dict[str, Part]:
         "browser": Part([*PYTEST, "tests/browser"]),
         "site": Part([*PYTEST, "tests/site"]),
     }
-    if not (ROOT / "tests/tools/javascript.py").exists():
-        del every["javascript"]
-    return every
 
 
 def quick() -> dict[str, Part]:
