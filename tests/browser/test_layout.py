@@ -97,12 +97,17 @@ def test_panels_share_the_width(figures, name: str, width: int, rows: int) -> No
     figure.evaluate("(root) => { root.parentElement.style.width = ''; }")
 
 
-def test_the_value_at_the_pointer_stands_beside_it(lab: Lab, figures) -> None:
-    canvas = figures["Three"].locator("canvas").nth(2)
+def shown(figure: Locator, index: int) -> tuple[Locator, dict, Locator]:
+    """A panel's canvas, scrolled into view, its box on the page, and its tooltip."""
+    panel = figure.locator(".live-panel").nth(index)
+    canvas = panel.locator("canvas")
     canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
+    return canvas, canvas.bounding_box(), panel.locator(".live-tooltip")
+
+
+def test_the_value_at_the_pointer_stands_beside_it(lab: Lab, figures) -> None:
+    _, box, tooltip = shown(figures["Three"], 2)
     lab.page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.4 * box["height"])
-    tooltip = figures["Three"].locator(".live-panel").nth(2).locator(".live-tooltip")
     tooltip.wait_for()
     assert tooltip.inner_text().startswith("j ") and ", i " in tooltip.inner_text()
     place = tooltip.bounding_box()
@@ -113,11 +118,8 @@ def test_the_value_at_the_pointer_stands_beside_it(lab: Lab, figures) -> None:
 
 
 def test_a_tap_reads_a_value_that_stays_and_vertical_drags_scroll(lab: Lab, figures) -> None:
-    canvas = figures["Two"].locator("canvas").nth(1)
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
+    canvas, box, tooltip = shown(figures["Two"], 1)
     lab.page.touchscreen.tap(box["x"] + 0.75 * box["width"], box["y"] + 0.5 * box["height"])
-    tooltip = figures["Two"].locator(".live-panel").nth(1).locator(".live-tooltip")
     tooltip.wait_for()
     lab.page.wait_for_timeout(300)
     assert tooltip.is_visible() and tooltip.inner_text() == "b: 2"
