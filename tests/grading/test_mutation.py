@@ -2,19 +2,15 @@
 
 import pytest
 
-from tests.tools.answers import homework_answers
-from tests.tools.mutation import run
+from tests.tools.answers import assert_mutants_rejected, homework_answers
+from tests.tools.mutation import DEFAULT, FORM, SYMMETRIC, TWO_AXES
 
-_SYMMETRIC = "the order of the two plays no part"
-_DEFAULT = "that is the default"
-_TWO_AXES = "the same axis of a matrix or a vector"
-_FORM = "another dtype or container of the same values is accepted"
 _NO_HEADS = "no heads at all are not asked about"
 
 EQUIVALENT = {
     "hw1.encode": {
         "torch.tensor([row + [ids['<pad>']] * (length - len(row)) for row in rows]) → "
-        "[row + [ids['<pad>']] * (length - len(row)) for row in rows]": _FORM
+        "[row + [ids['<pad>']] * (length - len(row)) for row in rows]": FORM
     },
     "hw1.lookup": {"0 <= i < len(table) → 0 <= i <= len(table)": "torch raises IndexError for the id V, and names it"},
     "hw1.centre": {"1 → 2 in -1 if padding_idx is None else padding_idx": "no row has the number −2, either"},
@@ -23,27 +19,27 @@ EQUIVALENT = {
     },
     "hw1.nearest": {
         "F.cosine_similarity(table, table[token_id], dim=1) → F.cosine_similarity(table[token_id], table, dim=1)": (
-            _SYMMETRIC
+            SYMMETRIC
         ),
-        "F.cosine_similarity(table, table[token_id], dim=1) → F.cosine_similarity(table, table[token_id])": _DEFAULT,
-        "int((scores > -torch.inf).sum()) → (scores > -torch.inf).sum()": _FORM,
+        "F.cosine_similarity(table, table[token_id], dim=1) → F.cosine_similarity(table, table[token_id])": DEFAULT,
+        "int((scores > -torch.inf).sum()) → (scores > -torch.inf).sum()": FORM,
     },
     "hw1.analogy_rank": {
-        "b, c → c, b": _SYMMETRIC,
-        "(a, b, c) → (b, a, c) in d in (a, b, c)": _SYMMETRIC,
-        "F.normalize(table, dim=1) → F.normalize(table)": _DEFAULT,
-        "[a, b, c] → [b, a, c] in scores[[a, b, c]]": _SYMMETRIC,
-        "int((scores > scores[d]).sum()) → (scores > scores[d]).sum()": _FORM,
+        "b, c → c, b": SYMMETRIC,
+        "(a, b, c) → (b, a, c) in d in (a, b, c)": SYMMETRIC,
+        "F.normalize(table, dim=1) → F.normalize(table)": DEFAULT,
+        "[a, b, c] → [b, a, c] in scores[[a, b, c]]": SYMMETRIC,
+        "int((scores > scores[d]).sum()) → (scores > scores[d]).sum()": FORM,
     },
     "hw2.sinusoid": {"positions.double() → positions": "the product with float64 speeds is float64"},
     "hw2.rope_angles": {
-        "torch.arange(0, head_dim, 2, dtype=torch.float64) → torch.arange(0, head_dim, 2)": _FORM,
-        "torch.arange(length, dtype=torch.float64) → torch.arange(length)": _FORM,
+        "torch.arange(0, head_dim, 2, dtype=torch.float64) → torch.arange(0, head_dim, 2)": FORM,
+        "torch.arange(length, dtype=torch.float64) → torch.arange(length)": FORM,
     },
-    "hw2.to_half": {"pairs.transpose(1, 2) → pairs.transpose(2, 1)": _SYMMETRIC},
+    "hw2.to_half": {"pairs.transpose(1, 2) → pairs.transpose(2, 1)": SYMMETRIC},
     "hw2.attend": {
-        "-1 → 1 in queries.shape[-1]": _TWO_AXES,
-        "-1 → 1 in torch.softmax(scores.masked_fill(later, -torch.inf), dim=-1)": _TWO_AXES,
+        "-1 → 1 in queries.shape[-1]": TWO_AXES,
+        "-1 → 1 in torch.softmax(scores.masked_fill(later, -torch.inf), dim=-1)": TWO_AXES,
     },
     "hw2.alibi_bias": {
         "num_heads < 1 or num_heads & num_heads - 1 → num_heads & num_heads - 1": _NO_HEADS,
@@ -63,21 +59,13 @@ EQUIVALENT = {
 }
 """Homework and answer → change of the answer that changes nothing → why. One that loses points fails the test."""
 
-AT_LEAST = 0.98  # of the mutants that are not equivalent
-
 # The tests that learners write in homework 3 are left out: other data in them are no fault.
 FUNCTIONS = [name for name, task in homework_answers().items() if not task.name.startswith("test_")]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_changed_answer_loses_points(name: str, capsys) -> None:
-    task = homework_answers()[name]
-    equivalent = EQUIVALENT.get(name, {})
-    assert task.reject(task.answer) == ""
-    result = run(task.answer, task.name, task.reject, equivalent)
-    with capsys.disabled():
-        print(f"\n{name}: {result.rate:.0%} of {result.total} mutants rejected, {len(equivalent)} equivalent")
-    assert result.unknown == () and result.rate >= AT_LEAST, result.survived
+    assert_mutants_rejected(homework_answers()[name], EQUIVALENT.get(name, {}), capsys)
 
 
 def test_every_listed_answer_exists() -> None:

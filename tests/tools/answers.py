@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import linecache
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
+from unittest import mock
 
 import nbformat
+import pytest
 import torch
 from torch.nn import functional as F
 
 from helpers.exercises.check import judge
 from helpers.exercises.registry import EXERCISES
 from helpers.grading.assignment import Assignment, read
-from tests.grading.evaluate import evaluate
+from tests.tools.mutation import run
 from tests.tools.refresh import homeworks, lessons
 from tests.tools.solve import solved
 
+LEARNER = "ada"
+AT_LEAST = 0.98  # of the mutants that are not equivalent must be rejected
 _CHECK = re.compile(r'check\("([^"]+)", (\w+)\)')
 
 
@@ -73,6 +82,19 @@ def _rejecter(exercise: str, function: str) -> Callable[[str], str]:
     return reject
 
 
+def assert_mutants_rejected(task: Task, equivalent: Mapping[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The author's answer is accepted and its mutants are rejected; the kill rate is printed.
+
+    Args:
+        equivalent: change → why it changes nothing. One that is not accepted fails the test.
+    """
+    assert task.reject(task.answer) == ""
+    result = run(task.answer, task.name, task.reject, equivalent)
+    with capsys.disabled():
+        print(f"\n{task.id}: {result.rate:.0%} of {result.total} mutants rejected, {len(equivalent)} equivalent")
+    assert result.unknown == () and result.rate >= AT_LEAST, result.survived
+
+
 @cache
 def homework_answers() -> Mapping[str, Task]:
     """The functions of all homeworks, ``"hw1.encode"``, judged by their own visible and hidden test cells."""
@@ -100,8 +122,41 @@ def _grader(assignment: Assignment, answer: str) -> Callable[[str], str]:
     ]
     part = Assignment(assignment.name, tuple(needed))
 
-    def reject(source: str) -> str:
-        verdicts = evaluate(part, {answer: source})
-        return "; ".join(f"{name}: {verdict.message}" for name, verdict in verdicts.items() if not verdict.passed)
+    return lambda source: "; ".join(_failures(part, answer, source))
 
-    return reject
+
+def _failures(homework: Assignment, answer: str, source: str) -> list[str]:
+    """Run a homework in this process, without the sandbox, with one answer replaced.
+
+    As in the grader, answers and tests share no names but those of the answers.
+
+    Returns:
+        A line for each test that fails: its id and the message of its error.
+    """
+    answers = {"learner_id": f"learner_id = {LEARNER!r}", answer: source}
+    theirs: dict[str, Any] = {"__name__": "__main__"}
+    ours: dict[str, Any] = {"__name__": "__main__"}
+    failures = []
+    with mock.patch.dict(os.environ, NBGRADER_EXECUTION="autograde"), contextlib.redirect_stdout(io.StringIO()):
+        for cell in homework.cells:
+            if cell.kind == "setup":
+                _run(cell.id, cell.source, ours)
+            if cell.kind in ("setup", "answer"):
+                with contextlib.suppress(Exception):
+                    _run(cell.id, answers.get(cell.id, cell.source), theirs)
+            if cell.kind == "answer":
+                ours[cell.id] = LEARNER if cell.id == "learner_id" else theirs.get(cell.id, ...)
+            if cell.kind == "test":
+                try:
+                    _run(cell.id, cell.source, ours)
+                except AssertionError as error:
+                    failures.append(f"{cell.id}: {error}")
+                except Exception as error:
+                    failures.append(f"{cell.id}: {type(error).__name__}: {error}")
+    return failures
+
+
+def _run(name: str, source: str, namespace: dict[str, Any]) -> None:
+    filename = f"<{name}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    exec(compile(source, filename, "exec"), namespace)

@@ -38,6 +38,12 @@ _OPERATORS: dict[type, tuple[type, ...]] = {
     ast.BitAnd: (ast.BitOr,),
     ast.BitOr: (ast.BitAnd,),
 }
+# Why a mutant is equivalent, where several answers have the same reason.
+SYMMETRIC = "the order of the two plays no part"
+DEFAULT = "that is the default"
+TWO_AXES = "the same axis of a matrix or a vector"
+FORM = "another dtype or container of the same values is accepted"
+
 _Path = tuple[tuple[str, int | None], ...]
 _SHORT = 12  # characters: a shorter piece of source is told with what stands around it
 _ORDERED = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)  # operators whose operands have an order
