@@ -11,8 +11,11 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import torch
+
+from helpers.exercises import comparison
 from helpers.exercises.check import Verdict, holds, publish, report
-from helpers.exercises.comparison import difference
 from helpers.exercises.exercise import Exercise, Mistake
 
 Example = tuple[tuple, Any]
@@ -74,6 +77,7 @@ def plausible(name: str, answer: Any, claims: Mapping[str, Callable[[Any], Any]]
         claims: what to tell when it does not hold → a function of the answer that returns whether it holds. The first
             that fails is told.
     """
+    answer = answer.tolist() if isinstance(answer, torch.Tensor | np.ndarray) else answer
     reason = next((says for says, claim in claims.items() if not holds(claim, answer)), "")
     if answer is None or answer is ...:
         report(Exercise(f"homework.{name}", ""), answer)
@@ -98,7 +102,19 @@ def hidden(tests: Mapping[str, Callable[[], Any]]) -> None:
 
 def same(got: Any, expected: Any, tolerance: float = 1e-4, *, requires: Collection[str] = ()) -> bool:
     """Whether two values agree as :func:`examine` understands it, up to ``tolerance``."""
-    return not difference(got, expected, tolerance, requires=requires)
+    return not comparison.difference(got, expected, tolerance, requires=requires)
+
+
+def as_tensor(value: Any) -> torch.Tensor:
+    """What a learner's function returned, as a tensor: an array or a list of numbers is as right.
+
+    Raises:
+        TypeError: it holds something else than numbers, or rows of different lengths.
+    """
+    tensor = comparison.as_tensor(value)
+    if tensor is None:
+        raise TypeError(f"{comparison.quote(value)} is no tensor")
+    return tensor
 
 
 def error_of(function: Callable, *arguments: Any) -> BaseException | None:

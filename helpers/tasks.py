@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu, layer_norm, pad
+from torch.optim.adam import adam
 
 from helpers import positions
 from helpers.attention import SCHEMES, attend
 
 FIRST, SECOND = 0, 1  # the two tokens whose order is asked
 IGNORED = -100  # a target that is not asked for; cross_entropy leaves it out
-MAX_SCORES = 2_500_000  # attention scores computed at once in `accuracy`, to bound the memory
+MAX_SCORES = 1_000_000  # attention scores computed at once in `accuracy`, to bound the memory
 KEYS, VALUES = 4, 4  # of the task "latest": token = key × VALUES + value
 
 
@@ -230,16 +232,23 @@ def train_all(
         sizes: ``d_model``, ``num_heads``, ``num_layers`` and ``max_len`` of :class:`ParallelModels`.
     """
     models = ParallelModels(task, entries, **sizes)
-    optimizer = torch.optim.Adam(models.parameters(), lr=lr, fused=True)
+    weights: list[Tensor] = [
+        weight for weight in models.parameters() if len(weight)
+    ]  # a table without its scheme is empty
+    means, squares = ([torch.zeros_like(weight) for weight in weights] for _ in range(2))
+    counts = [torch.zeros(()) for _ in weights]
     generator = torch.Generator().manual_seed(seed)
     for _ in range(steps):
         token_ids, targets = task.batch(batch, length, generator)
         logits = models(token_ids)  # (M, B, T, num_classes)
         expected = targets.expand(logits.shape[:-1])
         loss = cross_entropy(logits.flatten(0, 2), expected.flatten(), ignore_index=IGNORED) * len(models.entries)
-        optimizer.zero_grad()
+        models.zero_grad()
         loss.backward()
-        optimizer.step()
+        gradients: Any = [weight.grad for weight in weights]
+        with torch.no_grad():  # the function behind torch.optim.Adam; the class imports 75 MB of torch._dynamo
+            options: dict[str, Any] = {"amsgrad": False, "beta1": 0.9, "beta2": 0.999, "weight_decay": 0.0, "eps": 1e-8}
+            adam(weights, gradients, means, squares, [], counts, fused=True, lr=lr, maximize=False, **options)
         if on_step is not None:
             on_step(models)
     return models.eval()

@@ -74,7 +74,7 @@ class _Walk:
 
     def differ(self, got: Any, expected: Any) -> str:
         if isinstance(expected, torch.Tensor | np.ndarray | np.generic):
-            right = _tensor(expected)
+            right = as_tensor(expected)
             if right is not None:
                 return self._tensors(got, right, isinstance(expected, torch.Tensor))
         if isinstance(expected, bool | int | float):
@@ -90,7 +90,7 @@ class _Walk:
         return f"expected {quote(expected)}, got {quote(got)}"
 
     def _tensors(self, got: Any, expected: torch.Tensor, asked: bool) -> str:
-        mine = _tensor(got)
+        mine = as_tensor(got)
         if mine is None:
             return f"expected {_shape(expected)}, got {quote(got)}"
         if asked and expected.ndim and not isinstance(got, torch.Tensor):
@@ -144,7 +144,7 @@ class _Walk:
         return max(self.tolerance, *(_COARSE.get(tensor.dtype, 0.0) for tensor in (got, expected)))
 
     def _number(self, got: Any, expected: bool | int | float) -> str:
-        mine = _tensor(got)
+        mine = as_tensor(got)
         if mine is None or isinstance(got, list | tuple):
             return f"expected {_kind(expected)}, got {quote(got)}"
         if mine.numel() != 1:
@@ -189,7 +189,7 @@ class _Walk:
     def _array_items(self, got: torch.Tensor | np.ndarray, expected: tuple | list) -> str:
         """An array where a list is asked for, to the tolerance of its dtype."""
         self.notes.append(f"{_container(got)} here; a {_kind(expected)} is asked for")
-        dtype = getattr(_tensor(got), "dtype", torch.float64)
+        dtype = getattr(as_tensor(got), "dtype", torch.float64)
         walk = _Walk(max(self.tolerance, _COARSE.get(dtype, 0.0)), self.requires, self.any_order, self.ignore_case)
         return walk.differ(got.tolist(), expected)
 
@@ -216,7 +216,7 @@ class _Walk:
         return ""
 
 
-def _tensor(value: Any) -> torch.Tensor | None:
+def as_tensor(value: Any) -> torch.Tensor | None:
     """Numbers in any form as a tensor; None for everything else, and for rows of different lengths."""
     if isinstance(value, torch.Tensor):
         dense = value if value.layout is torch.strided else value.to_dense()
@@ -236,7 +236,7 @@ def _tensor(value: Any) -> torch.Tensor | None:
         return torch.tensor(float(value), dtype=torch.float64)
     if not isinstance(value, list | tuple | range):
         return None
-    items = [_tensor(item) for item in value]
+    items = [as_tensor(item) for item in value]
     tensors = [item for item in items if item is not None]
     if len(tensors) < len(items) or len({item.shape for item in tensors}) > 1:
         return None

@@ -84,7 +84,7 @@ class Question:
         text: the question.
         options: two or more answers to choose from.
         answer: the index of the right option.
-        reason: why it is right; shown after choosing.
+        reason: why it is right; shown with the right answer.
 
     Raises:
         ValueError: fewer than two options, equal options, or an answer that is the index of none.

@@ -54,26 +54,63 @@ export function hidden(panel, row, column) {
   return Boolean(mask?.values[row * mask.shape[1] + column]);
 }
 
-/** Colours that follow the page's theme. */
-export function inks(element) {
-  const read = getComputedStyle(element);
-  const pick = (name, fallback) => read.getPropertyValue(name).trim() || fallback;
-  const dark = document.body.dataset.jpThemeLight === "false";
+/** The colours of the page around an element, also where the system's forced colours replace them. */
+export function pageColours(element) {
+  const { color, backgroundColor, fontFamily } = getComputedStyle(element);
+  const [red, green, blue] = backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [255, 255, 255];
+  const dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 128;
   return {
     dark,
-    text: pick("--jp-ui-font-color1", dark ? "#eeeeee" : "#202020"),
-    faint: dark ? "#8a8a8a" : "#8a8a8a",
-    paper: pick("--jp-layout-color0", dark ? "#111111" : "#ffffff"),
+    text: color,
+    faint: "#8a8a8a",
+    paper: backgroundColor,
     empty: dark ? "#3a3a3a" : "#e2e2e2",
-    family: pick("--jp-ui-font-family", "sans-serif"),
+    family: fontFamily,
   };
 }
 
-/** Series colours stay apart from a dark page, too. */
-function ink(spec, theme, index) {
-  const colour = spec.series[index % spec.series.length];
-  if (!theme.dark) return colour;
-  return { "#0072B2": "#4FB3EE", "#000000": "#FFFFFF", "#D55E00": "#FF8A3D" }[colour] ?? colour;
+function seriesColour(spec, theme, index) {
+  const palette = theme.dark ? spec.seriesOnDark : spec.series;
+  return palette[index % palette.length];
+}
+
+/** Strokes a path twice, wide in the colour of the page and narrow in that of its text: it is seen on every colour. */
+export function strokeWithHalo(context, theme, path) {
+  for (const [colour, width] of [
+    [theme.paper, 5],
+    [theme.text, 2],
+  ]) {
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.beginPath();
+    path();
+    context.stroke();
+  }
+}
+
+/** Widens the limits of one axis so that a unit is as long on both. */
+export function equalScales([xlim, ylim], width, height) {
+  const unit = Math.max((xlim[1] - xlim[0]) / width, (ylim[1] - ylim[0]) / height);
+  const widen = ([low, high], pixels) => {
+    const middle = (low + high) / 2;
+    return [middle - (unit * pixels) / 2, middle + (unit * pixels) / 2];
+  };
+  return [widen(xlim, width), widen(ylim, height)];
+}
+
+/** Moves labels apart: for each wanted height the one where it is drawn, `room` apart and between low and high. */
+export function spread(wanted, room, low, high) {
+  const order = wanted.map((_, i) => i).sort((a, b) => wanted[a] - wanted[b]);
+  const heights = wanted.map((y) => Math.min(Math.max(y, low), high));
+  order.forEach((i, place) => {
+    if (place > 0) heights[i] = Math.max(heights[i], heights[order[place - 1]] + room);
+  });
+  let limit = high;
+  for (const i of order.reverse()) {
+    heights[i] = Math.min(heights[i], limit);
+    limit = heights[i] - room;
+  }
+  return heights;
 }
 
 /** Draws one panel; returns the frame that maps data to pixels, for pointing and tests. */
@@ -82,8 +119,8 @@ export function drawPanel(context, panel, spec, theme, width, height, font) {
   context.lineJoin = "round";
   context.font = `${font}px ${theme.family}`;
   const heat = panel.kind === "heatmap";
-  const [xlim, second] = panel.limits;
-  const ylim = heat ? [panel.shape[0], 0] : second;
+  let [xlim, ylim] = panel.limits;
+  if (heat) ylim = [panel.shape[0], 0];
   const yNames = panel.options.y_labels;
   const yTicks = heat ? [] : ticks(ylim[0], ylim[1], 5);
   const widest = yNames
@@ -93,12 +130,16 @@ export function drawPanel(context, panel, spec, theme, width, height, font) {
       ).width;
   const left = Math.min(width * 0.4, widest + 12 + (panel.y ? font * 1.5 : 0));
   const xNames = heat ? panel.options.x_labels : panel.kind === "bars" ? panel.options.labels : null;
-  const inner = width - left - (heat ? font * 4.6 : font);
+  const ends = panel.kind === "lines" ? panel.options.labels.filter(Boolean) : [];
+  const endWide = ends.length > 0 ? Math.max(...ends.map((name) => context.measureText(name).width)) + 18 : 0;
+  const inner = width - left - (heat ? font * 4.6 : Math.max(font, Math.min(endWide, width * 0.4)));
   const xWide = xNames ? Math.max(...xNames.map((name) => context.measureText(name).width)) : 0;
   const shownNames = xNames ? Math.min(xNames.length, Math.floor(inner / (font * 1.25))) : 0;
   const slanted = Boolean(xNames) && xWide + 6 > inner / Math.max(1, Math.min(xNames.length, shownNames));
   const bottom = (slanted ? Math.min(height * 0.35, xWide * 0.87 + 10) : font * 1.5) + (panel.x ? font * 1.5 : 4);
-  const frame = { left, top: font * 0.8, width: inner, height: height - bottom - font * 0.8, xlim, ylim };
+  const tall = height - bottom - font * 0.8;
+  if (panel.options.equal) [xlim, ylim] = equalScales([xlim, ylim], inner, tall);
+  const frame = { left, top: font * 0.8, width: inner, height: tall, xlim, ylim };
   frame.sx = (x) => frame.left + ((x - xlim[0]) / (xlim[1] - xlim[0])) * frame.width;
   frame.sy = (y) => frame.top + frame.height - ((y - ylim[0]) / (ylim[1] - ylim[0])) * frame.height;
 
@@ -130,7 +171,7 @@ export function drawPanel(context, panel, spec, theme, width, height, font) {
     for (let i = 0; i < yNames.length; i += step) context.fillText(yNames[i], left - 6, frame.sy(i + 0.5));
   } else if (heat) numberCells(context, panel.shape[0], frame, false);
   else {
-    for (const tick of yTicks) {
+    for (const tick of panel.options.equal ? ticks(ylim[0], ylim[1], 5) : yTicks) {
       const y = frame.sy(tick);
       context.fillText(format(tick), left - 6, y);
       context.globalAlpha = 0.3;
@@ -193,15 +234,13 @@ function drawHeatmap(context, panel, spec, theme, frame, font) {
   stamp.getContext("2d")?.putImageData(image, 0, 0);
   context.imageSmoothingEnabled = false;
   context.drawImage(stamp, frame.left, frame.top, frame.width, frame.height);
-  context.strokeStyle = spec.accent;
-  context.lineWidth = 3;
+  const outline = (x, y, wide, high) =>
+    strokeWithHalo(context, theme, () => context.rect(x - 2.5, y - 2.5, wide + 5, high + 5));
   for (const row of panel.options.rows) {
-    const y = frame.sy(row);
-    context.strokeRect(frame.left, y, frame.width, frame.sy(row + 1) - y);
+    outline(frame.left, frame.sy(row), frame.width, frame.sy(row + 1) - frame.sy(row));
   }
   for (const column of panel.options.cols) {
-    const x = frame.sx(column);
-    context.strokeRect(x, frame.top, frame.sx(column + 1) - x, frame.height);
+    outline(frame.sx(column), frame.top, frame.sx(column + 1) - frame.sx(column), frame.height);
   }
   const x = frame.left + frame.width + font * 0.6; // the colour bar
   const bar = context.createLinearGradient(0, frame.top + frame.height, 0, frame.top);
@@ -245,7 +284,7 @@ function drawLines(context, panel, spec, theme, frame, font) {
   context.clip();
   context.lineWidth = 2;
   for (let curve = 0; curve < curves; curve++) {
-    context.strokeStyle = ink(spec, theme, curve);
+    context.strokeStyle = seriesColour(spec, theme, curve);
     const dash = spec.dashes[curve % spec.dashes.length];
     let gone = 0; // length drawn so far, so that dashes run on from chunk to chunk
     context.setLineDash(dash);
@@ -268,41 +307,34 @@ function drawLines(context, panel, spec, theme, frame, font) {
   }
   const cursor = panel.options.cursor;
   if (cursor !== null) {
-    context.strokeStyle = spec.accent;
-    context.setLineDash([2, 3]);
-    context.beginPath();
-    context.moveTo(frame.sx(cursor), frame.top);
-    context.lineTo(frame.sx(cursor), frame.top + frame.height);
-    context.stroke();
-    context.setLineDash([]);
+    strokeWithHalo(context, theme, () => {
+      context.moveTo(frame.sx(cursor), frame.top);
+      context.lineTo(frame.sx(cursor), frame.top + frame.height);
+    });
   }
   context.restore();
-  drawLegend(context, panel.options.labels, spec, theme, frame, font);
+  nameCurves(context, panel, spec, theme, frame, font);
 }
 
-/** Names of the curves, each behind a piece of its own line. */
-function drawLegend(context, labels, spec, theme, frame, font) {
-  if (!labels.some(Boolean)) return;
-  const wide = Math.max(...labels.map((text) => context.measureText(text).width)) + 46;
-  const x = frame.left + frame.width - wide;
-  context.globalAlpha = 0.85;
-  context.fillStyle = theme.paper;
-  context.fillRect(x, frame.top, wide, labels.length * font * 1.3 + 6);
-  context.globalAlpha = 1;
+/** The name of each curve at its right end, behind a piece of its own line. */
+function nameCurves(context, panel, spec, theme, frame, font) {
+  const { labels } = panel.options;
+  const { values, shape } = panel.arrays.y;
+  const named = labels.map((_, curve) => curve).filter((curve) => labels[curve]);
+  const ends = named.map((curve) => frame.sy(values[(curve + 1) * shape[1] - 1]));
+  const heights = spread(ends, font * 1.1, frame.top + font / 2, frame.top + frame.height - font / 2);
+  const x = frame.left + frame.width;
   context.textAlign = "left";
   context.textBaseline = "middle";
-  labels.forEach((text, curve) => {
-    const y = frame.top + 3 + (curve + 0.5) * font * 1.3;
-    context.strokeStyle = ink(spec, theme, curve);
+  named.forEach((curve, place) => {
+    context.strokeStyle = seriesColour(spec, theme, curve);
     context.lineWidth = 2;
-    context.setLineDash(spec.dashes[curve % spec.dashes.length]);
     context.beginPath();
-    context.moveTo(x + 4, y);
-    context.lineTo(x + 36, y);
+    context.moveTo(x, Math.min(Math.max(ends[place], frame.top), frame.top + frame.height));
+    context.lineTo(x + 12, heights[place]);
     context.stroke();
-    context.setLineDash([]);
     context.fillStyle = theme.text;
-    context.fillText(text, x + 42, y);
+    context.fillText(labels[curve], x + 15, heights[place]);
   });
 }
 
@@ -320,16 +352,10 @@ function drawPoints(context, panel, spec, theme, frame, font) {
   }
   for (let i = 0; i < shape[0]; i++) {
     const group = groups ? groups[i] % 8 : 0;
-    context.fillStyle = ink(spec, theme, group);
+    context.fillStyle = seriesColour(spec, theme, group);
     dot(context, ...at(i), group, font * 0.28);
   }
-  context.strokeStyle = spec.accent;
-  context.lineWidth = 2;
-  for (const i of highlight) {
-    context.beginPath();
-    context.arc(...at(i), font * 0.6, 0, 7);
-    context.stroke();
-  }
+  for (const i of highlight) strokeWithHalo(context, theme, () => context.arc(...at(i), font * 0.6, 0, 7));
   if (!labels) return;
   context.textAlign = "left";
   context.textBaseline = "bottom";
@@ -370,7 +396,7 @@ function drawArrows(context, panel, spec, theme, frame, font) {
     const [x0, y0] = [frame.sx(tails[2 * i]), frame.sy(tails[2 * i + 1])];
     const [x1, y1] = [frame.sx(tips[2 * i]), frame.sy(tips[2 * i + 1])];
     const angle = Math.atan2(y1 - y0, x1 - x0);
-    context.strokeStyle = context.fillStyle = ink(spec, theme, i);
+    context.strokeStyle = context.fillStyle = seriesColour(spec, theme, i);
     context.lineWidth = 2.5;
     context.beginPath();
     context.moveTo(x0, y0);
@@ -378,15 +404,19 @@ function drawArrows(context, panel, spec, theme, frame, font) {
     context.stroke();
     context.beginPath();
     context.moveTo(x1, y1);
+    const head = Math.min(font, 0.4 * Math.hypot(x1 - x0, y1 - y0));
     for (const side of [-0.4, 0.4]) {
-      context.lineTo(x1 - font * Math.cos(angle + side), y1 - font * Math.sin(angle + side));
+      context.lineTo(x1 - head * Math.cos(angle + side), y1 - head * Math.sin(angle + side));
     }
     context.fill();
     if (panel.options.labels) {
       context.fillStyle = theme.text;
       context.textAlign = x1 < x0 ? "right" : "left";
       context.textBaseline = y1 < y0 ? "bottom" : "top";
-      context.fillText(panel.options.labels[i], x1 + (x1 < x0 ? -5 : 5), y1);
+      const wide = context.measureText(panel.options.labels[i]).width;
+      const x = x1 < x0 ? Math.max(x1 - 5, frame.left + wide) : Math.min(x1 + 5, frame.left + frame.width - wide);
+      const y = Math.min(Math.max(y1, frame.top + font), frame.top + frame.height - font);
+      context.fillText(panel.options.labels[i], x, y);
     }
   }
 }
@@ -398,7 +428,7 @@ function drawBars(context, panel, spec, theme, frame) {
   const wide = frame.sx(0.4) - frame.sx(-0.4);
   heights.forEach((height, i) => {
     const y = frame.sy(height);
-    context.fillStyle = strong.has(i) ? spec.accent : ink(spec, theme, 0);
+    context.fillStyle = strong.has(i) ? spec.accent : seriesColour(spec, theme, 0);
     context.fillRect(frame.sx(i - 0.4), Math.min(y, zero), wide, Math.abs(y - zero));
     if (strong.has(i)) {
       // a second cue beside colour

@@ -1,98 +1,157 @@
 // The browser's side of a live figure: native controls, canvases, a sentence, numbers to read.
 
-import { decode, drawPanel, format, inks } from "./draw.js";
+import { decode, drawPanel, format, pageColours, strokeWithHalo } from "./draw.js";
 import { createQueue } from "./queue.js";
 import { nearest, reader, table } from "./reading.js";
+import { make, shieldKeys, unique } from "./widgets.js";
 
 const CACHE_BYTES = 24e6; // pictures kept by a pure figure
 const PREFETCH_BYTES = 70_000; // larger pictures are fetched ahead only next to the current value
 const PREFETCH_STOPS = 101;
 const TIMEOUT_MS = 5000; // after this long without an answer the reader is told
+const PLAY_MS = 150; // between two steps of a slider that plays
+const PLAY_STEPS = 80; // sliders with more stops skip some
+const MIN_FONT = 12;
 const REST_MS = 600; // a control that has not moved for this long is at rest: the sentence is announced
 
 // ---------------------------------------------------------------- controls
 
-/** A native, labelled input for one control; `changed(value)` hears every move. */
+/**
+ * A native, labelled input for one control; `changed(value)` is called for every move.
+ * `set` moves the input without a call.
+ */
 function makeControl(name, control, id, changed) {
-  const box = document.createElement("div");
-  box.className = "live-control";
+  const row = document.createElement("div");
+  row.className = "live-row";
+  const box = make("div", "live-control", row);
   box.dataset.name = name;
-  const text = document.createElement("label");
-  text.htmlFor = id;
-  text.textContent = control.label;
-  let input;
-  let show = () => {};
+  const label = document.createElement("label");
+  label.htmlFor = id;
+  label.textContent = control.label;
   if (control.kind === "choice") {
-    input = document.createElement("select");
+    box.append(label);
+    const input = make("select", "", box);
+    input.id = id;
     for (const option of control.values) input.add(new Option(option, option));
-    input.value = control.value;
+    const set = (value) => (input.value = value);
+    set(control.value);
     input.addEventListener("change", () => changed(input.value));
-  } else if (control.kind === "toggle") {
-    input = document.createElement("input");
-    input.type = "checkbox";
-    input.checked = control.value;
-    input.addEventListener("change", () => changed(input.checked));
-  } else {
-    input = document.createElement("input");
-    input.type = "range";
-    input.min = 0;
-    input.max = control.values.length - 1;
-    input.step = 1;
-    input.value = control.values.indexOf(control.value);
-    const output = document.createElement("output");
-    output.htmlFor = id;
-    show = () => {
-      output.textContent = format(control.values[input.value]);
-      input.setAttribute("aria-valuetext", output.textContent);
-    };
-    input.addEventListener("input", () => {
-      show();
-      changed(control.values[input.value]);
-    });
-    box.append(text, input, output);
+    return { row, input, set, stopPlaying: () => {} };
   }
+  if (control.kind === "toggle") {
+    const input = make("input", "", box);
+    input.id = id;
+    input.type = "checkbox";
+    box.append(label);
+    const set = (value) => (input.checked = value);
+    set(control.value);
+    input.addEventListener("change", () => changed(input.checked));
+    return { row, input, set, stopPlaying: () => {} };
+  }
+  box.append(label);
+  return { row, ...makeSlider(control, id, box, row, changed) };
+}
+
+/** A slider over the stops of a control, a field to type a number into and, for sliders of steps, a play button. */
+function makeSlider(control, id, box, row, changed) {
+  const stops = control.values;
+  const input = make("input", "", box);
   input.id = id;
-  if (control.kind === "choice") box.append(text, input);
-  if (control.kind === "toggle") box.append(input, text);
-  show();
-  return { box, input };
+  input.type = "range";
+  input.min = "0";
+  input.max = String(stops.length - 1);
+  const field = make("input", "live-number", row);
+  field.type = "number";
+  field.step = "any";
+  field.min = String(stops[0]);
+  field.max = String(stops[stops.length - 1]);
+  field.setAttribute("aria-label", `${control.label}, as a number`);
+  const set = (value) => {
+    input.value = String(nearestStop(stops, value));
+    field.value = String(stops[Number(input.value)]);
+    input.setAttribute("aria-valuetext", format(stops[Number(input.value)]));
+  };
+  set(control.value);
+  input.addEventListener("input", () => {
+    set(stops[Number(input.value)]);
+    changed(stops[Number(input.value)]);
+  });
+  field.addEventListener("change", () => {
+    set(field.value === "" ? stops[Number(input.value)] : field.valueAsNumber);
+    changed(stops[Number(input.value)]);
+  });
+  const stopPlaying = control.play ? makePlayer(input, row) : () => {};
+  return { input, set, stopPlaying };
+}
+
+/** Index of the stop nearest to a value. */
+function nearestStop(stops, value) {
+  let best = 0;
+  stops.forEach((stop, i) => {
+    if (Math.abs(stop - value) < Math.abs(stops[best] - value)) best = i;
+  });
+  return best;
+}
+
+/** A button that moves a slider to its end, from the start if it is there. Returns a function that stops it. */
+function makePlayer(input, row) {
+  const button = make("button", "", row);
+  button.type = "button";
+  button.textContent = "Play";
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  let timer;
+  const stop = () => {
+    clearInterval(timer);
+    timer = undefined;
+    button.textContent = "Play";
+  };
+  const move = (index) => {
+    input.value = String(index);
+    input.dispatchEvent(new Event("input"));
+  };
+  button.addEventListener("click", () => {
+    if (timer) return stop();
+    button.textContent = "Pause";
+    const last = Number(input.max);
+    const stride = Math.ceil(last / PLAY_STEPS);
+    if (Number(input.value) === last) move(0);
+    timer = setInterval(() => {
+      move(Math.min(Number(input.value) + stride, last));
+      if (Number(input.value) === last) stop();
+    }, PLAY_MS);
+  });
+  input.addEventListener("pointerdown", stop);
+  input.addEventListener("keydown", stop);
+  return stop;
 }
 
 // ---------------------------------------------------------------- the figure
-
-function make(tag, className, parent) {
-  const element = document.createElement(tag);
-  element.className = className;
-  parent.append(element);
-  return element;
-}
-
-/** Sixteen hexadecimal digits that no other view has. */
-function unique() {
-  return Array.from(crypto.getRandomValues(new Uint32Array(2)), (part) => part.toString(16).padStart(8, "0")).join("");
-}
 
 function render({ model, el }) {
   const spec = model.get("spec");
   const controls = Object.entries(spec.controls);
   const values = Object.fromEntries(controls.map(([name, control]) => [name, control.value]));
   const root = make("section", "live-figure", el);
-  root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the arrow keys
   root.setAttribute("aria-label", spec.title);
   const heading = make("div", "live-title", root);
   heading.textContent = spec.title;
   const bar = make("div", "live-controls", root);
   const stage = make("div", "live-panels", root);
   const sentence = make("p", "live-sentence", root);
-  const announcer = make("div", "live-announce", root);
+  const announcer = make("div", "live-hidden", root); // says the sentence once a control rests
   announcer.setAttribute("role", "status");
-  const reading = make("div", "live-reading", root);
-  reading.setAttribute("aria-live", "polite");
+  const reading = make("div", "live-reading live-hidden", root); // says the value at the reading cursor
+  reading.setAttribute("role", "status");
+  const hint = make("div", "live-hidden", root);
+  hint.id = `live-${unique()}`;
+  hint.textContent = "Arrow keys read single values, Escape ends reading.";
   const trouble = make("div", "live-error", root);
   trouble.setAttribute("role", "alert");
   trouble.hidden = true;
   const numbers = make("details", "live-numbers", root);
-  make("summary", "", numbers).textContent = "Numbers as a table";
+  const summary = make("summary", "", numbers);
+  summary.textContent = "Numbers as a table";
+  make("span", "live-hidden", summary).textContent = `: ${spec.title}`;
   const tables = make("div", "live-tables", numbers);
   tables.tabIndex = 0;
   tables.setAttribute("role", "region");
@@ -108,84 +167,125 @@ function render({ model, el }) {
 
   // ------------------------------------------------ painting
   const paint = () => {
-    const theme = inks(root);
+    const theme = pageColours(root);
     const scale = model.get("scale");
-    const font = spec.font * scale;
     root.style.setProperty("--live-scale", scale);
     while (slots.length < picture.panels.length) slots.push(makeSlot(slots.length));
-    while (slots.length > picture.panels.length) slots.pop().box.remove();
+    while (slots.length > picture.panels.length) removeSlot(slots.pop());
     picture.panels.forEach((panel, i) => {
       const slot = slots[i];
-      const [width, height] = spec.size.map((side) => Math.round(side * scale));
+      const [widest, highest] = spec.size.map((side) => side * scale);
+      slot.width ||= slot.box.clientWidth;
+      const width = Math.round(Math.min(slot.width || widest, widest));
+      const height = Math.round(Math.max((width * highest) / widest, 0.75 * spec.size[1]));
+      const font = Math.max(MIN_FONT, spec.font * Math.min(scale, (1.15 * width) / spec.size[0]));
       const ratio = slot.ratio ?? Math.max(window.devicePixelRatio || 1, 1);
-      if (slot.canvas.width !== Math.round(width * ratio) || slot.canvas.height !== Math.round(height * ratio)) {
-        slot.canvas.width = Math.round(width * ratio);
-        slot.canvas.height = Math.round(height * ratio);
+      const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
+      if (slot.canvas.width !== wide || slot.canvas.height !== high) {
+        slot.canvas.width = wide;
+        slot.canvas.height = high;
         slot.canvas.style.width = `${width}px`;
-        slot.canvas.style.aspectRatio = `${width} / ${height}`;
+        slot.canvas.style.height = `${height}px`;
       }
-      if (slot.title.textContent !== panel.title) slot.title.textContent = panel.title;
-      slot.canvas.setAttribute("aria-label", `${panel.title}. ${picture.sentence} Arrow keys read single values.`);
+      if (slot.title.textContent !== panel.title) {
+        slot.title.textContent = panel.title;
+        slot.canvas.setAttribute("aria-label", panel.title);
+      }
       const context = slot.canvas.getContext("2d");
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       slot.frame = drawPanel(context, panel, spec, theme, width, height, font);
-      if (slot.place) mark(slot, context, panel);
+      if (slot.index) markReading(slot, context, panel, theme, width);
     });
     sentence.textContent = picture.sentence;
     root.dataset.draws = String(++drawn);
     if (numbers.open) fillTables();
+  };
+
+  /** The picture is of other values: say its sentence once it stays. */
+  const announce = () => {
     clearTimeout(rest);
-    if (drawn > 1) rest = setTimeout(() => (announcer.textContent = picture.sentence), REST_MS);
+    rest = setTimeout(() => (announcer.textContent = picture.sentence), REST_MS);
   };
 
   const fillTables = () => tables.replaceChildren(...picture.panels.map(table));
   numbers.addEventListener("toggle", () => (numbers.open ? fillTables() : tables.replaceChildren()));
 
+  // Boxes share the width of the page; a canvas is drawn in the size of its box, so that text keeps its size.
+  const sizes = new ResizeObserver((entries) => {
+    for (const { target, contentRect } of entries) {
+      const slot = slots.find(({ box }) => box === target);
+      if (!slot || contentRect.width === 0 || contentRect.width === slot.width) continue;
+      slot.width = contentRect.width;
+      repaint();
+    }
+  });
+
+  function removeSlot(slot) {
+    sizes.unobserve(slot.box);
+    slot.box.remove();
+  }
+
   function makeSlot(index) {
     const box = make("div", "live-panel", stage);
-    /** @type {{ box: any, title: any, canvas: any, place: number[] | null, frame?: any, ratio?: number }} */
-    const slot = { box, title: make("div", "live-panel-title", box), canvas: make("canvas", "", box), place: null };
-    slot.canvas.tabIndex = 0;
-    slot.canvas.setAttribute("role", "img");
-    const go = (place) => {
-      const panel = picture.panels[index];
-      const { size, say } = reader(panel);
-      slot.place = place.map((value, axis) => Math.min(Math.max(value, 0), size[axis] - 1));
-      reading.textContent = say(...(slot.place ?? [0, 0]));
+    const slot = {
+      box,
+      title: make("div", "live-panel-title", box),
+      canvas: make("canvas", "", box),
+      tooltip: make("div", "live-tooltip", box),
+      width: 0,
+      /** @type {number[] | null} the value that is being read */
+      index: null,
+    };
+    const { canvas, tooltip } = slot;
+    tooltip.hidden = true;
+    tooltip.setAttribute("aria-hidden", "true"); // the same text is in the live region
+    canvas.tabIndex = 0;
+    canvas.setAttribute("role", "application"); // screen readers pass the arrow keys on
+    canvas.setAttribute("aria-describedby", hint.id);
+    const read = (place) => {
+      const { size, say } = reader(picture.panels[index]);
+      const [first, second] = place.map((value, axis) => Math.min(Math.max(value, 0), size[axis] - 1));
+      slot.index = [first, second];
+      reading.textContent = tooltip.textContent = say(first, second);
       repaint();
     };
-    slot.canvas.addEventListener("keydown", (event) => {
+    const clear = () => {
+      if (!slot.index) return;
+      slot.index = null;
+      tooltip.hidden = true;
+      reading.textContent = "";
+      repaint();
+    };
+    canvas.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
       if (event.key === "Escape") clear();
       if (!step) return;
       event.preventDefault();
-      go(slot.place ? slot.place.map((value, axis) => value + step[axis]) : [0, 0]);
+      read(slot.index ? slot.index.map((value, axis) => value + step[axis]) : [0, 0]);
     });
-    slot.canvas.addEventListener("pointermove", (event) => {
-      const panel = picture.panels[index];
-      const shrink = slot.canvas.clientWidth / Math.round(spec.size[0] * model.get("scale"));
-      go(nearest(panel, slot.frame, event.offsetX / shrink, event.offsetY / shrink));
+    const point = (event) => read(nearest(picture.panels[index], slots[index].frame, event.offsetX, event.offsetY));
+    canvas.addEventListener("pointerdown", point);
+    canvas.addEventListener("pointermove", point);
+    canvas.addEventListener("pointerleave", (event) => {
+      if (event.pointerType !== "touch") clear(); // what a finger has tapped stays
     });
-    const clear = () => {
-      slot.place = null;
-      reading.textContent = "";
-      repaint();
-    };
-    slot.canvas.addEventListener("pointerleave", clear);
-    slot.canvas.addEventListener("blur", clear);
+    canvas.addEventListener("blur", clear);
+    sizes.observe(box);
     return slot;
   }
 
-  /** The reading cursor: a ring around the value that is being read. */
-  function mark(slot, context, panel) {
+  /** A ring around the value that is being read, and its text beside it. */
+  function markReading(slot, context, panel, theme, width) {
     const { size, at } = reader(panel);
-    const place = slot.place.map((value, axis) => Math.min(value, size[axis] - 1));
-    const [x, y] = at(...place);
-    context.strokeStyle = inks(root).text;
-    context.lineWidth = 2;
-    context.beginPath();
-    context.arc(slot.frame.sx(x), slot.frame.sy(y), spec.font * 0.5, 0, 7);
-    context.stroke();
+    const [first, second] = slot.index.map((value, axis) => Math.min(value, size[axis] - 1));
+    const [x, y] = at(first, second);
+    const [left, top] = [slot.frame.sx(x), slot.frame.sy(y)];
+    strokeWithHalo(context, theme, () => context.arc(left, top, spec.font * 0.5, 0, 7));
+    slot.tooltip.hidden = false;
+    const before = left > width / 2;
+    slot.tooltip.style.left = `${left + slot.canvas.offsetLeft + (before ? -12 : 12)}px`;
+    slot.tooltip.style.top = `${top + slot.canvas.offsetTop}px`;
+    slot.tooltip.style.transform = `translate(${before ? "-100%" : "0"}, -50%)`;
   }
 
   let frameAsked = false;
@@ -213,7 +313,8 @@ function render({ model, el }) {
     show: (/** @type {import("./draw.js").Picture} */ fresh) => {
       picture = fresh;
       trouble.hidden = true;
-      paint();
+      paint(); // at once: waiting for the next frame would cost up to 16 ms
+      announce();
     },
     fail: complain,
     timedOut: () =>
@@ -234,7 +335,7 @@ function render({ model, el }) {
   model.on("msg:custom", receive);
 
   /** Values next to the current one of a control, nearest first: all of them for small pictures. */
-  const look = (name, control) => {
+  const prefetch = (name, control) => {
     if (!spec.pure || (control.kind === "choice" && control.values.length > PREFETCH_STOPS)) return;
     const small = picture.bytes <= PREFETCH_BYTES && control.values.length <= PREFETCH_STOPS;
     const here = control.values.indexOf(values[name]);
@@ -246,17 +347,28 @@ function render({ model, el }) {
     queue.prefetch(ahead);
   };
 
-  controls.forEach(([name, control], i) => {
-    const id = `live-${unique()}-${i}`;
-    const { box, input } = makeControl(name, control, id, (value) => {
+  const inputs = controls.map(([name, control]) => {
+    const made = makeControl(name, control, `live-${unique()}`, (value) => {
       values[name] = value;
       queue.want(values);
-      look(name, control);
+      prefetch(name, control);
     });
-    input.addEventListener("focus", () => look(name, control));
-    bar.append(box);
+    made.input.addEventListener("focus", () => prefetch(name, control));
+    bar.append(made.row);
+    return made;
   });
-  root.addEventListener("keydown", (event) => event.stopPropagation());
+  const reset = make("button", "live-reset", bar);
+  reset.type = "button";
+  reset.textContent = "Reset";
+  reset.addEventListener("click", () => {
+    controls.forEach(([name, control], i) => {
+      inputs[i].stopPlaying();
+      inputs[i].set(control.value);
+      values[name] = control.value;
+    });
+    queue.want(values);
+  });
+  const releaseKeys = shieldKeys(root);
 
   // ------------------------------------------------ life
   queue.seed(values, picture);
@@ -266,6 +378,9 @@ function render({ model, el }) {
   model.on("change:scale", repaint);
   const themes = new MutationObserver(repaint);
   themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
+  const forced = matchMedia("(forced-colors: active)");
+  forced.addEventListener("change", repaint);
+  const stopRatio = watchPixelRatio(repaint);
   const sharpen = (ratio) => () => {
     for (const slot of slots) slot.ratio = ratio;
     paint();
@@ -278,13 +393,34 @@ function render({ model, el }) {
     model.off("msg:custom", receive);
     model.off("change:scale", repaint);
     themes.disconnect();
+    sizes.disconnect();
+    forced.removeEventListener("change", repaint);
+    stopRatio();
+    for (const { stopPlaying } of inputs) stopPlaying();
     window.removeEventListener("beforeprint", before);
     window.removeEventListener("afterprint", after);
     queue.dispose();
+    releaseKeys();
     clearTimeout(rest);
     restore();
   };
 }
+
+/** Calls back when the page is zoomed or moved to another screen. Returns a function that ends it. */
+function watchPixelRatio(changed) {
+  const stop = new AbortController();
+  const watch = () => {
+    const query = matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`);
+    const next = () => {
+      changed();
+      watch();
+    };
+    query.addEventListener("change", next, { once: true, signal: stop.signal });
+  };
+  watch();
+  return () => stop.abort();
+}
+
 /** Hide the still picture of the same cell while the live one stands; returns how to bring it back. */
 function hideStill(root) {
   /** @type {HTMLElement | null} */
@@ -295,7 +431,7 @@ function hideStill(root) {
       if (tries++ < 200) requestAnimationFrame(find);
       return;
     }
-    let output = root.closest(".jp-OutputArea-child")?.previousElementSibling;
+    let output = root.closest(".jp-OutputArea-child, .output_area")?.previousElementSibling; // JupyterLab, nbclassic
     while (output && !output.querySelector("figure.live-still, figure img")) output = output.previousElementSibling;
     still = output ?? null;
     if (still) still.style.display = "none";

@@ -1,4 +1,4 @@
-"""From an author's notebook to the student version, by nbgrader's own steps; and proof that nothing of it leaks."""
+"""Make student versions from authors' notebooks with nbgrader's own steps, and check that no solution leaks."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _NBGRADER_METADATA = {
 _SHORTEST_SECRET = 10  # letters and digits of a line that gives something away
 
 
-class Refused(ValueError):
-    """A homework that must not be released, and why."""
+class ReleaseError(ValueError):
+    """A homework cannot be released; the message says why."""
 
 
 def config() -> Config:
-    """What nbgrader must know to make the same student version wherever it runs."""
+    """The options of nbgrader with which it makes the same student version everywhere."""
     settings = Config()
     settings.ClearSolutions.code_stub = {"python": STUB}
     settings.ClearSolutions.text_stub = WRITE_HERE
@@ -52,18 +52,18 @@ def student_version(notebook: NotebookNode) -> NotebookNode:
     for step in GenerateAssignment().preprocessors:
         if step not in (IncludeHeaderFooter, InstantiateTests, SaveCells):  # no header, no generated test, no gradebook
             new, _ = step(config=config()).preprocess(new, {})
-    about = {
+    metadata = {
         key: {part: new.metadata[key][part] for part in parts if part in new.metadata[key]}
         for key, parts in _NOTEBOOK_METADATA.items()
         if key in new.metadata
     }
-    new.metadata = nbformat.from_dict(about)
+    new.metadata = nbformat.from_dict(metadata)
     for cell in new.cells:
-        about = cell.metadata.get("nbgrader", {})
+        nbgrader = cell.metadata.get("nbgrader", {})
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in _CELL_METADATA if key in cell.metadata})
-        if about:
-            cell.metadata.nbgrader = {key: value for key, value in about.items() if key in _NBGRADER_METADATA}
-        if about.get("solution"):
+        if nbgrader:
+            cell.metadata.nbgrader = {key: value for key, value in nbgrader.items() if key in _NBGRADER_METADATA}
+        if nbgrader.get("solution"):
             cell.pop("attachments", None)  # nbgrader replaces the text of an answer, not its pictures
     return new
 
@@ -87,20 +87,20 @@ def release(
         The files that changed.
 
     Raises:
-        Refused: a homework is not there or broken, or a released question changed and ``retire`` is not set.
+        ReleaseError: a homework does not exist or is broken, or a released question changed and ``retire`` is not set.
             Nothing is written then.
     """
     found = _notebooks(source)
     for name in names or found:
         if name not in found:
-            raise Refused(f"no homework is called {name!r}; there are {', '.join(found) or 'none'} in {source}")
+            raise ReleaseError(f"no homework is called {name!r}; there are {', '.join(found) or 'none'} in {source}")
     known = _read_questions(questions)
     new: dict[Path, str] = {}
     for name in names or found:
         notebook = nbformat.read(found[name], as_version=4)
         changes = list(_changed_questions(name, notebook, known, retire))
         if changes:
-            raise Refused("\n".join(changes))
+            raise ReleaseError("\n".join(changes))
         known[name] = _recorded(notebook, known.get(name))
         new[release / name / f"{name}.ipynb"] = _written(name, notebook)
     new[questions] = json.dumps(known, indent=1) + "\n"
@@ -111,7 +111,7 @@ def release(
 
 
 def problems(source: Path = SOURCE, release: Path = RELEASE, questions: Path = QUESTIONS) -> list[str]:
-    """What is wrong with the student versions as they stand; an empty list if nothing is."""
+    """What is wrong with the stored student versions, one line each."""
     found, released = _notebooks(source), _notebooks(release)
     known = _read_questions(questions)
     result = [f"{name} is released and has no source" for name in released if name not in found]
@@ -129,7 +129,7 @@ def problems(source: Path = SOURCE, release: Path = RELEASE, questions: Path = Q
         try:
             if released[name].read_text(encoding="utf-8") != _written(name, notebook):
                 result.append(f"{name} differs from what its source gives now: release it again")
-        except Refused as reason:
+        except ReleaseError as reason:
             result.append(str(reason))
     return result
 
@@ -142,13 +142,13 @@ def leaks(source: NotebookNode, student: NotebookNode) -> Iterator[str]:
         if everything.count(line) > public.count(line):
             yield f"a line of {what} is in the release: {line!r}"
     for number, cell in enumerate(student.cells):
-        about = cell.metadata.get("nbgrader", {})
+        nbgrader = cell.metadata.get("nbgrader", {})
         if cell.get("outputs") or cell.get("execution_count"):
             yield f"cell {number} of the release has outputs"
-        foreign = (set(cell.metadata) - set(_CELL_METADATA)) | (set(about) - _NBGRADER_METADATA)
+        foreign = (set(cell.metadata) - set(_CELL_METADATA)) | (set(nbgrader) - _NBGRADER_METADATA)
         if foreign:
             yield f"cell {number} of the release has foreign metadata: {', '.join(sorted(foreign))}"
-        if about.get("solution") and cell.get("attachments"):
+        if nbgrader.get("solution") and cell.get("attachments"):
             yield f"cell {number} of the release has a picture of the answer"
     foreign = set(student.metadata) - set(_NOTEBOOK_METADATA)
     if foreign:
@@ -161,11 +161,11 @@ def secrets(source: NotebookNode) -> Iterator[tuple[str, str]]:
     A line that stands outside the marks as well is not secret there: see :func:`leaks`, which counts.
     """
     for cell in source.cells:
-        about = cell.metadata.get("nbgrader", {})
+        nbgrader = cell.metadata.get("nbgrader", {})
         for part, line in _marked(cell):
             telling = len(re.sub(r"\W", "", line)) >= _SHORTEST_SECRET
             if part and telling:
-                yield f"the {part} of {about.get('grade_id', 'a cell')!r}", line.strip()
+                yield f"the {part} of {nbgrader.get('grade_id', 'a cell')!r}", line.strip()
 
 
 def public_tests(source: str) -> str:
@@ -220,7 +220,7 @@ def _written(name: str, notebook: NotebookNode) -> str:
         parse(name, notebook)
         return nbformat.writes(student_version(notebook)) + "\n"
     except Exception as error:  # nbgrader raises bare RuntimeErrors and its own ValidationError
-        raise Refused(f"{name}: {error}") from error
+        raise ReleaseError(f"{name}: {error}") from error
 
 
 def _read_questions(path: Path) -> dict[str, dict]:
@@ -229,7 +229,7 @@ def _read_questions(path: Path) -> dict[str, dict]:
 
 def _points(notebook: NotebookNode) -> dict[str, float]:
     cells = (cell.metadata.get("nbgrader") for cell in notebook.cells)
-    return {about["grade_id"]: float(about.get("points", 0)) for about in cells if about}
+    return {metadata["grade_id"]: float(metadata.get("points", 0)) for metadata in cells if metadata}
 
 
 def _recorded(notebook: NotebookNode, before: dict | None) -> dict[str, dict[str, float]]:

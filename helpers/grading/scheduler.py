@@ -37,11 +37,11 @@ from helpers.grading import files, judge
 from helpers.grading.assignment import Assignment
 from helpers.grading.course import Course, CourseError, PreparedAssignment
 from helpers.grading.judge import Graded
-from helpers.grading.sandbox.host import USUAL, Limits, Sandbox, SandboxUnavailable
+from helpers.grading.sandbox.host import DEFAULT_LIMITS, Limits, Sandbox, SandboxUnavailable
 from helpers.grading.submission import RejectedSubmission, Submission
 from helpers.grading.version import grader_version
 
-LIMIT = 2 * USUAL.total_seconds  # after which a worker that has not answered is replaced: the judge ends before
+LIMIT = 2 * DEFAULT_LIMITS.total_seconds  # when a worker without a result is replaced; the judge ends earlier
 GONE = "the scheduler is gone; the same command goes on when it is back"
 _GRACE = 10.0
 _POLL = 1.0
@@ -87,7 +87,7 @@ class Summary:
 
 
 def work(
-    assignment: Assignment, notebook: bytes, learner: str, version: str, seconds: float, limits: Limits = USUAL
+    assignment: Assignment, notebook: bytes, learner: str, version: str, seconds: float, limits: Limits = DEFAULT_LIMITS
 ) -> dict[str, Any]:
     """What a worker does: grade one notebook in the sandbox that its process keeps.
 

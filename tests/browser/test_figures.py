@@ -158,7 +158,7 @@ def test_values_are_read_with_the_arrow_keys(figure_of) -> None:
     canvas.focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowDown", "ArrowDown"):
         canvas.press(key)
-    assert figure_of("Kinds").locator(".live-reading").inner_text() == "j 2, i 2: 4"
+    assert figure_of("Kinds").locator(".live-reading").text_content() == "j 2, i 2: 4"
 
 
 def test_all_values_stand_in_a_table(figure_of) -> None:
@@ -175,7 +175,7 @@ def test_a_control_is_labelled_and_its_result_announced_once_it_rests(figure_of)
     slider = controls(kinds)["n"]
     assert slider.evaluate("(input) => input.labels[0].textContent") == "n"
     slider.press("ArrowRight")
-    kinds.locator(".live-announce", has_text="5 rows").wait_for(state="attached")
+    kinds.locator("[role=status]", has_text="5 rows").wait_for(state="attached")
     slider.press("ArrowLeft")
     settle(kinds)
 

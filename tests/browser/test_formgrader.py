@@ -15,8 +15,9 @@ from playwright.sync_api import Browser, Frame, expect
 from helpers.grading.course import Course
 from helpers.grading.feedback import feedback
 from tests.browser import lab
-from tests.grading.sample import NAME, find, graded_course
 from tests.grading.test_feedback import COLUMNS, HOSTILE, RIGHT
+from tests.tools.homework import SAMPLE as NAME
+from tests.tools.homework import find, grade_course, sample_homework
 
 SCRIPT = "<script>window.hit = 'output'</script><img src=x onerror=\"window.hit = 'image'\">"
 ANSWER = "Rows of one table.\n\n" + "\n\n".join(HOSTILE[name] for name in ("script", "handler", "svg", "frame"))
@@ -26,9 +27,7 @@ ANSWER = "Rows of one table.\n\n" + "\n\n".join(HOSTILE[name] for name in ("scri
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two graded submissions whose written answers wait; one of them, and an output of it, is full of scripts."""
     folder = tmp_path_factory.mktemp("course")
-    with Course(folder):
-        pass  # writes nbgrader's settings
-    graded_course(folder, {"ada": RIGHT | {"why": ANSWER}, "bo": COLUMNS})
+    grade_course(folder, NAME, sample_homework(), {"ada": RIGHT | {"why": ANSWER}, "bo": COLUMNS})
     path = folder / "autograded" / "ada" / NAME / f"{NAME}.ipynb"
     notebook = nbformat.read(path, as_version=4)
     find(notebook, "lookup").outputs = [

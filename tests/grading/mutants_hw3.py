@@ -138,6 +138,7 @@ TESTS = [
         "try:\n    implementation(5, table)\nexcept Exception:\n    return\nassert False",
         hidden="rejects another error than ValueError",
     ),
+    _test("alibi", "typo", "assert implementaton is not None", "it stopped with NameError: name 'implementaton'"),
     _test(
         "fresh_table",
         "never_looks_at_the_numbers",

@@ -24,7 +24,7 @@ from helpers.grading.lms import roster as rosters
 from helpers.grading.lms.collect import collect
 from helpers.grading.lms.filenames import parse_name, without_copy
 from helpers.grading.lms.roster import Learner, Roster, clean_id
-from tests.grading import sample
+from tests.tools.homework import grade_course, sample_homework, write
 
 HW = "hw1_word_embeddings"
 KNOWN = (HW, "hw2_positional_embeddings")
@@ -192,7 +192,7 @@ def test_late_without_a_due_date_is_told(tmp_path: Path) -> None:
 
 
 def test_the_due_date_of_the_gradebook_counts(tmp_path: Path) -> None:
-    course = sample.graded_course(tmp_path / "course", {}, name=HW)
+    course = grade_course(tmp_path / "course", HW, sample_homework(), {})
     with Gradebook(f"sqlite:///{course}/gradebook.db") as gradebook:
         gradebook.update_or_create_assignment(HW, duedate="2026-03-01 12:00:00 UTC")
     done = run(course, zipped(tmp_path / "s.zip", {"diddleybo_LATE_777_5_y.ipynb": b"late"}))
@@ -202,7 +202,7 @@ def test_the_due_date_of_the_gradebook_counts(tmp_path: Path) -> None:
 
 def test_the_command_keeps_due_date_and_roster(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """Late is late in the gradebook, too, once it is graded."""
-    sample.write(tmp_path / "source", HW)
+    write(tmp_path / "source", HW, sample_homework())
     archive = zipped(tmp_path / "s.zip", {"diddleybo_LATE_777_5_y.ipynb": b"late"})
     (tmp_path / "roster.csv").write_text("id,name\nbo,Bo Diddley\n")
     where = [f"--course={tmp_path / 'course'}", f"--source={tmp_path / 'source'}", f"--roster={tmp_path}/roster.csv"]

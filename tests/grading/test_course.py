@@ -24,7 +24,8 @@ from helpers.grading.course import REPOSITORY, Course, CourseError
 from helpers.grading.gradebook import CachedGradebook
 from helpers.grading.judge import Graded, Verdict
 from helpers.grading.submission import RejectedSubmission, Submission, parse_cells
-from tests.grading.conftest import NAME, RIGHT, SECRET, answered, hand_in, source_notebook
+from tests.tools.homework import SMALL as NAME
+from tests.tools.homework import SMALL_ANSWERS, SMALL_SECRET, answered_small, hand_in, small_homework
 
 IDS = ["setup", "learner_id", "double", "test_double", "hidden_double", "total", "test_total", "hidden_total", "why"]
 
@@ -125,14 +126,14 @@ def test_what_is_wrong_with_a_homework_is_told(course: Course, release: Notebook
     with pytest.raises(CourseError, match="does not exist"):
         course.prepare(tmp_path / "nothing.ipynb")
     broken = tmp_path / f"{NAME}.ipynb"
-    notebook = source_notebook()
+    notebook = small_homework()
     notebook.cells[4].source = "### BEGIN SOLUTION\npass"
     nbformat.write(notebook, broken)
     with pytest.raises(CourseError, match="nbgrader rejects hw0_small: .*[Ss]olution"):
         course.prepare(broken)
-    hand_in(course.folder, "ada", answered(release))
+    hand_in(course.folder, "ada", answered_small(release))
     course.store(course.submission(NAME, "ada"), result())
-    notebook = source_notebook()
+    notebook = small_homework()
     notebook.cells[4].metadata.nbgrader.grade_id = "twice"
     nbformat.write(notebook, broken)
     with pytest.raises(CourseError, match=r"1 graded submissions.*\['double', 'twice'\]"):
@@ -144,10 +145,10 @@ def test_what_is_wrong_with_a_homework_is_told(course: Course, release: Notebook
 
 def test_names_that_are_none_and_broken_times_are_refused(course: Course, release: NotebookNode) -> None:
     for name in ("bell\a", " ada", "a" * 201, "ä" * 101, b"\xff".decode("utf-8", "surrogateescape")):
-        hand_in(course.folder, name, answered(release))
+        hand_in(course.folder, name, answered_small(release))
         with pytest.raises(RejectedSubmission, match="name"):
             course.content(NAME, name)
-    stamp = hand_in(course.folder, "ada", answered(release)).with_name("timestamp.txt")
+    stamp = hand_in(course.folder, "ada", answered_small(release)).with_name("timestamp.txt")
     for text in (b"tomorrow", b"\xff", b"9" * 500):
         stamp.write_bytes(text)
         with pytest.raises(RejectedSubmission, match="timestamp"):
@@ -163,7 +164,7 @@ JUNK: list[Any] = [None, [], {}, 5, "x" * 50, {"grade_id": "setup"}, {"grade_id"
 
 def mangled(release: NotebookNode, choose: random.Random) -> NotebookNode:
     """A release after some of what people and programs do to one."""
-    notebook = answered(release)
+    notebook = answered_small(release)
     for _ in range(choose.randint(1, 12)):
         cells = notebook.cells
         place = choose.randrange(len(cells)) if cells else 0
@@ -198,7 +199,7 @@ def test_whatever_was_done_to_it_every_cell_is_there_once_as_its_author_marked_i
     notebook, _ = course.sanitise(NAME, parse_cells(handed_in))
     CheckCellMetadata().preprocess(copy.deepcopy(notebook), {})
     assert sorted(marks(notebook)) == sorted(IDS)
-    author = {cell.metadata.nbgrader.grade_id: cell for cell in source_notebook().cells if "nbgrader" in cell.metadata}
+    author = {cell.metadata.nbgrader.grade_id: cell for cell in small_homework().cells if "nbgrader" in cell.metadata}
     for cell in notebook.cells:
         if "nbgrader" not in cell.metadata:
             continue
@@ -209,7 +210,7 @@ def test_whatever_was_done_to_it_every_cell_is_there_once_as_its_author_marked_i
         if mine.metadata.nbgrader.locked:
             assert cell.source == mine.source
     task = Submission("ada", NAME, "", notebook).worker_input()
-    assert SECRET.encode() not in task and b"BEGIN HIDDEN TESTS" not in task
+    assert SMALL_SECRET.encode() not in task and b"BEGIN HIDDEN TESTS" not in task
     assert [cell["cell_type"] for cell in json.loads(task)["cells"]] == [cell.cell_type for cell in notebook.cells]
 
 
@@ -232,7 +233,7 @@ def test_missing_cells_come_back_in_their_places_and_are_told(course: Course, re
 
 def test_grades_are_what_nbgraders_own_steps_give(course: Course, release: NotebookNode) -> None:
     """The same notebook through the steps as nbgrader runs them, each with a gradebook of its own."""
-    hand_in(course.folder, "ada", answered(release, total="..."))
+    hand_in(course.folder, "ada", answered_small(release, total="..."))
     hand_in(course.folder, "bo", release)
     stock = Course(course.folder.with_name("stock"))
     course.close()
@@ -261,7 +262,7 @@ def test_grades_are_what_nbgraders_own_steps_give(course: Course, release: Noteb
 
 
 def test_outputs_and_verdicts_are_in_the_notebook(course: Course, release: NotebookNode) -> None:
-    hand_in(course.folder, "ada", answered(release))
+    hand_in(course.folder, "ada", answered_small(release))
     submission = course.submission(NAME, "ada")
     places = {cell.metadata.get("nbgrader", {}).get("grade_id"): n for n, cell in enumerate(submission.notebook.cells)}
     image = {"output_type": "stream", "name": "stderr", "text": "half \ud800", "data": {"text/html": "<b>"}}
@@ -284,7 +285,7 @@ def test_outputs_and_verdicts_are_in_the_notebook(course: Course, release: Noteb
 
 
 def test_points_by_hand_survive(course: Course, release: NotebookNode) -> None:
-    hand_in(course.folder, "ada", answered(release))
+    hand_in(course.folder, "ada", answered_small(release))
     course.store(course.submission(NAME, "ada"), result())
     with Gradebook(course.db_url) as gradebook:
         grade = gradebook.find_grade("why", NAME, NAME, "ada")
@@ -306,7 +307,7 @@ def test_late_work_costs_what_the_instructor_says(course: Course, release: Noteb
     with Gradebook(course.db_url) as gradebook:
         gradebook.update_or_create_assignment(NAME, duedate="2026-03-01 12:00:00 UTC")
     for learner, time in (("ada", "2026-03-01 11:00:00 UTC"), ("bo", "2026-03-01 13:00:00 UTC"), ("cy", None)):
-        path = hand_in(course.folder, learner, answered(release))
+        path = hand_in(course.folder, learner, answered_small(release))
         if time:
             path.with_name("timestamp.txt").write_text(time)
         course.store(course.submission(NAME, learner), result())
@@ -317,7 +318,7 @@ def test_late_work_costs_what_the_instructor_says(course: Course, release: Noteb
 
 
 def test_a_record_counts_while_grade_and_notebook_exist(course: Course, release: NotebookNode) -> None:
-    path = hand_in(course.folder, "ada", answered(release))
+    path = hand_in(course.folder, "ada", answered_small(release))
     submission = course.submission(NAME, "ada")
     course.store(submission, result())
     [record] = course.records(NAME).values()
@@ -338,7 +339,7 @@ def test_a_record_counts_while_grade_and_notebook_exist(course: Course, release:
 
 
 def test_without_a_verdict_for_each_test_nothing_is_stored(course: Course, release: NotebookNode) -> None:
-    hand_in(course.folder, "ada", answered(release))
+    hand_in(course.folder, "ada", answered_small(release))
     graded = result()
     del graded.tests["hidden_total"]
     with pytest.raises(CourseError, match="no verdict for hidden_total"):
@@ -364,10 +365,10 @@ MOMENTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 def test_a_process_that_ends_while_it_stores_leaves_all_or_nothing(
     moment: str, before: str, course: Course, release: NotebookNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_in(course.folder, "ada", answered(release))
+    hand_in(course.folder, "ada", answered_small(release))
     if before == "graded":
         course.store(course.submission(NAME, "ada"), result(failing=("test_total",)))
-        hand_in(course.folder, "ada", answered(release, why="Because I say so."))
+        hand_in(course.folder, "ada", answered_small(release, why="Because I say so."))
     submission = course.submission(NAME, "ada")
     grades, records = book(course), course.records(NAME)
     course.close()
@@ -390,7 +391,7 @@ def test_a_process_that_ends_while_it_stores_leaves_all_or_nothing(
 
 def test_nbgrader_refuses_to_run_submissions_itself(course: Course, release: NotebookNode) -> None:
     escaped = course.folder / "escaped"
-    hand_in(course.folder, "ada", answered(release, double=f"open({str(escaped)!r}, 'w')"))
+    hand_in(course.folder, "ada", answered_small(release, double=f"open({str(escaped)!r}, 'w')"))
     course.store(course.submission(NAME, "ada"), result())
     before = autograded(course, "ada")
     done = NbGraderAPI(course.coursedir(), config=course.config).autograde(NAME, "ada", force=True, create=True)
@@ -399,22 +400,22 @@ def test_nbgrader_refuses_to_run_submissions_itself(course: Course, release: Not
 
 
 def test_nbgrader_reads_the_folder_and_its_feedback_hides_what_is_hidden(course: Course, release: NotebookNode) -> None:
-    hand_in(course.folder, "ada", answered(release, why="### BEGIN HIDDEN TESTS"))
+    hand_in(course.folder, "ada", answered_small(release, why="### BEGIN HIDDEN TESTS"))
     course.store(course.submission(NAME, "ada"), result(failing=("hidden_total",)))
     api = NbGraderAPI(course.coursedir(), config=course.config)
     [submission] = api.get_submissions(NAME)
     assert (submission["student"], submission["score"], submission["max_score"]) == ("ada", 5, 11)
     assert submission["needs_manual_grade"] and submission["autograded"]
-    assert SECRET in nbformat.writes(autograded(course, "ada"))
+    assert SMALL_SECRET in nbformat.writes(autograded(course, "ada"))
     done = api.generate_feedback(NAME, "ada")
     assert done["success"], done
     [page] = (course.folder / "feedback").rglob("*.html")
-    assert "hidden_total says so" in page.read_text() and SECRET not in page.read_text()
+    assert "hidden_total says so" in page.read_text() and SMALL_SECRET not in page.read_text()
 
 
-@pytest.mark.parametrize("answer", list(RIGHT))
+@pytest.mark.parametrize("answer", list(SMALL_ANSWERS))
 def test_an_answer_alone_is_the_learners(answer: str, course: Course, release: NotebookNode) -> None:
-    hand_in(course.folder, "ada", answered(release, **{answer: "my own words"}))
+    hand_in(course.folder, "ada", answered_small(release, **{answer: "my own words"}))
     notebook = course.submission(NAME, "ada").notebook
     [cell] = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == answer]
     assert cell.source == "my own words" and cell.cell_type == ("markdown" if answer == "why" else "code")

@@ -14,13 +14,13 @@ from nbgrader.server_extensions.formgrader import handlers
 from helpers.grading import feedback as module
 from helpers.grading.feedback import POLICY, feedback, inert_markdown
 from helpers.grading.release import secrets
-from tests.grading import sample
-from tests.grading.sample import NAME, find, graded_course
+from tests.tools.homework import PARAMETERS, find, grade_course, homework, sample_homework, written_cell
+from tests.tools.homework import SAMPLE as NAME
 
 RIGHT = {
     "learner_id": 'learner_id = "ada"',
     "lookup": "def lookup(table, token_ids):\n    return table[token_ids]",
-    "parameters": sample.PARAMETERS.replace("### BEGIN SOLUTION", "").replace("### END SOLUTION", ""),
+    "parameters": PARAMETERS.replace("### BEGIN SOLUTION", "").replace("### END SOLUTION", ""),
     "why": "Because **one row** answers.",
 }
 COLUMNS = RIGHT | {
@@ -33,7 +33,7 @@ COLUMNS = RIGHT | {
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three learners: one right, one who takes columns, one who handed in the untouched release."""
     folder = tmp_path_factory.mktemp("course")
-    graded_course(folder, {"ada": RIGHT, "bo": COLUMNS, "zoe": {}})
+    grade_course(folder, NAME, sample_homework(), {"ada": RIGHT, "bo": COLUMNS, "zoe": {}})
     with Gradebook(f"sqlite:///{folder}/gradebook.db") as gradebook:
         grade = gradebook.find_grade("why", NAME, NAME, "ada")
         grade.manual_score, grade.needs_manual_grade = 1.5, False
@@ -63,12 +63,12 @@ def test_points_comments_and_messages(pages: dict[str, BeautifulSoup]) -> None:
 def test_of_hidden_tests_only_the_names_of_the_failed(pages: dict[str, BeautifulSoup]) -> None:
     assert "hidden tests failed: the same id twice; no ids at all" in pages["bo"].get_text()
     assert "the same id twice" not in pages["ada"].get_text()
-    lines = [line for what, line in secrets(sample.sample()) if what.startswith("the hidden tests")]
+    lines = [line for what, line in secrets(sample_homework()) if what.startswith("the hidden tests")]
     assert len(lines) == 4
     for soup in pages.values():
         assert not any(line in soup.get_text() or line in str(soup) for line in lines)
         assert "# Your function is tried on more tables." in soup.get_text()
-        assert "secret frames" not in soup.get_text() and "HIDDEN TESTS" not in soup.get_text()
+        assert "HIDDEN TESTS" not in soup.get_text()
 
 
 def test_no_solution_is_shown(pages: dict[str, BeautifulSoup]) -> None:
@@ -247,9 +247,7 @@ def test_forged_marks_are_not_believed(course: Path, tmp_path: Path) -> None:
 
 def test_formgrader_uses_the_same_filter() -> None:
     """nbgrader's own page would run the script; with our settings it does not. Both are rendered here."""
-    notebook = nbformat.v4.new_notebook(
-        cells=[sample.cell(HOSTILE["script"], "why", points=2, solution=True, markdown=True)]
-    )
+    notebook = homework([written_cell("why", 2, HOSTILE["script"])])
     resources = {"submission_id": "1", "index": 0, "total": 1, "base_url": "", "notebook_id": "n"}
     settings = module.config()
     found = {}

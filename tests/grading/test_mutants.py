@@ -1,6 +1,7 @@
 """Every homework: the reference wins all points, an untouched one none, and each known wrong answer is told apart."""
 
 import symtable
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
@@ -8,13 +9,22 @@ import nbformat
 import pytest
 
 from helpers.grading.assignment import Assignment, parse, read
+from helpers.grading.judge import Graded
 from helpers.grading.release import student_version
-from tests.grading.evaluate import Verdict, evaluate, total
+from helpers.grading.sandbox.host import Sandbox
 from tests.grading.mutants import BUGS, Mutant, every
+from tests.tools.homework import judge_answers, points, require_bubblewrap
 from tests.tools.refresh import homeworks
 
 MUTANTS = every()
 PATHS = {path.stem: path for path in homeworks()}
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    require_bubblewrap()
+    with Sandbox() as sandbox:
+        yield sandbox
 
 
 @cache
@@ -22,42 +32,46 @@ def _assignment(name: str) -> Assignment:
     return read(PATHS[name])
 
 
-def _problem(mutant: Mutant, verdicts: dict[str, Verdict]) -> str:
+def _problem(mutant: Mutant, graded: Graded) -> str:
     """Why a mutant survives, or an empty string."""
-    failed = [verdict for verdict in verdicts.values() if not verdict.passed]
+    hidden = {cell.id for cell in _assignment(mutant.homework).of("test") if "BEGIN HIDDEN TESTS" in cell.source}
+    failed = {name: verdict.message for name, verdict in graded.tests.items() if not verdict.passed}
     if not failed:
         return "it lost no points"
-    seen = [verdict.message for verdict in failed if not verdict.hidden]
-    if mutant.where == "hidden" and seen:
-        return f"a visible test sees it: {seen}"
-    told = seen if mutant.where == "visible" else [verdict.message for verdict in failed]
-    return "" if any(mutant.says in message for message in told) else f"nothing names it: {told or failed}"
+    visible = [message for name, message in failed.items() if name not in hidden]
+    if mutant.where == "hidden" and visible:
+        return f"a visible test fails: {visible}"
+    messages = visible if mutant.where == "visible" else list(failed.values())
+    return "" if any(mutant.says in message for message in messages) else f"nothing names it: {messages or failed}"
 
 
 @pytest.mark.parametrize("name", PATHS)
-def test_the_reference_wins_every_point(name: str) -> None:
-    verdicts = evaluate(_assignment(name))
-    assert {each: verdict.message for each, verdict in verdicts.items() if not verdict.passed} == {}
-    written = sum(cell.points for cell in _assignment(name).of("written"))
-    assert total(verdicts) == _assignment(name).points - written > 0 < written
+def test_the_reference_wins_every_point(name: str, sandbox: Sandbox) -> None:
+    assignment = _assignment(name)
+    graded = judge_answers(sandbox, assignment)
+    assert {each: verdict.message for each, verdict in graded.tests.items() if not verdict.passed} == {}
+    written = sum(cell.points for cell in assignment.of("written"))
+    assert points(assignment, graded) == assignment.points - written > 0 < written
+    assert graded.attention == ()
 
 
 @pytest.mark.parametrize("learner", ["grace", "Ж-77", "0", "x" * 60])
 @pytest.mark.parametrize("name", PATHS)
-def test_the_reference_is_right_for_everybodys_numbers(name: str, learner: str) -> None:
-    assert all(verdict.passed for verdict in evaluate(_assignment(name), learner_id=learner).values())
+def test_the_reference_is_right_for_everybodys_numbers(name: str, learner: str, sandbox: Sandbox) -> None:
+    graded = judge_answers(sandbox, _assignment(name), learner_id=learner)
+    assert all(verdict.passed for verdict in graded.tests.values())
 
 
 @pytest.mark.parametrize("name", PATHS)
-def test_an_untouched_release_wins_nothing_and_runs_to_its_end(name: str) -> None:
+def test_an_untouched_release_wins_nothing_and_runs_to_its_end(name: str, sandbox: Sandbox) -> None:
     released = parse(name, student_version(nbformat.read(PATHS[name], as_version=4)))
     untouched = {cell.id: cell.source for cell in released.of("answer")}
-    for source in untouched.values():
-        exec(source, {})
-    verdicts = evaluate(_assignment(name), untouched)
-    assert total(verdicts) == 0
-    seen = [verdict.message for verdict in verdicts.values() if not verdict.hidden]
-    assert all("not attempted yet" in message for message in seen)
+    graded = judge_answers(sandbox, _assignment(name), untouched)
+    assert points(_assignment(name), graded) == 0
+    assert not [output for outputs in graded.outputs.values() for output in outputs if output["output_type"] == "error"]
+    messages = [verdict.message for verdict in graded.tests.values()]
+    visible = [message for message in messages if not message.startswith("hidden tests failed")]
+    assert visible and all("not attempted yet" in message for message in visible)
 
 
 @pytest.mark.parametrize("name", PATHS)
@@ -73,18 +87,18 @@ def test_no_cell_of_the_author_overwrites_an_answer(name: str) -> None:
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=str)
-def test_a_wrong_answer_loses_points_and_is_told_why(mutant: Mutant) -> None:
-    assert _problem(mutant, evaluate(_assignment(mutant.homework), {mutant.answer: mutant.source})) == ""
+def test_a_wrong_answer_loses_points_and_is_told_why(mutant: Mutant, sandbox: Sandbox) -> None:
+    graded = judge_answers(sandbox, _assignment(mutant.homework), {mutant.answer: mutant.source})
+    assert _problem(mutant, graded) == ""
 
 
-@pytest.mark.parametrize("name", {mutant.homework for mutant in MUTANTS})
-def test_planted_controls(name: str) -> None:
+@pytest.mark.parametrize("name", sorted({mutant.homework for mutant in MUTANTS}))
+def test_planted_controls(name: str, sandbox: Sandbox) -> None:
     mutant = next(mutant for mutant in MUTANTS if mutant.homework == name and mutant.where == "visible")
-    right = next(cell.source for cell in _assignment(name).of("answer") if cell.id == mutant.answer)
-    assert _problem(mutant, evaluate(_assignment(name), {mutant.answer: right})) == "it lost no points"
-    wrong = evaluate(_assignment(name), {mutant.answer: mutant.source})
+    assert _problem(mutant, judge_answers(sandbox, _assignment(name))) == "it lost no points"
+    wrong = judge_answers(sandbox, _assignment(name), {mutant.answer: mutant.source})
     assert "nothing names it" in _problem(replace(mutant, says="you forgot the milk"), wrong)
-    assert "a visible test sees it" in _problem(replace(mutant, where="hidden"), wrong)
+    assert "a visible test fails" in _problem(replace(mutant, where="hidden"), wrong)
 
 
 def test_the_registry() -> None:

@@ -14,9 +14,9 @@ from nbgrader.utils import compute_checksum
 
 from helpers.grading import release as module
 from helpers.grading.assignment import RELEASE, SOURCE
-from helpers.grading.release import QUESTIONS, Refused, problems, release
-from tests.grading import sample
-from tests.grading.sample import NAME, answer, cell, find
+from helpers.grading.release import QUESTIONS, ReleaseError, problems, release
+from tests.tools.homework import SAMPLE as NAME
+from tests.tools.homework import TEST_LOOKUP, WRITTEN, find, graded_cell, sample_homework, write
 from tests.tools.refresh import run
 
 HOMEWORKS = sorted(path.stem for path in SOURCE.glob("*/*.ipynb"))
@@ -51,7 +51,7 @@ class Places:
 def places(tmp_path: Path) -> Places:
     """The sample, released."""
     places = Places(tmp_path / "source", tmp_path / "release", tmp_path / "questions.json")
-    sample.write(places.source)
+    write(places.source, NAME, sample_homework())
     release(*places)
     return places
 
@@ -70,7 +70,7 @@ def test_what_a_learner_gets(places: Places) -> None:
     assert cells["lookup"].source.splitlines()[-1] == "    ...  # your code here"
     assert cells["learner_id"].source == "learner_id = (\n    ...  # your code here\n)"
     assert cells["hidden_lookup"].source == "# Your function is tried on more tables."
-    assert cells["test_lookup"].source == sample.TEST_LOOKUP
+    assert cells["test_lookup"].source == TEST_LOOKUP
     assert cells["why"].source == "*Write your answer here.*"
     assert [name for name, each in cells.items() if each.metadata.get("editable", True)] == [
         "learner_id", "lookup", "parameters", "why",
@@ -81,13 +81,13 @@ def test_what_a_learner_gets(places: Places) -> None:
 
 def test_outputs_do_not_matter(places: Places) -> None:
     """The release of an executed source is the release of a source that never ran."""
-    executed = run(sample.sample())
+    executed = run(sample_homework())
     printed = [output.text for each in executed.cells if each.cell_type == "code" for output in each.outputs]
     assert printed == [
         "✓ lookup: right\n", "✓ hidden: the same id twice\n✓ hidden: no ids at all\n", "✓ parameters: right\n",
     ]  # fmt: skip
     before = places.path("release").read_bytes()
-    sample.write(places.source, notebook=executed)
+    write(places.source, NAME, executed)
     assert release(*places) == [] and places.path("release").read_bytes() == before
 
 
@@ -120,8 +120,11 @@ SOLUTION = "rows_of_the_answer = table[token_ids]  # (T, d)"
 HIDDEN = "secret_ids = torch.tensor([3, 3, 1])  # (3,)"
 
 
-def as_source(text: str, grade_id: str = "lookup"):
-    return lambda notebook: answer(notebook, **{grade_id: find(notebook, grade_id).source + "\n" + text})
+def as_source(text: str, grade_id: str = "lookup") -> Callable[[NotebookNode], None]:
+    def change(notebook: NotebookNode) -> None:
+        find(notebook, grade_id).source += f"\n{text}"
+
+    return change
 
 
 def as_output(notebook: NotebookNode) -> None:
@@ -152,8 +155,8 @@ LEAKS = {
     "a solution": (as_source(f"    {SOLUTION}"), f"a line of the solution of 'lookup' is in the release: {SOLUTION!r}"),
     "a hidden test": (as_source(HIDDEN, "hidden_lookup"), "a line of the hidden tests of 'hidden_lookup'"),
     "a hidden test as a comment": (as_source(f"# {HIDDEN}", "lookup"), "a line of the hidden tests"),
-    "a written answer": (as_source(sample.WRITTEN.upper().swapcase(), "why"), None),
-    "the written answer": (as_source(sample.WRITTEN, "why"), "a line of the solution of 'why'"),
+    "a written answer": (as_source(WRITTEN.upper().swapcase(), "why"), None),
+    "the written answer": (as_source(WRITTEN, "why"), "a line of the solution of 'why'"),
     "an output": (as_output, "a line of the solution of 'lookup'"),
     "outputs at all": (as_output, "has outputs"),
     "a count": (as_count, "has outputs"),
@@ -209,13 +212,15 @@ def test_the_same_source_with_a_broken_cleaner_is_found(places: Places, monkeypa
 
 
 def test_an_edited_source_needs_a_new_release(places: Places) -> None:
-    places.change("source", lambda notebook: answer(notebook, test_lookup="examine('lookup', lookup, [])"))
+    places.change(
+        "source", lambda notebook: setattr(find(notebook, "test_lookup"), "source", "examine('lookup', lookup, [])")
+    )
     assert places.problems() == [f"{NAME} differs from what its source gives now: release it again"]
 
 
 def test_missing_and_left_over_releases(places: Places) -> None:
-    sample.write(places.source, "hw8_new")
-    sample.write(places.release, "hw9_old")
+    write(places.source, "hw8_new", sample_homework())
+    write(places.release, "hw9_old", sample_homework())
     assert places.problems() == [
         "hw9_old is released and has no source", "hw8_new is not in questions.json: release it",
         "hw8_new is not released",
@@ -231,7 +236,7 @@ def reprice(notebook: NotebookNode) -> None:
 
 
 def add(notebook: NotebookNode) -> None:
-    notebook.cells.append(cell("examine('more', lookup, [])", "test_more", points=1))
+    notebook.cells.append(graded_cell("test_more", 1, "examine('more', lookup, [])"))
 
 
 CHANGES = {
@@ -242,12 +247,12 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_question_that_changed_is_found_and_refused_until_it_is_retired(places: Places, change: str) -> None:
+def test_a_question_that_changed_is_rejected_until_it_is_retired(places: Places, change: str) -> None:
     before = {path: path.read_bytes() for path in (places.path("release"), places.questions)}
     how, message = CHANGES[change]
     places.change("source", how)
     assert any(message in line for line in places.problems())
-    with pytest.raises(Refused, match=message):
+    with pytest.raises(ReleaseError, match=message):
         release(*places)
     assert {path: path.read_bytes() for path in before} == before
     release(*places, retire=True)
@@ -258,8 +263,8 @@ def test_a_retired_id_never_returns(places: Places) -> None:
     places.change("source", rename)
     release(*places, retire=True)
     assert json.loads(places.questions.read_text())[NAME]["retired"] == {"hidden_lookup": 1.0}
-    sample.write(places.source)
-    with pytest.raises(Refused, match="the id 'hidden_lookup' belonged to a question that was retired"):
+    write(places.source, NAME, sample_homework())
+    with pytest.raises(ReleaseError, match="the id 'hidden_lookup' belonged to a question that was retired"):
         release(*places, retire=True)
     assert any("was retired" in line for line in places.problems())
 
@@ -277,21 +282,21 @@ def hide_outside(notebook: NotebookNode) -> None:
     ("change", "message"),
     [(break_marks, "no end solution statement"), (hide_outside, "Hidden test region detected in a non-grade cell")],
 )
-def test_broken_marks_are_refused(places: Places, change: Callable, message: str) -> None:
+def test_broken_markers_are_rejected(places: Places, change: Callable, message: str) -> None:
     places.change("source", change)
-    with pytest.raises(Refused, match=f"{NAME}: {message}"):
+    with pytest.raises(ReleaseError, match=f"{NAME}: {message}"):
         release(*places)
     assert any(message in line for line in places.problems())
 
 
 def test_an_unknown_name_is_told(places: Places) -> None:
-    with pytest.raises(Refused, match=f"no homework is called 'hw9'; there are {NAME}"):
+    with pytest.raises(ReleaseError, match=f"no homework is called 'hw9'; there are {NAME}"):
         release(*places, names=["hw9"])
 
 
 def test_only_the_named_homework_is_released(places: Places) -> None:
     for name in ("hw8_a", "hw8_b"):
-        sample.write(places.source, name)
+        write(places.source, name, sample_homework())
     changed = release(*places, names=["hw8_a"])
     assert changed == [places.release / "hw8_a/hw8_a.ipynb", places.questions]
 

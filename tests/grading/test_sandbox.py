@@ -1,4 +1,4 @@
-"""The wall holds, says so itself, and where it does not hold nothing runs."""
+"""The sandbox confines, its probe notices when it does not, and then nothing runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.grading.sandbox.host import Gone, Limits, Sandbox, SandboxUnavailable, check_available, clean
+from helpers.grading.sandbox.host import Limits, Sandbox, SandboxUnavailable, SessionDied, check_available, clean
 from tests.grading.test_hostile import Unconfined, available, processes
 
 ROOT = Path(__file__).parent.parent.parent
@@ -65,11 +65,11 @@ def test_what_hangs_is_ended_and_what_it_printed_is_kept(sandbox: Sandbox) -> No
     before = processes()
     with sandbox.session() as session:
         assert processes() != before
-        with pytest.raises(Gone, match="longer than 0.5 s") as gone:
+        with pytest.raises(SessionDied, match="longer than 0.5 s") as gone:
             session.run("print('so far')\nwhile True: pass", 0.5)
         assert text(gone.value.outputs) == "so far\n"
     assert processes() == before
-    with sandbox.session() as session, pytest.raises(Gone, match="ended the process"):
+    with sandbox.session() as session, pytest.raises(SessionDied, match="ended the process"):
         session.run("import os\nos._exit(3)")
 
 
@@ -102,8 +102,8 @@ def test_nothing_of_the_host_is_visible(monkeypatch: pytest.MonkeyPatch) -> None
         assert text(session.run("sorted(os.listdir('/dev'))")) == "['null', 'random', 'urandom', 'zero']\n"
 
 
-def test_each_part_of_the_wall_counts() -> None:
-    """The sandbox's own test, with no wall at all, names every promise that is broken."""
+def test_the_probe_names_what_is_not_prevented() -> None:
+    """The probe, run without any confinement, names everything that is not prevented."""
     available()
 
     class Bare(Unconfined):
@@ -176,7 +176,7 @@ def test_a_sandbox_that_dies_is_nobody_elses_fault(sandbox: Sandbox) -> None:
     with pytest.raises(SandboxUnavailable), sandbox.session() as session:
         assert sandbox._process is not None
         os.kill(sandbox._process.process.pid, signal.SIGKILL)
-        with pytest.raises(Gone):
+        with pytest.raises(SessionDied):
             session.run("1 + 1", 20)
     with sandbox.session() as session:
         assert text(session.run("1 + 1")) == "2\n"
@@ -208,7 +208,7 @@ def test_cold_holds_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
             text(session.run("import os\nos.getpid(), 'COLD_CANARY' in open('/proc/1/environ').read()"))
             == "(1, False)\n"
         )
-        with pytest.raises(Gone, match="longer"):
+        with pytest.raises(SessionDied, match="longer"):
             session.run("while True: pass", 0.3)
     assert processes() == before
 
@@ -216,12 +216,12 @@ def test_cold_holds_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_cold_is_taken_where_warm_does_not_work() -> None:
     available()
 
-    class Refused(Sandbox):
+    class OnlyCold(Sandbox):
         def command(self, mode: str) -> list[str]:
             command = super().command(mode)
             return ["bwrap", "--disable-userns", *command[1:]] if mode == "warm" else command
 
-    with Refused() as sandbox, sandbox.session() as session:
+    with OnlyCold() as sandbox, sandbox.session() as session:
         assert sandbox.warm is False
         assert text(session.run("1 + 1")) == "2\n"
 
@@ -233,15 +233,15 @@ def test_as_an_ordinary_user(tmp_path: Path) -> None:
     available()
     if shutil.which("setpriv") is None:
         pytest.skip("there is no setpriv")
-    wall = ["bwrap", "--dev-bind", "/", "/"]
+    namespace = ["bwrap", "--dev-bind", "/", "/"]
     tops = {Path(*Path(name).parts[:3]) for name in (sys.base_prefix, sys.prefix, str(ROOT)) if name[:5] != "/usr/"}
     for top in {top.parent for top in tops}:
-        wall += ["--tmpfs", str(top)]
+        namespace += ["--tmpfs", str(top)]
     for top in tops:
-        wall += ["--ro-bind", str(top), str(top)]
+        namespace += ["--ro-bind", str(top), str(top)]
     code = (
         "from helpers.grading.sandbox.host import *\nwith Sandbox(True) as s, s.session() as t: print(t.run('6 * 7'))"
     )
-    wall += ["--chdir", str(ROOT), "setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
-    done = subprocess.run([*wall, sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    namespace += ["--chdir", str(ROOT), "setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
+    done = subprocess.run([*namespace, sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert "42" in done.stdout, done.stderr

@@ -30,8 +30,9 @@ from helpers.grading.course import Course, CourseError
 from helpers.grading.scheduler import Stopped, Summary
 from helpers.grading.version import grader_version
 from tests.grading import fakes, hostile
-from tests.grading.conftest import NAME, answered, hand_in
 from tests.grading.test_course import autograded, book
+from tests.tools.homework import SMALL as NAME
+from tests.tools.homework import answered_small, hand_in
 from tests.tools.refresh import ROOT
 
 RIGHT = ("ada", "bo", "cy")
@@ -61,9 +62,9 @@ def run(course: Course, source: Path, client: Client, **options: Any) -> Summary
 
 def hand_in_all(course: Course, release: NotebookNode, **answers: str) -> None:
     for learner in RIGHT:
-        hand_in(course.folder, learner, answered(release))
+        hand_in(course.folder, learner, answered_small(release))
     for learner, answer in answers.items():
-        hand_in(course.folder, learner, answered(release, double=answer))
+        hand_in(course.folder, learner, answered_small(release, double=answer))
 
 
 def state(course: Course) -> tuple:
@@ -96,7 +97,7 @@ def test_graded_once(course: Course, source: Path, client: Client, release: Note
     again = run(course, source, client, work=None)  # nothing is sent to a worker
     assert sorted(again.unchanged) == sorted(summary.graded) and not again.graded
     assert again.rejected == summary.rejected and state(course) == before
-    hand_in(course.folder, "di", answered(release))
+    hand_in(course.folder, "di", answered_small(release))
     assert run(course, source, client).graded == ["di"] and book(course)["di", "hidden_double"][0] == 2
     assert run(course, source, client, only=["bo"], force=True).graded == ["bo"]
     with pytest.raises(CourseError, match="nobody handed in no hw0_small"):
@@ -139,7 +140,7 @@ def test_what_no_worker_survives_is_set_aside_and_not_zeroed(
     assert book(course)["kim", "test_double"] == before and not [key for key in book(course) if key[0] == "lou"]
     again = run(course, source, client, work=None)
     assert again.quarantined == summary.quarantined and not again.graded
-    hand_in(course.folder, "kim", answered(release))
+    hand_in(course.folder, "kim", answered_small(release))
     assert run(course, source, client).graded == ["kim"]
 
 
@@ -160,8 +161,8 @@ def test_a_hung_worker_is_replaced(
 def test_without_a_sandbox_nothing_is_graded(
     course: Course, source: Path, client: Client, release: NotebookNode
 ) -> None:
-    hand_in(course.folder, "ada", answered(release, double="unavailable"))
-    hand_in(course.folder, "bo", answered(release))
+    hand_in(course.folder, "ada", answered_small(release, double="unavailable"))
+    hand_in(course.folder, "bo", answered_small(release))
     with pytest.raises(Stopped, match="bubblewrap is missing"):
         run(course, source, client, only=["ada"])
     assert book(course) == {} and course.records(NAME) == {}
@@ -191,7 +192,7 @@ def test_hostile_submissions_harm_nobody(tmp_path: Path, client: Client, request
     """All of them in one batch: their points, the others' points, the files outside, the processes."""
     source = tmp_path / "authors" / hostile.NAME / f"{hostile.NAME}.ipynb"
     source.parent.mkdir(parents=True)
-    nbformat.write(hostile.source_notebook(), source)
+    nbformat.write(hostile.small_homework(), source)
     outside = hostile.prepare()
     request.addfinalizer(lambda: shutil.rmtree(hostile.OUTSIDE))
     cases = {f"{number:02}": case for number, case in enumerate(hostile.CASES)}
@@ -237,7 +238,7 @@ def test_a_run_killed_at_any_moment_goes_on(
     learners = [f"learner{number}" for number in range(8)]
     for number, learner in enumerate(learners):
         wrong = {"total": "def total(xs):\n    return 0"} if number % 2 else {}
-        hand_in(course.folder, learner, answered(release, learner_id=f"learner_id = {learner!r}", **wrong))
+        hand_in(course.folder, learner, answered_small(release, learner_id=f"learner_id = {learner!r}", **wrong))
     course.close()
     shutil.copytree(course.folder, tmp_path / "whole")
     with Course(tmp_path / "whole") as whole:
@@ -357,7 +358,7 @@ def test_what_is_wrong_is_one_sentence(
 
     assert "nothing was handed in yet" in told("grade")
     assert "no homework is called 'hw7'; there are hw0_small" in told("grade", "hw7")
-    hand_in(course.folder, "ada", answered(release))
+    hand_in(course.folder, "ada", answered_small(release))
     assert "nobody handed in no hw0_small" in told("grade", "--only=nobody")
     monkeypatch.setenv("PATH", "/nowhere")
     assert "bubblewrap is missing" in told("grade") and book(course) == {}

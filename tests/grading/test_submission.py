@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 from helpers.grading.lms import archives
 from helpers.grading.submission import MAX_BYTES, RejectedSubmission, parse_cells, read_cells
 from tests.grading import hostile
-from tests.grading.conftest import answered, hand_in
+from tests.tools.homework import answered_small, hand_in
 
 _HEAD = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": '
 
@@ -48,7 +48,7 @@ def test_what_no_notebook_is_is_refused(content: str | bytes, why: str, tmp_path
 
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_no_link_is_followed(level: int, tmp_path: Path, release: NotebookNode) -> None:
-    path = hand_in(tmp_path / "elsewhere", "ada", answered(release))
+    path = hand_in(tmp_path / "elsewhere", "ada", answered_small(release))
     assert read_cells(path)
     link = tmp_path / "submitted" / Path(*path.parts[-3:][: level + 1])
     link.parent.mkdir(parents=True)

@@ -258,6 +258,7 @@ FAULTS = {
     "a global seed": (_code_cell("torch.manual_seed(0)"), "a global seed"),
     "a timestamp": (lambda n: _printing(n).metadata.update(execution={"iopub.status.busy": "t"}), "not in normal form"),
     "a wrong time": (_replace("**Time:** ", "**Time:** 9"), "and computes to"),
+    "no word on Run All": (_replace("*Run → Run All Cells*", "Start"), "and *Run → Run All Cells*"),
     "no time": (_replace("**Time:** ", "**Time:** about "), "the first cell says **Time:**"),
     "a lesson that is too long": (_replace("**Time:** ", "**Time:** 9"), "minutes are more than 60"),
     "an optional section": (_replace("## Predict", "## Predict *(optional, 30 minutes)*"), "computes to"),

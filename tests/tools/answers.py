@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -61,7 +62,7 @@ def exercises() -> Mapping[str, Task]:
 
 def _rejecter(exercise: str, function: str) -> Callable[[str], str]:
     def reject(source: str) -> str:
-        namespace = {"torch": torch, "F": F, "math": math}
+        namespace = {"torch": torch, "F": F, "math": math, "Counter": Counter}
         try:
             exec(compile(source, "<answer>", "exec"), namespace)
         except Exception as error:
@@ -86,8 +87,12 @@ def homework_answers() -> Mapping[str, Task]:
 
 
 def _grader(assignment: Assignment, answer: str) -> Callable[[str], str]:
-    named = re.compile(rf"\b{answer}\b")
-    cells = [cell for cell in assignment.cells if cell.kind != "test" or named.search(cell.source)]
+    named, own_test = re.compile(rf"\b{answer}\b"), re.compile(rf"\btest_{answer}\b")  # in homework 3
+    cells = [
+        cell
+        for cell in assignment.cells
+        if cell.kind != "test" or (named.search(cell.source) and not own_test.search(cell.source))
+    ]
     needed = [
         cell
         for cell in cells

@@ -41,26 +41,37 @@ EQUIVALENT = {
         "0 → -1 in F.normalize((unit[he] - unit[she]).mean(dim=0), dim=0)": _TWO_AXES,
     },
     "04.project_out": {"0 → -1 in F.normalize(direction, dim=0)": _TWO_AXES},
+    "05.unchanged_outputs": {"0 → -1 in permutation.cummax(dim=0)": _TWO_AXES},
+    "06.stretch": {
+        "torch.linspace(0, max_len - 1, new_len, dtype=position_table.dtype) → "
+        "torch.linspace(0, max_len - 1, new_len)": _FORM,
+        "old.floor() → old in old.floor().long": "the conversion to integers drops the fraction, too",
+    },
     "06.texts_per_row": {"torch.zeros(max_len, dtype=torch.long) → torch.zeros(max_len)": _FORM},
     "07.sinusoid": {
         "torch.arange(0, d_model, 2, dtype=torch.float64) → torch.arange(0, d_model, 2)": _FORM,
         "torch.arange(length, dtype=torch.float64) → torch.arange(length)": _FORM,
     },
-    "07.shift_matrix": {
-        "torch.zeros(d_model, d_model, dtype=torch.float64) → torch.zeros(d_model, d_model)": _FORM,
-        "torch.tensor(block, dtype=torch.float64) → torch.tensor(block)": _FORM,
+    "07.shift_matrix": {"torch.arange(0, d_model, 2, dtype=torch.float64) → torch.arange(0, d_model, 2)": _FORM},
+    "08.balancing_factor": {"d_model → that of the first call": "the factor is the same for every dimension"},
+    "08.score_terms": {
+        "torch.stack([a @ w_query @ (b @ w_key).T for a in parts for b in parts]) → "
+        "[a @ w_query @ (b @ w_key).T for a in parts for b in parts]": _FORM
     },
-    "07.wavelengths": {"torch.arange(0, d_model, 2, dtype=torch.float64) → torch.arange(0, d_model, 2)": _FORM},
-    "08.loudness": {"d_model → that of the first call": "the ratio is the same for every width"},
-    "09.apply_rope": {"x[..., 0::2] → x[..., 0:-1:2]": "the last number of an even width is no first of a pair"},
+    "09.apply_rope": {
+        "part[..., 0::2] → part[..., 0:-1:2]": "the last of an even number of dimensions is no first of a pair",
+        "-1 → 1 in cos.shape[-1]": _TWO_AXES,
+    },
     "09.offset_only": {
         "query, key → key, query": "the offset −3 shows the same as the offset 3",
         "rope(query, 5) @ rope(key, 2) → rope(key, 2) @ rope(query, 5)": _SYMMETRIC,
         "rope(query, 105) @ rope(key, 102) → rope(key, 102) @ rope(query, 105)": _SYMMETRIC,
     },
     "09.alibi_bias": {
-        "places[None, :] - places[:, None] → places[:, None] - places[None, :]": "a distance has no sign",
-        "places[None, :] → places": "it broadcasts alike",
+        "key_positions[None, :] - query_positions[:, None] → query_positions[:, None] - key_positions[None, :]": (
+            "a distance has no sign"
+        ),
+        "key_positions[None, :] → key_positions": _BROADCAST,
     },
     "09.t5_bucket": {
         "distance.clamp(min=1) → distance": "a distance of 0 takes the other branch",

@@ -172,3 +172,19 @@ def test_who_learns_the_order() -> None:
     for (scheme, causal), share in shares.items():
         sees = causal or scheme not in ("none", "alibi")
         assert share > 0.95 if sees else 0.4 < share < 0.6, (scheme, causal, share)
+
+
+def test_training_is_torchs_adam() -> None:
+    entries, steps = [Entry("none"), Entry("rope", True)], 4
+    trained = train_all(LATEST, entries, length=8, steps=steps)
+    models, generator = ParallelModels(LATEST, entries), torch.Generator().manual_seed(0)
+    optimizer = torch.optim.Adam(models.parameters(), lr=1e-2)
+    for _ in range(steps):
+        token_ids, targets = LATEST.batch(32, 8, generator)
+        logits = models(token_ids)
+        loss = sum(torch.nn.functional.cross_entropy(each.flatten(0, 1), targets.flatten()) for each in logits)
+        optimizer.zero_grad()
+        torch.as_tensor(loss).backward()
+        optimizer.step()
+    for mine, theirs in zip(trained.parameters(), models.parameters(), strict=True):
+        assert torch.allclose(mine, theirs, atol=1e-5)

@@ -169,11 +169,27 @@ def collect(
         store = _Store(course, due, _grade_ids(notebooks))
         outcomes += store.add(found, outcomes)
         taken, notes = store.taken, store.notes
+        names = [homework] if homework else sorted({each.homework for each in found})
         missing = {
-            name: tuple(each.id for each in roster if each.id not in store.record.get(name, {}))
-            for name in sorted({homework} - {None} or {each.homework for each in found})
+            name: tuple(learner for learner, reason in without_submission(course, name, roster).items() if not reason)
+            for name in names
         }
     return Collected(tuple(taken), tuple(outcomes), tuple(rejected), tuple(notes), missing)
+
+
+def without_submission(course: Path, homework: str, roster: Roster | None = None) -> dict[str, str]:
+    """Learners of the roster, and others whose work was refused, of whom there is no notebook to grade.
+
+    Returns:
+        learner → why what they handed in was not taken; an empty reason if nothing came.
+    """
+    if roster is None:
+        roster = rosters.read(course / "roster.csv") if (course / "roster.csv").exists() else Roster()
+    path = course / RECORD
+    record = (json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}).get(homework, {})
+    submitted = {found.parts[-3] for found in (course / "submitted").glob(f"*/{homework}/{homework}.ipynb")}
+    learners = [*(each.id for each in roster), *sorted(record)]
+    return {each: record.get(each, {}).get("refused", "") for each in dict.fromkeys(learners) if each not in submitted}
 
 
 def _notebooks(homeworks: Mapping[str, Path] | Iterable[str] | None) -> dict[str, Path | None]:

@@ -1,9 +1,9 @@
-"""Plain values as JSON and back, for what crosses the wall around a submission. Nothing in here is ever executed.
+"""Encode plain values as JSON and decode them, for the sandbox boundary. Decoding never executes code.
 
 =================== =====================================
 value               JSON
 =================== =====================================
-None, bool, int,    itself; a float that is no number:
+None, bool, int,    itself; NaN and infinities:
 float, str, list    ``{"float": "nan"}``
 tuple, torch.Size   ``{"tuple": [item, …]}``
 dict                ``{"dict": [[key, value], …]}``
@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 import torch
 
-BYTES = 16 * 2**20  # of one message
-ITEMS = 200_000  # in all containers of one message
-DEPTH = 32
-BITS = 4096  # of a whole number
-_SHAPE = 2**40  # elements that a shape may claim, its zeros counted as ones
+MAX_BYTES = 16 * 2**20  # of one message
+MAX_ITEMS = 200_000  # in all containers of one message
+MAX_DEPTH = 32
+MAX_BITS = 4096  # of an int
+_MAX_ELEMENTS = 2**40  # of a tensor, zeros in its shape counted as ones
 
 _TENSORS = {
     str(dtype).removeprefix("torch."): dtype
@@ -42,49 +42,49 @@ _ARRAYS = {np.dtype(name).name: np.dtype(name) for name in "?,u1,u2,u4,u8,i1,i2,
 _HANDLE = re.compile(r"#[0-9]{1,4}")
 
 
-class WireError(ValueError):
-    """A value that does not cross, or a message that is none."""
+class CodecError(ValueError):
+    """A value that cannot be encoded, or a message that cannot be decoded."""
 
 
 def dumps(value: Any, function: Callable[[Callable], str] | None = None) -> bytes:
-    """One line of ASCII that holds a value.
+    """Encode a value as one line of ASCII.
 
     Args:
-        function: gives a handle to a function; without it functions do not cross.
+        function: returns a handle for a function; without it functions cannot be encoded.
 
     Raises:
-        WireError: a kind of value that does not cross, or too much of it.
+        CodecError: the value's type cannot be encoded, or the value is too large.
     """
     try:
         text = json.dumps(_Encoder(function).encode(value, 0), allow_nan=False, separators=(",", ":"))
     except RecursionError:
-        raise WireError("nested too deeply to be handed over") from None
-    if len(text) > BYTES:
-        raise WireError(f"too large to be handed over: {len(text):,} characters, at most {BYTES:,}")
+        raise CodecError("nested too deeply to be handed over") from None
+    if len(text) > MAX_BYTES:
+        raise CodecError(f"too large to be handed over: {len(text):,} characters, at most {MAX_BYTES:,}")
     return text.encode("ascii")
 
 
 def loads(line: bytes, function: Callable[[str], Callable] | None = None) -> Any:
-    """The value of a line that anybody may have written.
+    """Decode an untrusted line.
 
     Args:
-        function: what stands for the function of a handle; without it functions do not cross.
+        function: returns a function for a handle; without it functions cannot be decoded.
 
     Raises:
-        WireError: whatever is wrong with it.
+        CodecError: the line is not a message, or is too large.
     """
-    if len(line) > BYTES:
-        raise WireError(f"a message of {len(line):,} bytes, at most {BYTES:,}")
-    # Counted before anything is built: a list of two bytes of text costs fifty bytes of memory.
-    if sum(line.count(mark) for mark in (b",", b"[", b"{")) > ITEMS:
-        raise WireError(f"a message of more than {ITEMS:,} items")
+    if len(line) > MAX_BYTES:
+        raise CodecError(f"a message of {len(line):,} bytes, at most {MAX_BYTES:,}")
+    # Counted before parsing: a list that takes two bytes of text takes fifty bytes of memory.
+    if sum(line.count(mark) for mark in (b",", b"[", b"{")) > MAX_ITEMS:
+        raise CodecError(f"a message of more than {MAX_ITEMS:,} items")
     try:
         tree = json.loads(line.decode("ascii"), parse_constant=_no_constant)
         return _decode(tree, function, 0)
-    except WireError:
+    except CodecError:
         raise
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
-        raise WireError(f"not a message ({type(error).__name__})") from None
+        raise CodecError(f"not a message ({type(error).__name__})") from None
 
 
 class _Encoder:
@@ -94,11 +94,11 @@ class _Encoder:
         self.bytes = 0
 
     def encode(self, value: Any, depth: int) -> Any:
-        if depth > DEPTH:
-            raise WireError(f"nested more than {DEPTH} deep")
+        if depth > MAX_DEPTH:
+            raise CodecError(f"nested more than {MAX_DEPTH} deep")
         self.items += 1
-        if self.items > ITEMS // 4:
-            raise WireError(f"more than {ITEMS // 4:,} items")
+        if self.items > MAX_ITEMS // 4:
+            raise CodecError(f"more than {MAX_ITEMS // 4:,} items")
         kind = type(value)
         if value is None or kind is bool:
             return value
@@ -113,7 +113,7 @@ class _Encoder:
             return {"tensor": self._tensor(value)}
         if kind is np.ndarray or isinstance(value, np.generic):
             return {"scalar" if kind is not np.ndarray else "array": self._array(value)}
-        # Of a subclass (a Counter, a named tuple) what the base class holds.
+        # A subclass (Counter, namedtuple) is encoded as its base class.
         if isinstance(value, list):
             return [self.encode(item, depth + 1) for item in list.__iter__(value)]
         if isinstance(value, tuple):
@@ -123,18 +123,18 @@ class _Encoder:
             return {"dict": [[self.encode(key, depth + 1), self.encode(item, depth + 1)] for key, item in pairs]}
         if self.function and callable(value):
             return {"function": self.function(value)}
-        raise WireError(f"a {kind.__name__} cannot be handed over")
+        raise CodecError(f"a {kind.__name__} cannot be handed over")
 
     def _add(self, size: int) -> None:
         self.bytes += size
-        if self.bytes > BYTES // 2:
-            raise WireError(f"more than {BYTES // 2:,} bytes")
+        if self.bytes > MAX_BYTES // 2:
+            raise CodecError(f"more than {MAX_BYTES // 2:,} bytes")
 
     def _tensor(self, value: torch.Tensor) -> list:
         with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
             name = str(value.dtype).removeprefix("torch.")
             if name not in _TENSORS or value.layout is not torch.strided or value.device.type != "cpu":
-                raise WireError(f"a tensor of {value.dtype}, {value.layout} on {value.device} cannot be handed over")
+                raise CodecError(f"a tensor of {value.dtype}, {value.layout} on {value.device} cannot be handed over")
             self._add(value.numel() * value.element_size())
             plain = torch.Tensor.detach(value).resolve_conj().resolve_neg().contiguous()
             raw = plain.reshape(-1).view(torch.uint8).numpy().tobytes()
@@ -142,27 +142,27 @@ class _Encoder:
 
     def _array(self, value: np.ndarray | np.generic) -> list:
         if value.dtype.name not in _ARRAYS:
-            raise WireError(f"an array of {value.dtype} cannot be handed over")
+            raise CodecError(f"an array of {value.dtype} cannot be handed over")
         self._add(value.nbytes)
         plain = np.asarray(value, dtype=_ARRAYS[value.dtype.name])
         return [plain.dtype.name, list(plain.shape), base64.b64encode(plain.tobytes()).decode("ascii")]
 
 
 def _decode(tree: Any, function: Callable[[str], Callable] | None, depth: int) -> Any:
-    if depth > DEPTH:
-        raise WireError(f"nested more than {DEPTH} deep")
+    if depth > MAX_DEPTH:
+        raise CodecError(f"nested more than {MAX_DEPTH} deep")
     if tree is None or isinstance(tree, bool | str):
         return tree
     if isinstance(tree, int):
         return _whole(tree)
     if isinstance(tree, float):
         if not math.isfinite(tree):  # 1e999
-            raise WireError("a number that is none")
+            raise CodecError("a number that is not finite")
         return tree
     if isinstance(tree, list):
         return [_decode(item, function, depth + 1) for item in tree]
     if len(tree) != 1:
-        raise WireError("an object of unknown kind")
+        raise CodecError("an object of unknown kind")
     ((kind, body),) = tree.items()
     if kind == "float" and body in ("nan", "inf", "-inf"):
         return float(body)
@@ -176,36 +176,40 @@ def _decode(tree: Any, function: Callable[[str], Callable] | None, depth: int) -
         return _read_tensor(body)
     if kind in ("array", "scalar"):
         return _read_array(body, scalar=kind == "scalar")
-    raise WireError("an object of unknown kind")
+    raise CodecError("an object of unknown kind")
 
 
 def _dict(pairs: list, function: Callable[[str], Callable] | None, depth: int) -> dict:
     found = {}
     for pair in pairs:
         if not isinstance(pair, list) or len(pair) != 2:
-            raise WireError("a dict whose pairs are none")
+            raise CodecError("a dict whose items are not pairs")
         key, value = (_decode(item, function, depth + 1) for item in pair)
         try:
             found[key] = value
         except TypeError:
-            raise WireError(f"a {type(key).__name__} cannot be a key") from None
+            raise CodecError(f"a {type(key).__name__} cannot be a key") from None
     return found
 
 
 def _buffer(body: Any, sizes: dict[str, int]) -> tuple[str, tuple[int, ...], bytes]:
-    """dtype, shape and bytes, which fit each other."""
+    """dtype, shape and bytes; their sizes are consistent."""
     if not isinstance(body, list) or len(body) != 3:
-        raise WireError("an array needs dtype, shape and bytes")
+        raise CodecError("an array needs dtype, shape and bytes")
     name, shape, text = body
     if not isinstance(name, str) or name not in sizes or not isinstance(text, str):
-        raise WireError("an array of unknown dtype")
-    if not isinstance(shape, list) or len(shape) > 16 or not all(type(n) is int and 0 <= n <= _SHAPE for n in shape):
-        raise WireError("an array without a shape")
-    if math.prod(max(n, 1) for n in shape) > _SHAPE:
-        raise WireError("an array larger than any")
+        raise CodecError("an array of unknown dtype")
+    if (
+        not isinstance(shape, list)
+        or len(shape) > 16
+        or not all(type(n) is int and 0 <= n <= _MAX_ELEMENTS for n in shape)
+    ):
+        raise CodecError("an array without a shape")
+    if math.prod(max(n, 1) for n in shape) > _MAX_ELEMENTS:
+        raise CodecError("an array that is too large")
     raw = base64.b64decode(text, validate=True)
     if len(raw) != math.prod(shape) * sizes[name]:
-        raise WireError(f"{len(raw)} bytes for an array of shape {tuple(shape)}")
+        raise CodecError(f"{len(raw)} bytes for an array of shape {tuple(shape)}")
     return name, tuple(shape), raw
 
 
@@ -215,14 +219,14 @@ def _read_tensor(body: Any) -> torch.Tensor:
     if not raw:
         return torch.empty(shape, dtype=dtype)
     flat = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
-    # A truth value that is neither 0 nor 1 would equal everything and nothing.
+    # A boolean byte other than 0 and 1 would compare equal to both, or to neither.
     return (flat != 0 if dtype is torch.bool else flat.view(dtype)).reshape(shape)
 
 
 def _read_array(body: Any, scalar: bool) -> Any:
     name, shape, raw = _buffer(body, {name: dtype.itemsize for name, dtype in _ARRAYS.items()})
     if scalar and shape:
-        raise WireError("a scalar with a shape")
+        raise CodecError("a scalar with a shape")
     dtype = _ARRAYS[name]
     flat = np.frombuffer(raw, dtype=np.uint8) != 0 if name == "bool" else np.frombuffer(raw, dtype=dtype)
     array = flat.reshape(shape).copy()
@@ -230,10 +234,10 @@ def _read_array(body: Any, scalar: bool) -> Any:
 
 
 def _whole(value: int) -> int:
-    if value.bit_length() > BITS:
-        raise WireError(f"a whole number of {value.bit_length():,} bits, at most {BITS:,}")
+    if value.bit_length() > MAX_BITS:
+        raise CodecError(f"a whole number of {value.bit_length():,} bits, at most {MAX_BITS:,}")
     return value
 
 
 def _no_constant(name: str) -> Any:
-    raise WireError(f"{name} is no JSON")
+    raise CodecError(f"{name} is not JSON")

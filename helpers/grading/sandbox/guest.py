@@ -1,11 +1,11 @@
 """Runs inside bubblewrap: a process that has torch loaded, and forks one confined child for each session.
 
-In a child somebody's code runs, and it can do to this module what it likes: nothing on the other side may depend on
-what comes out of here. A child is one process with one thread. It has no capability, no network, no file to write but
-in a small scratch folder of its own, and the kernel refuses it every call of ``seccomp.REFUSED``.
+A child runs untrusted code, which can change everything in this module: the host must not trust what it receives. A
+child is one process with one thread. It has no capability, no network and no writable file except in a small scratch
+folder of its own, and the kernel refuses it the system calls of ``seccomp.REFUSED``.
 
-Messages are lines, ``verb rest``. What this side is asked: ``run``, ``get``, ``put``, ``call``. It answers ``done`` or
-``raised``; in between it may ask back: ``call``.
+Messages are lines, ``verb rest``. The host requests ``run``, ``get``, ``put`` and ``call``; the reply is ``done`` or
+``raised``. Before the reply, a child may itself request ``call``.
 """
 
 from __future__ import annotations
@@ -41,21 +41,27 @@ from helpers.exercises import check
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
-_CROSS = {"bool", "int", "float", "str", "list", "tuple", "dict", "Tensor", "ndarray"}
+_SUPPORTED = {"bool", "int", "float", "str", "list", "tuple", "dict", "Tensor", "ndarray"}
 
-_NEWNS, _NEWIPC, _NEWUSER, _NEWPID, _NEWNET = 0x20000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
+# linux/sched.h, sys/mount.h, linux/prctl.h, linux/capability.h
+_CLONE_NEWNS, _CLONE_NEWIPC, _CLONE_NEWUSER = 0x20000, 0x8000000, 0x10000000
+_CLONE_NEWPID, _CLONE_NEWNET = 0x20000000, 0x40000000
+_MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8
+_PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 4, 24, 38
+_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+_CAPABILITY_VERSION_3 = 0x20080522
 
 
 def main() -> None:
-    """``guest.py warm|cold DESCRIPTOR``: wait for orders on a socket."""
+    """``guest.py warm|cold DESCRIPTOR``: serve the host's requests for sessions on a socket."""
     mode, descriptor = sys.argv[1:]
     control = socket.socket(fileno=int(descriptor))
     importlib.import_module("helpers.homework")
     importlib.import_module("matplotlib.pyplot")
-    repr(torch.ones(2, 2) @ torch.ones(2, 2))  # looks into /proc/cpuinfo once, which the children do not see
+    repr(torch.ones(2, 2) @ torch.ones(2, 2))  # looks into /proc/cpuinfo once, which is hidden from the children
     if mode == "warm":
-        _train()
-    shell = _shell()
+        _load_autograd()
+    shell = _make_shell()
     children: dict[int, tuple[int, int]] = {}
     gc.collect()
     gc.freeze()  # a collection in a child would write to, and so copy, every page that it shares
@@ -64,42 +70,46 @@ def main() -> None:
         message, descriptors, _, _ = socket.recv_fds(control, 65536, 3)
         if not message:
             return
-        order = json.loads(message)
-        if order["do"] == "kill":
-            control.send(json.dumps({"cpu": _kill(*children.pop(order["child"]))}).encode())
+        request = json.loads(message)
+        if request["command"] == "kill":
+            control.send(json.dumps({"cpu": _kill(*children.pop(request["child"]))}).encode())
         elif mode == "cold":
-            _live(descriptors, order, shell, control, nested=False)
+            _run_child(descriptors, request, shell, control, nested=False)
         else:
-            watcher, pidfd = _fork(descriptors, order, shell, control)
+            watcher, pidfd = _fork(descriptors, request, shell, control)
             children[watcher] = watcher, pidfd
             control.send(json.dumps({"child": watcher}).encode())
 
 
-def _train() -> None:
-    """One step, for the first one loads 800 modules: better here than in each child."""
+def _load_autograd() -> None:
+    """Take one optimizer step: the first one imports about 800 modules, which the children then share."""
     weight = torch.ones(1, requires_grad=True)
     optimizer = torch.optim.SGD([weight], 0.1)
     (2 * weight).sum().backward()
     optimizer.step()
 
 
-def _fork(descriptors: list[int], order: dict, shell: _Shell, control: socket.socket) -> tuple[int, int]:
-    """A child in namespaces of its own, and the process that waits for it."""
+def _fork(descriptors: list[int], request: dict, shell: _Shell, control: socket.socket) -> tuple[int, int]:
+    """Start a child in its own namespaces.
+
+    Returns:
+        The id of the process that waits for it, and a pidfd of the child.
+    """
     reader, writer = os.pipe()
     watcher = os.fork()
     if watcher == 0:
         try:
-            _unshare(_NEWUSER)
+            _unshare(_CLONE_NEWUSER)
             _write("/proc/self/setgroups", "deny")
             _write("/proc/self/uid_map", f"{os.getuid()} {os.getuid()} 1")
             _write("/proc/self/gid_map", f"{os.getgid()} {os.getgid()} 1")
-            _unshare(_NEWPID | _NEWNS | _NEWNET | _NEWIPC)
+            _unshare(_CLONE_NEWPID | _CLONE_NEWNS | _CLONE_NEWNET | _CLONE_NEWIPC)
             child = os.fork()
         except OSError as error:
             os.write(descriptors[0], f"failed {error}\n".encode())
             os._exit(1)
         if child == 0:
-            _live(descriptors, order, shell, control, nested=True)
+            _run_child(descriptors, request, shell, control, nested=True)
         os.write(writer, str(child).encode())
         os.closerange(0, 4096)
         os.waitpid(child, 0)
@@ -115,7 +125,7 @@ def _fork(descriptors: list[int], order: dict, shell: _Shell, control: socket.so
 
 
 def _kill(watcher: int, pidfd: int) -> float:
-    """End a child with all that it has, and return the processor seconds that it took."""
+    """Kill a child and everything in its namespaces; return the processor seconds that it used."""
     if pidfd >= 0:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
@@ -124,20 +134,20 @@ def _kill(watcher: int, pidfd: int) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _live(descriptors: list[int], order: dict, shell: _Shell, control: socket.socket, nested: bool) -> NoReturn:
-    """Be the child: confine yourself, then answer until the other side hangs up."""
+def _run_child(descriptors: list[int], request: dict, shell: _Shell, control: socket.socket, nested: bool) -> NoReturn:
+    """In the child: confine it, then serve the host until it closes the channel."""
     try:
         control.detach()
-        # Out of the way of 0 to 3 first, which are given out next.
+        # Duplicate above 3 first: 0 to 3 are assigned below.
         channel, out, err = (_above(number) for number in descriptors)
         null = _above(os.open("/dev/null", os.O_RDWR))
-        for place, number in enumerate((null, out, err, channel)):
-            os.dup2(number, place)
+        for target, number in enumerate((null, out, err, channel)):
+            os.dup2(number, target)
         os.closerange(4, 4096)
-        peer = _Peer(socket.socket(fileno=3), shell, examiner=bool(order["examiner"]))
-        os.environ.update(order["environment"])
+        peer = RpcPeer(socket.socket(fileno=3), shell, test_runner=bool(request["test_runner"]))
+        os.environ.update(request["environment"])
         try:
-            _confine(order, nested)
+            _confine(request, nested)
         except OSError as error:
             peer.send(b"failed", f"{error}".encode())
             os._exit(1)
@@ -151,23 +161,27 @@ def _above(number: int) -> int:
     return fcntl.fcntl(number, fcntl.F_DUPFD, 100)
 
 
-def _confine(order: dict, nested: bool) -> None:
-    """Give everything up. What does not work raises: no submission runs half confined."""
+def _confine(request: dict, nested: bool) -> None:
+    """Drop all privileges.
+
+    Raises:
+        OSError: a step failed; the child must not run anything then.
+    """
     if nested:
-        # Else a signal to the own process group reaches those outside.
+        # Otherwise a signal to the process group would reach processes outside of the namespace.
         os.setsid()
     with open("/proc/self/statm") as statm:
         mapped = int(statm.read().split()[0]) * resource.getpagesize()
     if nested:
-        _write("/proc/self/oom_score_adj", "500" if order["examiner"] else "1000")
+        _write("/proc/self/oom_score_adj", "500" if request["test_runner"] else "1000")
         _write("/proc/sys/user/max_user_namespaces", "0")
-        _mount(os.environ["HOME"], f"size={order['disk']},nr_inodes=2000,mode=1777")
+        _mount(os.environ["HOME"], f"size={request['disk']},nr_inodes=2000,mode=1777")
         _mount("/proc", "size=4k,nr_inodes=1,mode=555", readonly=True)
     os.chdir(os.environ["HOME"])
     for name, value in {
-        "AS": mapped + order["memory"],
-        "CPU": order["cpu"],
-        "FSIZE": order["disk"],
+        "AS": mapped + request["memory"],
+        "CPU": request["cpu"],
+        "FSIZE": request["disk"],
         "NOFILE": 256,
         "CORE": 0,
         "MEMLOCK": 0,
@@ -185,25 +199,25 @@ def _unshare(flags: int) -> None:
 
 
 def _mount(path: str, options: str, readonly: bool = False) -> None:
-    flags = 2 | 4 | 8 | (1 if readonly else 0)  # nosuid, nodev, noexec, rdonly
+    flags = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC | (_MS_RDONLY if readonly else 0)
     _checked(_LIBC.mount(b"tmpfs", path.encode(), b"tmpfs", flags, options.encode()), f"mount {path}")
 
 
 def _drop_capabilities() -> None:
     for capability in range(64):
-        _LIBC.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP; those that do not exist fail
-    header = ctypes.create_string_buffer(struct.pack("Ii", 0x20080522, 0))
-    nothing = ctypes.create_string_buffer(24)
-    _checked(_LIBC.capset(header, nothing), "capset")
-    _checked(_LIBC.prctl(47, 4, 0, 0, 0), "PR_CAP_AMBIENT_CLEAR_ALL")
-    _checked(_LIBC.prctl(38, 1, 0, 0, 0), "PR_SET_NO_NEW_PRIVS")
-    _checked(_LIBC.prctl(4, 0, 0, 0, 0), "PR_SET_DUMPABLE")
+        _LIBC.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails for those that do not exist
+    header = ctypes.create_string_buffer(struct.pack("Ii", _CAPABILITY_VERSION_3, 0))
+    no_capabilities = ctypes.create_string_buffer(24)
+    _checked(_LIBC.capset(header, no_capabilities), "capset")
+    _checked(_LIBC.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "PR_CAP_AMBIENT_CLEAR_ALL")
+    _checked(_LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "PR_SET_NO_NEW_PRIVS")
+    _checked(_LIBC.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "PR_SET_DUMPABLE")
 
 
-def _checked(result: int, what: str) -> None:
+def _checked(result: int, call: str) -> None:
     if result != 0:
         number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
+        raise OSError(number, f"{call}: {os.strerror(number)}")
 
 
 def _write(path: str, text: str) -> None:
@@ -213,7 +227,7 @@ def _write(path: str, text: str) -> None:
 
 class _Display(DisplayHook):
     def write_output_prompt(self) -> None:
-        """No ``Out[1]:``; nothing but the value."""
+        """Omit ``Out[1]:``."""
 
     def quiet(self) -> bool:
         return self.shell.source.rstrip().endswith(";")
@@ -228,7 +242,7 @@ class _Shell(InteractiveShell):
         self.failure = etype, _text(evalue), [str(line) for line in stb]
 
 
-def _shell() -> _Shell:
+def _make_shell() -> _Shell:
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
@@ -236,17 +250,17 @@ def _shell() -> _Shell:
     return _Shell.instance(config=config, user_module=types.ModuleType("__main__"))
 
 
-class _Peer:
-    """One end of a conversation in which both sides call each other's functions."""
+class RpcPeer:
+    """One end of a channel over which both sides call each other's functions."""
 
-    def __init__(self, channel: socket.socket, shell: _Shell, examiner: bool):
+    def __init__(self, channel: socket.socket, shell: _Shell, test_runner: bool):
         self.channel = channel
         self.stream = channel.makefile("rb")
         self.shell = shell
-        self.examiner = examiner
-        self.watch = False
+        self.test_runner = test_runner
+        self.track_changes = False
         self.functions: list[Callable] = []
-        if examiner:
+        if test_runner:
             warnings.simplefilter("ignore")
 
     def send(self, verb: bytes, rest: bytes = b"") -> None:
@@ -264,7 +278,7 @@ class _Peer:
             self.answer(*self.receive())
 
     def answer(self, verb: str, rest: bytes) -> None:
-        """Do as asked, and reply with one line."""
+        """Carry out a request, and reply with one line."""
         try:
             reply = {"run": self.run, "get": self.get, "put": self.put, "call": self.call}[verb](rest)
         except BaseException as error:
@@ -273,10 +287,10 @@ class _Peer:
             self.send(b"done", reply)
 
     def run(self, rest: bytes) -> bytes:
-        order = json.loads(rest)
-        self.watch = order["watch"]
-        self.shell.source, self.shell.failure = order["source"], None
-        self.shell.run_cell(order["source"])
+        request = json.loads(rest)
+        self.track_changes = request["track_changes"]
+        self.shell.source, self.shell.failure = request["source"], None
+        self.shell.run_cell(request["source"])
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
@@ -287,16 +301,16 @@ class _Peer:
         return json.dumps({"ename": name, "evalue": message[:20_000], "traceback": _capped(lines)}).encode()
 
     def get(self, rest: bytes) -> bytes:
-        """A name's value: ``function``, ``function stub``, ``missing``, ``odd kind`` or ``value …``."""
+        """What a name is bound to: ``function [stub]``, ``missing``, ``unsupported TYPE`` or ``value JSON``."""
         name = rest.decode()
         value = self.shell.user_ns.get(name, ...)
         if value is ...:
             return b"missing"
         try:
             return b"value " + codec.dumps(value)
-        except codec.WireError:
+        except codec.CodecError:
             if not callable(value):
-                return b"odd " + type(value).__name__.encode()
+                return b"unsupported " + type(value).__name__.encode()
             return b"function stub" if check.is_stub(value) else b"function"
 
     def put(self, rest: bytes) -> bytes:
@@ -312,59 +326,61 @@ class _Peer:
         if kind == b"missing":
             return ...
         if kind == b"value":
-            with contextlib.suppress(codec.WireError):
+            with contextlib.suppress(codec.CodecError):
                 return codec.loads(value)
-        return _odd(value)
+        return _placeholder(value)
 
     def call(self, rest: bytes) -> bytes:
         name, _, payload = rest.partition(b" ")
         if name.startswith(b"#"):
             function = self.functions[int(name[1:])]
-        elif self.examiner:
-            raise PermissionError("only what was handed over can be called")
+        elif self.test_runner:
+            raise PermissionError("only functions that were passed as arguments can be called")
         else:
             function = self.shell.user_ns[name.decode()]
-        args, kwargs, watch = codec.loads(payload, function=None if self.examiner else self.remote)
-        before = [_print(argument) for argument in args] if watch else []
+        args, kwargs, track_changes = codec.loads(payload, function=None if self.test_runner else self.remote)
+        before = [_fingerprint(argument) for argument in args] if track_changes else []
         result = function(*args, **kwargs)
         changed = [
-            (place, argument)
-            for place, (argument, was) in enumerate(zip(args, before, strict=False))
-            if _print(argument) not in (was, b"")
+            (index, argument)
+            for index, (argument, fingerprint) in enumerate(zip(args, before, strict=False))
+            if _fingerprint(argument) not in (fingerprint, b"")
         ]
         try:
             return codec.dumps((result, changed))
-        except codec.WireError as error:
-            if type(result).__name__ in _CROSS:
+        except codec.CodecError as error:
+            if type(result).__name__ in _SUPPORTED:
                 raise TypeError(f"what it returned cannot be graded: {error}") from None
-            return b"odd " + type(result).__name__.encode()
+            return b"unsupported " + type(result).__name__.encode()
 
     def remote(self, name: str) -> Callable:
-        """What stands for a function of the other side."""
+        """A function that calls the function ``name`` of the other side."""
 
         def function(*args: Any, **kwargs: Any) -> Any:
             mark = len(self.functions)
             try:
-                # A learner's function is no argument: it would be called outside of any test.
-                payload = codec.dumps((args, kwargs, self.watch), function=self._hand_out if self.examiner else None)
+                # A submission cannot pass functions: they would be called outside of any test.
+                payload = codec.dumps(
+                    (args, kwargs, self.track_changes), function=self._hand_out if self.test_runner else None
+                )
                 self.send(b"call", name.encode() + b" " + payload)
                 verb, rest = self.receive()
                 while verb not in ("done", "raised"):
                     self.answer(verb, rest)
                     verb, rest = self.receive()
             finally:
-                # A handle is good for one call.
+                # A handle is valid during one call only.
                 del self.functions[mark:]
             if verb == "raised":
                 raise _error(rest)
-            if rest.startswith(b"odd "):
-                return _odd(rest[4:])
+            if rest.startswith(b"unsupported "):
+                return _placeholder(rest.removeprefix(b"unsupported "))
             try:
                 result, changed = codec.loads(rest)
-                for place, argument in changed if self.watch else ():
-                    _overwrite(args[place], argument)
+                for index, argument in changed if self.track_changes else ():
+                    _overwrite(args[index], argument)
             except (ValueError, TypeError, LookupError) as error:
-                raise TypeError(f"what came back is no value: {error}") from None
+                raise TypeError(f"it returned a value that cannot be decoded: {error}") from None
             return result
 
         function.__name__ = function.__qualname__ = name if name.isidentifier() else "function"
@@ -375,33 +391,33 @@ class _Peer:
         return f"#{len(self.functions) - 1}"
 
 
-def _odd(kind: bytes) -> Any:
-    """What stands for a value that does not cross: good for nothing but to be told its kind."""
+def _placeholder(kind: bytes) -> Any:
+    """An object of an empty class, named like the type of the value that cannot be encoded."""
     label = kind.decode("ascii", "replace")[:60]
     return ... if label == "ellipsis" else type(label if label.isidentifier() else "value", (), {})()
 
 
-def _print(value: Any) -> bytes:
-    """What a value looks like, to see whether a call changed it."""
+def _fingerprint(value: Any) -> bytes:
+    """The encoding of a value, to compare it before and after a call; empty if it cannot be encoded."""
     try:
         return codec.dumps(value, function=lambda _: "#0")
     except Exception:
         return b""
 
 
-def _overwrite(mine: Any, other: Any) -> None:
-    """Make of a value what the other side's copy of it became: a function that changes its input is to be seen."""
-    if type(mine) is not type(other):
+def _overwrite(argument: Any, changed: Any) -> None:
+    """Give an argument the value to which the called function changed its copy, so that tests see the change."""
+    if type(argument) is not type(changed):
         return
-    if isinstance(mine, list):
-        mine[:] = other
-    elif isinstance(mine, dict):
-        mine.clear()
-        mine.update(other)
-    elif isinstance(mine, torch.Tensor) and (mine.shape, mine.dtype) == (other.shape, other.dtype):
-        mine.detach().copy_(other)
-    elif isinstance(mine, np.ndarray) and (mine.shape, mine.dtype) == (other.shape, other.dtype):
-        mine[...] = other
+    if isinstance(argument, list):
+        argument[:] = changed
+    elif isinstance(argument, dict):
+        argument.clear()
+        argument.update(changed)
+    elif isinstance(argument, torch.Tensor) and (argument.shape, argument.dtype) == (changed.shape, changed.dtype):
+        argument.detach().copy_(changed)
+    elif isinstance(argument, np.ndarray) and (argument.shape, argument.dtype) == (changed.shape, changed.dtype):
+        argument[...] = changed
 
 
 def _describe(error: BaseException) -> bytes:
@@ -411,15 +427,15 @@ def _describe(error: BaseException) -> bytes:
 
 
 def _error(line: bytes) -> Exception:
-    """An exception of the other side: of a built-in type where there is one."""
+    """The exception that a line describes, of a built-in type if it has or inherits one."""
     try:
-        told = json.loads(line)
-        names, message = told["types"], told["message"]
+        description = json.loads(line)
+        names, message = description["types"], description["message"]
         if not (isinstance(message, str) and isinstance(names, list) and all(isinstance(n, str) for n in names)):
             raise ValueError
         label = names[0][:60] if names and names[0].isidentifier() else "Error"
     except (ValueError, TypeError, KeyError, RecursionError):
-        return RuntimeError("an error that cannot be told")
+        return RuntimeError("an error without a readable description")
     known = (getattr(builtins, name, None) for name in names)
     base = next((kind for kind in known if isinstance(kind, type) and issubclass(kind, Exception)), Exception)
     kind = base if base.__name__ == label else type(label, (base,), {})
@@ -429,11 +445,11 @@ def _error(line: bytes) -> Exception:
         return RuntimeError(f"{label}: {message}")
 
 
-def _capped(lines: list[str], most: int = 20_000) -> list[str]:
+def _capped(lines: list[str], limit: int = 20_000) -> list[str]:
     kept = []
     for line in lines:
-        most -= len(line)
-        if most < 0:
+        limit -= len(line)
+        if limit < 0:
             break
         kept.append(line)
     return kept

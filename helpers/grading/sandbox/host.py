@@ -1,9 +1,9 @@
-"""The trusted side of the wall: starts bubblewrap, and talks to what runs in it without believing a word.
+"""The trusted side of the sandbox boundary: starts bubblewrap, and treats everything that comes out as untrusted.
 
-What a submission may do is decided in two places. bubblewrap shows it the Python environment and ``helpers``,
-read-only, and nothing else of the host: no network, no other process, no home, no course.
-:mod:`helpers.grading.sandbox.guest` then gives each session a process of its own, in namespaces of its own, without
-capabilities and with what is dangerous of the kernel's calls refused, so that one submission cannot reach the next.
+Two layers confine a submission. bubblewrap shows it the Python environment and ``helpers``, read-only, and nothing else
+of the host: no network, no other process, no home folder, no course folder. Inside,
+:mod:`helpers.grading.sandbox.guest` runs each session in its own process and namespaces, without capabilities and with
+dangerous system calls refused, so that a submission cannot reach the next one.
 """
 
 from __future__ import annotations
@@ -30,34 +30,34 @@ from helpers.grading.sandbox import codec
 
 _HERE = Path(__file__).parent
 # check.py leaves out frames below site-packages when it quotes the line of an error.
-_INSIDE = "/course/site-packages"
+_GUEST_FOLDER = "/course/site-packages"
 _SCRATCH = "/scratch"  # not /tmp, where the course itself may be
-_LINE = codec.BYTES + 1024  # of one message
-_READ = 1 << 16
-_TEXT = 20_000  # characters of an error's message
-_NOISE = 200 * 2**20  # bytes printed after which nobody listens any more
+_MAX_LINE = codec.MAX_BYTES + 1024  # of one message
+_CHUNK = 1 << 16
+_MAX_MESSAGE = 20_000  # characters of an error's message
+_MAX_PRINTED = 200 * 2**20  # bytes printed after which the pipe is closed
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]")
 _CONTROLS = {code: None for code in range(32) if chr(code) not in "\n\t\r"} | {0x7F: None}
 
 
 class SandboxUnavailable(RuntimeError):
-    """Nothing can be graded here, and nothing was."""
+    """No sandbox can be started on this computer; nothing was graded."""
 
 
-class Gone(RuntimeError):
-    """A session ended before it answered.
+class SessionDied(RuntimeError):
+    """A session ended before it replied.
 
     Attributes:
-        reason: for people: "ran longer than 30 s", "ended the process".
-        examiner: it was the side of the tests.
-        outputs: what was printed before.
+        reason: to be read after a name: "ran longer than 30 s", "ended the process".
+        test_runner: whether the session ran the tests.
+        outputs: nbformat outputs of what it printed before.
     """
 
-    def __init__(self, reason: str, examiner: bool = False):
+    def __init__(self, reason: str, test_runner: bool = False):
         super().__init__(reason)
         self.reason = reason
-        self.examiner = examiner
+        self.test_runner = test_runner
         self.outputs: list[dict] = []
 
 
@@ -84,24 +84,24 @@ class Limits:
     restarts: int = 20
 
 
-USUAL = Limits()
+DEFAULT_LIMITS = Limits()
 
 
 class Session:
-    """One process behind the wall; see :meth:`Sandbox.session`."""
+    """One process in the sandbox; see :meth:`Sandbox.session`."""
 
     def __init__(
-        self, channel: socket.socket, out: int, err: int, end: Callable[[], float], limits: Limits, examiner: bool
+        self, channel: socket.socket, out: int, err: int, end: Callable[[], float], limits: Limits, test_runner: bool
     ):
         self.limits = limits
-        self.examiner = examiner
+        self.test_runner = test_runner
         self.cpu_seconds = 0.0
         self._end: Callable[[], float] | None = end
         self._channel = channel
         self._pipes = {"stdout": out, "stderr": err}
         self._incoming = bytearray()
         self._outgoing = b""
-        self._prints = _Prints(limits.output)
+        self._printed = _PrintedOutput(limits.output)
         self._selector = selectors.DefaultSelector()
         channel.setblocking(False)
         self._selector.register(channel, selectors.EVENT_READ, "channel")
@@ -116,7 +116,7 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """End the process and everything that it started."""
+        """Kill the process and everything that it started."""
         if self._end is None:
             return
         end, self._end = self._end, None
@@ -131,103 +131,103 @@ class Session:
         source: str,
         seconds: float | None = None,
         *,
-        watch: bool = False,
+        track_changes: bool = False,
         answer: Callable[[bytes], bytes] | None = None,
     ) -> list[dict]:
         """Run a code cell.
 
         Args:
-            watch: whether functions of the other side tell what they changed of their arguments.
-            answer: replies to the calls that come out, see :meth:`ask`.
+            track_changes: whether the called functions report to which values they changed their arguments.
+            answer: replies to calls from the session, see :meth:`ask`.
 
         Returns:
             nbformat outputs, only ``stream`` and ``error``.
 
         Raises:
-            Gone: the process died, or it took longer than ``seconds``.
+            SessionDied: the process died, or it took longer than ``seconds``.
         """
-        order = json.dumps({"source": source, "watch": watch}).encode()
-        self._prints = _Prints(self.limits.output)
+        request = json.dumps({"source": source, "track_changes": track_changes}).encode()
+        self._printed = _PrintedOutput(self.limits.output)
         try:
-            _, rest = self.ask(b"run", order, self.limits.cell_seconds if seconds is None else seconds, answer)
-        except Gone as gone:
-            gone.outputs = self._prints.outputs()
+            _, rest = self.ask(b"run", request, self.limits.cell_seconds if seconds is None else seconds, answer)
+        except SessionDied as death:
+            death.outputs = self._printed.outputs()
             raise
-        return self._prints.outputs() + _error_outputs(rest)
+        return self._printed.outputs() + _error_outputs(rest)
 
     def ask(
         self, verb: bytes, rest: bytes, seconds: float, answer: Callable[[bytes], bytes] | None = None
     ) -> tuple[bytes, bytes]:
-        """Send a line, and return the reply: ``(b"done" or b"raised", …)``.
+        """Send a request, and return the reply: ``(b"done" or b"raised", …)``.
 
         Args:
-            answer: gets what follows ``call`` when the other side calls back, and returns the line to reply.
+            answer: given what follows ``call`` in a request from the session, returns the line to reply.
 
         Raises:
-            Gone: no reply: the process died, talked nonsense or took longer than ``seconds``.
+            SessionDied: the process died, broke the protocol or took longer than ``seconds``.
         """
         deadline = time.monotonic() + seconds
         try:
             self._outgoing += verb + b" " + rest + b"\n"
             while True:
-                kind, _, reply = self._line(deadline).partition(b" ")
+                kind, _, reply = self._read_line(deadline).partition(b" ")
                 if kind in (b"done", b"raised"):
                     return kind, reply
                 if kind != b"call" or answer is None:
-                    raise self._gone("broke the protocol")
+                    raise self._died("broke the protocol")
                 self._outgoing += answer(reply) + b"\n"
         except TimeoutError:
-            raise self._gone(f"ran longer than {seconds:g} s") from None
+            raise self._died(f"ran longer than {seconds:g} s") from None
         except (OSError, ValueError):
-            raise self._gone("ended the process") from None
+            raise self._died("ended the process") from None
 
-    def _gone(self, reason: str) -> Gone:
-        return Gone(reason, self.examiner)
+    def _died(self, reason: str) -> SessionDied:
+        return SessionDied(reason, self.test_runner)
 
-    def _line(self, deadline: float) -> bytes:
-        """The next line that arrives; sends what is to be sent meanwhile and takes what is printed."""
+    def _read_line(self, deadline: float) -> bytes:
+        """The next line from the session; meanwhile, send what is queued and collect what is printed."""
         searched = 0
         while True:
             if self._end is None:
-                raise self._gone("ended the process")
-            place = self._incoming.find(b"\n", searched)
-            if place >= 0 and not self._outgoing:
-                line = bytes(self._incoming[:place])
-                del self._incoming[: place + 1]
-                self._listen()
+                raise self._died("ended the process")
+            end = self._incoming.find(b"\n", searched)
+            if end >= 0 and not self._outgoing:
+                line = bytes(self._incoming[:end])
+                del self._incoming[: end + 1]
+                self._drain_pipes()
                 return line
-            searched = len(self._incoming) if place < 0 else place
-            if len(self._incoming) > _LINE:
-                raise self._gone("broke the protocol")
+            searched = len(self._incoming) if end < 0 else end
+            if len(self._incoming) > _MAX_LINE:
+                raise self._died("broke the protocol")
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
             self._selector.modify(self._channel, events, "channel")
             if time.monotonic() >= deadline:
                 raise TimeoutError
             for key, ready in self._selector.select(max(0.0, deadline - time.monotonic())):
                 if key.data != "channel":
-                    self._take(key.data)
+                    self._read_pipe(key.data)
                     continue
                 if ready & selectors.EVENT_WRITE:
                     self._outgoing = self._outgoing[self._channel.send(self._outgoing[: 1 << 20]) :]
                 if ready & selectors.EVENT_READ:
-                    data = self._channel.recv(_READ)
+                    data = self._channel.recv(_CHUNK)
                     if not data:
                         raise ConnectionResetError
                     self._incoming += data
 
-    def _listen(self) -> None:
-        """Take what was printed before the reply and still waits in the pipes, which hold little."""
+    def _drain_pipes(self) -> None:
+        """Read what was printed before the reply and is still in the pipes, whose buffers are small."""
         for name in list(self._pipes):
             for _ in range(32):
-                if not self._take(name):
+                if not self._read_pipe(name):
                     break
 
-    def _take(self, name: str) -> bool:
+    def _read_pipe(self, name: str) -> bool:
         try:
-            data = os.read(self._pipes[name], _READ)
+            data = os.read(self._pipes[name], _CHUNK)
         except BlockingIOError:
             return False
-        if data and self._prints.add(name, data):
+        if data and self._printed.add(name, data):
             return True
         with contextlib.suppress(KeyError):
             self._selector.unregister(self._pipes[name])
@@ -235,15 +235,15 @@ class Session:
 
 
 class Sandbox:
-    """A place to run submissions in, one after another: ``with Sandbox() as sandbox: …``; for one thread.
+    """Runs sessions in bubblewrap: ``with Sandbox() as sandbox: …``. It must be used by one thread only.
 
     Args:
-        warm: fork each session from one process that has loaded torch; or else give each a bubblewrap of its own, which
-            costs seconds. Left open, the second only where the kernel does not allow the first.
-        secret: files and folders that must not be visible; the sources of the homeworks always are secret.
+        warm: whether sessions are forked from one process that has loaded torch; otherwise each starts a bubblewrap,
+            which takes seconds. ``None``: warm, unless the kernel does not allow it.
+        secret: files and folders that must not be visible in the sandbox, beside the sources of the homeworks.
 
     Raises:
-        SandboxUnavailable: it does not start, or does not keep what it promises.
+        SandboxUnavailable: it does not start, or the probe finds that it does not confine.
     """
 
     def __init__(self, warm: bool | None = None, secret: Sequence[Path] = ()):
@@ -270,24 +270,24 @@ class Sandbox:
         self.close()
 
     def close(self) -> None:
-        """End everything."""
+        """Kill all sessions."""
         if self._process is not None:
             self._process.close()
             self._process = None
 
-    def session(self, limits: Limits = USUAL, *, examiner: bool = False) -> Session:
-        """A process for one submission; everything of it is gone when it is closed.
+    def session(self, limits: Limits = DEFAULT_LIMITS, *, test_runner: bool = False) -> Session:
+        """Start a process in the sandbox. Closing the session kills it and deletes its files.
 
         Args:
-            examiner: it runs tests: an author's code, which may call but not be called by name.
+            test_runner: whether it runs the author's tests, which may call functions but not be called by name.
 
         Raises:
-            SandboxUnavailable: there is none to be had.
+            SandboxUnavailable: the process does not start or cannot be confined.
         """
-        order = {
-            "do": "start",
-            "examiner": examiner,
-            "environment": {"NBGRADER_EXECUTION": "autograde"} if examiner else {},
+        request = {
+            "command": "start",
+            "test_runner": test_runner,
+            "environment": {"NBGRADER_EXECUTION": "autograde"} if test_runner else {},
             "memory": limits.memory,
             "disk": limits.disk,
             "cpu": int(limits.total_seconds) + 10,
@@ -299,7 +299,7 @@ class Sandbox:
         ours, theirs = socket.socketpair()
         (out, out_writer), (err, err_writer) = os.pipe(), os.pipe()
         try:
-            child = process.start(order, [theirs.fileno(), out_writer, err_writer], wait=self.warm)
+            child = process.start(request, [theirs.fileno(), out_writer, err_writer], wait=self.warm)
         except BaseException:
             for descriptor in (out, err):
                 os.close(descriptor)
@@ -310,11 +310,11 @@ class Sandbox:
             os.close(out_writer)
             os.close(err_writer)
         session = Session(
-            ours, out, err, (lambda: process.kill(child)) if self.warm else process.close, limits, examiner
+            ours, out, err, (lambda: process.kill(child)) if self.warm else process.close, limits, test_runner
         )
         try:
-            greeting = session._line(time.monotonic() + 60)
-        except (OSError, Gone) as error:
+            greeting = session._read_line(time.monotonic() + 60)
+        except (OSError, SessionDied) as error:
             greeting = str(error).encode()
         if not greeting.startswith(b"ready"):
             session.close()
@@ -322,12 +322,14 @@ class Sandbox:
         return session
 
     def command(self, mode: Literal["warm", "cold"]) -> list[str]:
-        """What to start; the number of a socket follows."""
+        """The command that starts the guest; the number of a socket is to be appended."""
         shown = _environment()
         for path in (*shown, _HERE.parent.parent):
             for secret in self.secret:
                 if secret.resolve().is_relative_to(path.resolve()):
-                    raise SandboxUnavailable(f"{secret} lies in {path}, which submissions see; move one of them")
+                    raise SandboxUnavailable(
+                        f"{secret} is in {path}, which is visible in the sandbox; move one of them"
+                    )
         command = ["bwrap", "--unshare-all", "--unshare-user", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"]
         command += ["--die-with-parent", "--new-session", "--hostname", "homework", "--clearenv"]
         for name, value in _VARIABLES.items():
@@ -343,13 +345,13 @@ class Sandbox:
         command += ["--ro-bind-try", "/etc/alternatives", "/etc/alternatives"]
         command += ["--ro-bind", str(_HERE.parent.parent), "/course/helpers", "--tmpfs", "/course/helpers/grading"]
         for name in ("guest.py", "codec.py", "seccomp.py"):
-            command += ["--ro-bind", str(_HERE / name), f"{_INSIDE}/{name}"]
+            command += ["--ro-bind", str(_HERE / name), f"{_GUEST_FOLDER}/{name}"]
         command += ["--remount-ro", "/course/helpers/grading"]
         for device in ("null", "zero", "urandom", "random"):
             command += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
-        command += ["--size", str(USUAL.disk), "--tmpfs", _SCRATCH, "--proc", "/proc"]
+        command += ["--size", str(DEFAULT_LIMITS.disk), "--tmpfs", _SCRATCH, "--proc", "/proc"]
         if mode == "cold":
-            # A warm process needs both for the namespaces of its children, who see neither.
+            # A warm process needs both to make the namespaces of its children, which have neither.
             command += ["--disable-userns", "--remount-ro", "/proc", "--as-pid-1"]
         command += [
             "--remount-ro",
@@ -364,24 +366,28 @@ class Sandbox:
         return [*command, mode]
 
     def _test(self) -> None:
-        """Try from inside what must not be possible."""
+        """Run the probe in a session.
+
+        Raises:
+            SandboxUnavailable: something that must be prevented succeeded.
+        """
         with self.session() as session, tempfile.NamedTemporaryFile() as canary:
             secret = [str(path) for path in (*self.secret, Path(__file__), canary.name)]
             source = (_HERE / "probe.py").read_text(encoding="utf-8")
             try:
                 outputs = session.run(f"{source}\nprint('; '.join(broken_promises({secret})) or 'confined')", 60)
-            except Gone as gone:
-                raise SandboxUnavailable(f"the sandbox's own test {gone.reason}") from None
+            except SessionDied as death:
+                raise SandboxUnavailable(f"the probe of the sandbox {death.reason}") from None
         text = "".join(output.get("text", "") or output.get("evalue", "") for output in outputs)
         if text.strip() != "confined":
-            raise SandboxUnavailable(f"the sandbox does not keep what it promises: {text.strip()[:500]}")
+            raise SandboxUnavailable(f"the sandbox does not prevent: {text.strip()[:500]}")
 
 
 def check_available() -> None:
-    """Whether there is a bubblewrap at all.
+    """Check that bubblewrap is installed.
 
     Raises:
-        SandboxUnavailable: there is none.
+        SandboxUnavailable: it is not.
     """
     if shutil.which("bwrap") is None:
         raise SandboxUnavailable(
@@ -390,11 +396,11 @@ def check_available() -> None:
 
 
 class _Process:
-    """A bubblewrap with :mod:`helpers.grading.sandbox.guest` in it, that takes orders."""
+    """A bubblewrap that runs :mod:`helpers.grading.sandbox.guest`."""
 
     def __init__(self, command: Sequence[str]):
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.complaints: IO[bytes] = tempfile.TemporaryFile()
+        self.errors: IO[bytes] = tempfile.TemporaryFile()
         self.cpu_seconds = 0.0
         try:
             self.process = subprocess.Popen(
@@ -402,7 +408,7 @@ class _Process:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=self.complaints,
+                stderr=self.errors,
                 start_new_session=True,
                 env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
             )
@@ -417,41 +423,41 @@ class _Process:
             greeting = str(error).encode()
         if greeting != b"ready":
             self.close()
-            self.complaints.seek(0)
-            said = self.complaints.read(4000).decode("utf-8", "replace").strip().splitlines()
+            self.errors.seek(0)
+            said = self.errors.read(4000).decode("utf-8", "replace").strip().splitlines()
             raise SandboxUnavailable(f"the sandbox does not start: {said[-1] if said else greeting.decode()}")
 
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def start(self, order: dict, descriptors: list[int], wait: bool) -> int:
-        """Start a session; in a warm process, which forks it, return its number."""
+    def start(self, request: dict, descriptors: list[int], wait: bool) -> int:
+        """Start a session; returns its id if the process is warm, 0 otherwise."""
         try:
-            socket.send_fds(self.control, [json.dumps(order).encode()], descriptors)
+            socket.send_fds(self.control, [json.dumps(request).encode()], descriptors)
             return int(json.loads(self.control.recv(1000))["child"]) if wait else 0
         except (OSError, ValueError) as error:
             self.close()
             raise SandboxUnavailable(f"the sandbox ended: {error}") from None
 
     def kill(self, child: int) -> float:
-        """End a session of a warm process; returns the processor seconds that it took.
+        """Kill a session of a warm process; returns the processor seconds that it used.
 
         Raises:
-            SandboxUnavailable: the whole sandbox had ended before, so that what its sessions said means nothing.
+            SandboxUnavailable: the sandbox itself had died before, so that the replies of its sessions are void.
         """
         try:
-            self.control.send(json.dumps({"do": "kill", "child": child}).encode())
+            self.control.send(json.dumps({"command": "kill", "child": child}).encode())
             return float(json.loads(self.control.recv(1000))["cpu"])
         except (OSError, ValueError) as error:
             self.close()
             raise SandboxUnavailable(f"the sandbox ended on its own: {error}") from None
 
     def close(self) -> float:
-        """End it with all that it holds; returns the processor seconds that it took."""
+        """Kill it with all its sessions; returns the processor seconds that it used."""
         if self.process.returncode is None:
             self.control.close()
             ended, status, usage = 0, 0, None
-            for patience in (0.05, 0.1, 0.3, None):  # what hears that nobody is there ends by itself, and is counted
+            for patience in (0.05, 0.1, 0.3, None):  # it exits when the socket is closed
                 if patience is None:
                     os.kill(self.process.pid, signal.SIGKILL)
                 ended, status, usage = os.wait4(self.process.pid, 0 if patience is None else os.WNOHANG)
@@ -463,8 +469,8 @@ class _Process:
         return self.cpu_seconds
 
 
-class _Prints:
-    """What a cell printed, up to a limit."""
+class _PrintedOutput:
+    """What a cell printed, truncated to a limit."""
 
     def __init__(self, limit: int):
         self.limit = limit
@@ -472,14 +478,14 @@ class _Prints:
         self.parts: list[tuple[str, bytearray]] = []
 
     def add(self, name: str, data: bytes) -> bool:
-        """Keep what fits; False when there was far too much."""
+        """Keep what is below the limit; returns whether to go on reading."""
         room = self.limit - self.size
         self.size += len(data)
         if room > 0:
             if not self.parts or self.parts[-1][0] != name:
                 self.parts.append((name, bytearray()))
             self.parts[-1][1].extend(data[:room])
-        return self.size < _NOISE
+        return self.size < _MAX_PRINTED
 
     def outputs(self) -> list[dict]:
         parts = [(name, clean(data.decode("utf-8", "replace"))) for name, data in self.parts]
@@ -489,13 +495,13 @@ class _Prints:
 
 
 def clean(text: str) -> str:
-    """Text without the codes that steer a terminal, and such that any file can hold it."""
+    """Text without control characters and terminal escape sequences, encodable as UTF-8."""
     return _ESCAPES.sub("", text).translate(_CONTROLS).encode("utf-8", "replace").decode()
 
 
 def error_output(name: str, message: str, lines: Sequence[str] = ()) -> dict:
-    """An nbformat output of an error."""
-    name, message = clean(name)[:100], clean(message)[:_TEXT]
+    """An nbformat output of type ``error``."""
+    name, message = clean(name)[:100], clean(message)[:_MAX_MESSAGE]
     return {
         "output_type": "error",
         "ename": name,
@@ -505,18 +511,18 @@ def error_output(name: str, message: str, lines: Sequence[str] = ()) -> dict:
 
 
 def _error_outputs(line: bytes) -> list[dict]:
-    """The error that a cell ended in, if it did; from a line that anybody may have written."""
+    """The error that an untrusted line describes; nothing if the line is empty."""
     if not line:
         return []
-    told: Any = None
-    if len(line) < 20 * _TEXT:
+    description: Any = None
+    if len(line) < 20 * _MAX_MESSAGE:
         with contextlib.suppress(ValueError, RecursionError):
-            told = json.loads(line)
-    told = told if isinstance(told, dict) else {}
-    name, message, lines = (told.get(key) for key in ("ename", "evalue", "traceback"))
+            description = json.loads(line)
+    description = description if isinstance(description, dict) else {}
+    name, message, lines = (description.get(key) for key in ("ename", "evalue", "traceback"))
     if not (isinstance(name, str) and isinstance(message, str) and isinstance(lines, list)):
-        return [error_output("Error", "an error that cannot be told")]
-    kept, room = [], _TEXT
+        return [error_output("Error", "an error without a readable description")]
+    kept, room = [], _MAX_MESSAGE
     for text in lines:
         if isinstance(text, str) and (room := room - len(text)) >= 0:
             kept.append(text)
@@ -524,7 +530,7 @@ def _error_outputs(line: bytes) -> list[dict]:
 
 
 def _environment() -> list[Path]:
-    """The folders of the host that Python needs: the virtual environment and what it was made from."""
+    """The folders that Python needs: the virtual environment and the installation that it is based on."""
     folders: list[Path] = []
     for name in ("/usr", sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix)):
         path = Path(name)
@@ -534,7 +540,7 @@ def _environment() -> list[Path]:
 
 
 _VARIABLES = {
-    "PYTHONPATH": f"{_INSIDE}:/course",
+    "PYTHONPATH": f"{_GUEST_FOLDER}:/course",
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONHASHSEED": "0",
     "PYTHONIOENCODING": "utf-8:backslashreplace",
@@ -548,7 +554,7 @@ _VARIABLES = {
     "MPLCONFIGDIR": _SCRATCH,
     "PATH": "/usr/bin",
     "USER": "learner",
-    # There is one thread, and torch.set_num_threads must not find out by dying.
+    # There is one thread: torch.set_num_threads(2) would end the process.
     "OMP_NUM_THREADS": "1",
     "OMP_THREAD_LIMIT": "1",
     "OPENBLAS_NUM_THREADS": "1",
