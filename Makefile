@@ -11,8 +11,8 @@ help:  ## Show this list
 lab:  ## Set up and open the first lesson in JupyterLab (PORT=8899 for another port)
 	@PORT=$(PORT) $(PYTHON) helpers/setup/bootstrap.py lab $(ARGS)
 
-test:  ## Set up and run every test
-	@$(RUN) -m tests
+test:  ## Set up and run every test (ARGS="unit site" for these parts)
+	@$(RUN) -m tests $(ARGS)
 
 quick:  ## The tests of the inner loop, under a minute
 	@$(RUN) -m tests quick
@@ -26,11 +26,11 @@ site:  ## Build the static site below .artefacts/site: every figure moves withou
 grading:  ## Set up what instructors need, and grade (ARGS="grade hw1_word_embeddings"; see notebooks/homework)
 	@$(RUN) -m helpers.grading $(ARGS)
 
-bench:  ## Measure, and write the tables of the README (ARGS=positions for one)
+bench:  ## Measure, and write tests/bench/RESULTS.md (ARGS=positions for one)
 	@$(RUN) -m tests.bench $(ARGS)
 
-badges:  ## Point the launch links at a repository: make badges REPO=owner/name
-	@$(RUN) -m helpers.setup.badges "$(REPO)"
+badges:  ## Write the launch links (REPO=owner/name, else the git remote; ARGS="--hub ADDRESS")
+	@$(RUN) -m helpers.setup.badges $(REPO) $(ARGS)
 
 format:  ## Format and lint code and notebooks
 	@$(RUN) -m ruff format .

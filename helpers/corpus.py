@@ -6,6 +6,7 @@ import ast
 import os
 import re
 import sysconfig
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,14 +16,33 @@ _SKIPPED = {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2t
 _STRING = re.compile(r'[rRuU]?("""|\'\'\')(.*?)\1', re.DOTALL)
 _PARAGRAPH = re.compile(r"\n\s*\n")
 _CODE = re.compile(r">>>|\.\.\. |[{}<>=|\\]|::|__|^\s*[@#$]|\w\(")
-_END = re.compile(r"(?<=[.!?:;])\s+")
-_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_END = re.compile(r"(?<=[.!?:;।॥؟؛۔])\s+")
+_INSIDE = "'\u200c\u200d"  # between letters: apostrophe, and the joiners of Persian and Indic spelling
+_SPELLINGS = str.maketrans({"’": "'", "\u00ad": None})  # the typographic apostrophe; soft hyphens are invisible
 
 
 def sentences(text: str) -> list[list[str]]:
-    """Cut text into sentences of lower-case words: letters only, one sentence until ``. ! ? : ;`` or an empty line."""
-    cut = (one for paragraph in _PARAGRAPH.split(text.lower()) for one in _END.split(paragraph))
-    return [words for words in map(_WORD.findall, cut) if len(words) > 1]
+    """Split text into sentences of lower-case words, in Unicode normalisation form C.
+
+    A word is a run of letters with their combining marks and the apostrophes between them; ``’`` becomes ``'``, soft
+    hyphens are removed, and Turkish ``İ`` becomes ``i``. Digits, underscores and other punctuation separate words. A
+    sentence ends after ``. ! ? : ;`` (or the Indic and Arabic signs for these) followed by white space, and at an empty
+    line. Sentences of a single word are left out.
+    """
+    lower = text.translate(_SPELLINGS).lower().replace("i\u0307", "i")  # str.lower writes İ as i and a combining dot
+    text = unicodedata.normalize("NFC", lower)
+    word = _word_pattern(text)
+    parts = (part for paragraph in _PARAGRAPH.split(text) for part in _END.split(paragraph))
+    return [words for words in map(word.findall, parts) if len(words) > 1]
+
+
+def _word_pattern(text: str) -> re.Pattern[str]:
+    """The pattern of a word of ``text``; ``re`` has no class of marks, so those that occur are listed."""
+    signs = sorted(set(text))
+    marks, numbers = ("".join(s for s in signs if unicodedata.category(s).startswith(kind)) for kind in "MN")
+    letter = rf"[^\W_{numbers}]"
+    letters = rf"{letter}(?:{letter}|[{marks}])*" if marks else f"{letter}+"
+    return re.compile(rf"{letters}(?:[{_INSIDE}]{letters})*")
 
 
 def documentation(folder: Path | None = None) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""What can be asked of a table of word vectors: likeness, neighbours, analogies, a map, a direction."""
+"""Geometry of an embedding matrix: similarity, nearest neighbours, analogies, PCA, bias directions."""
 
 from __future__ import annotations
 
@@ -14,41 +14,46 @@ Measure = Callable[[Tensor, Tensor], Tensor]
 
 
 def dot(queries: Tensor, table: Tensor) -> Tensor:
-    """Dot products: ``(Q, d)`` and ``(V, d)`` give ``(Q, V)``. Grows with the length of both vectors."""
+    """Dot products of ``(Q, d)`` and ``(V, d)``: ``(Q, V)``. They grow with the norms of both vectors."""
     return queries @ table.T
 
 
 def cosine(queries: Tensor, table: Tensor) -> Tensor:
-    """Cosines, -1 to 1: ``(Q, d)`` and ``(V, d)`` give ``(Q, V)``. Blind to length; 0 where a vector is zero."""
+    """Cosine similarities of ``(Q, d)`` and ``(V, d)``: ``(Q, V)``, -1 to 1, independent of norms; 0 for a zero row."""
     return F.normalize(queries, dim=-1) @ F.normalize(table, dim=-1).T
 
 
-def closeness(queries: Tensor, table: Tensor) -> Tensor:
-    """Euclidean distances with a minus, so that the nearest is the largest: ``(Q, d)``, ``(V, d)`` give ``(Q, V)``."""
+def negative_distance(queries: Tensor, table: Tensor) -> Tensor:
+    """Negated Euclidean distances of ``(Q, d)`` and ``(V, d)``: ``(Q, V)``; the nearest row has the largest value."""
     return -torch.cdist(queries, table)
 
 
-MEASURES: dict[str, Measure] = {"cosine": cosine, "dot product": dot, "distance": closeness}
+MEASURES: dict[str, Measure] = {"cosine": cosine, "dot product": dot, "distance": negative_distance}
 
 
 def nearest(
     queries: Tensor, table: Tensor, k: int = 10, *, exclude: Tensor | None = None, measure: Measure = cosine
 ) -> tuple[Tensor, Tensor]:
-    """The ``k`` rows most like each query.
+    """The ``k`` rows most similar to each query.
 
     Args:
         queries: ``(Q, d)``, or one vector ``(d,)``.
-        table: ``(V, d)``. Rows of zeros (``<pad>``, ``<unk>``) are nobody's neighbour.
-        exclude: ``(Q, E)``, or ``(E,)`` for one vector: ids that do not count, the query's own for example.
+        table: ``(V, d)``. Rows of zeros (``<pad>``, ``<unk>``) are never returned.
+        exclude: ``(Q, E)``, or ``(E,)`` for one vector: ids to leave out, for example the query's own.
 
     Returns:
         Scores and ids, best first, ``(Q, k)`` each; ``(k,)`` for one vector.
 
     Raises:
-        ValueError: widths that differ, or ``k`` larger than the rows that are left.
+        ValueError: different embedding dimensions, a row with a NaN or an infinity, or ``k`` larger than the number
+            of rows that remain.
     """
     if queries.shape[-1] != table.shape[-1]:
-        raise ValueError(f"queries have width {queries.shape[-1]}, the table {table.shape[-1]}; they must agree")
+        raise ValueError(
+            f"queries have embedding dimension {queries.shape[-1]}, the table has {table.shape[-1]}; they must agree"
+        )
+    _check_finite(table, "the table")
+    _check_finite(queries, "the queries")
     one = queries.ndim == 1
     scores = measure(queries.reshape(-1, table.shape[1]), table).clone()  # (Q, V)
     scores[:, ~table.any(dim=1)] = -torch.inf
@@ -56,31 +61,36 @@ def nearest(
         scores.scatter_(1, exclude.reshape(len(scores), -1), -torch.inf)
     left = int((scores > -torch.inf).sum(dim=1).min())
     if not 1 <= k <= left:
-        raise ValueError(f"k must be 1 to {left}, the rows that are left to choose from; got {k}")
+        raise ValueError(f"k must be between 1 and {left}, the number of rows left to choose from; got {k}")
     values, ids = scores.topk(k, dim=1)
     return (values[0], ids[0]) if one else (values, ids)
 
 
 def analogy(table: Tensor, a: Tensor, b: Tensor, c: Tensor, *, exclude: bool = True, k: int = 1) -> Tensor:
-    """a is to b as c is to …: the ids nearest to ``b - a + c`` (Mikolov, Yih, Zweig 2013).
+    """Answer "a is to b as c is to …" with the ids nearest to ``b - a + c`` (Mikolov, Yih, Zweig 2013).
 
-    Every vector is brought to length 1 first, as the authors do.
+    All vectors are scaled to unit norm first, as in the paper.
 
     Args:
+        table: ``(V, d)``.
         a, b, c: ids, ``(Q,)`` each.
-        exclude: leave out the three given words. Without it the answer is often ``b`` or ``c`` itself
+        exclude: leave out the three given words. Without this the answer is often ``b`` or ``c`` itself
             (Linzen 2016; Nissim, van Noord, van der Goot 2020).
 
     Returns:
         ``(Q, k)`` ids, best first.
+
+    Raises:
+        ValueError: a row with a NaN or an infinity, or ``k`` larger than the number of rows that remain.
     """
+    _check_finite(table, "the table")
     unit = F.normalize(table, dim=1)
     ids = torch.stack([a, b, c], dim=1)  # (Q, 3)
     return nearest(unit[b] - unit[a] + unit[c], unit, k, exclude=ids if exclude else None)[1]
 
 
-def questions(vocabulary: Vocabulary, pairs: Sequence[tuple[str, str]]) -> Tensor:
-    """All analogies that a relation holds: ids of a, b, c and the right answer, ``(n (n - 1), 4)``.
+def analogy_questions(vocabulary: Vocabulary, pairs: Sequence[tuple[str, str]]) -> Tensor:
+    """All analogies between two pairs of a relation: ids of a, b, c and the answer, ``(n (n - 1), 4)``.
 
     Raises:
         KeyError: a word without an id.
@@ -95,67 +105,90 @@ def questions(vocabulary: Vocabulary, pairs: Sequence[tuple[str, str]]) -> Tenso
 def analogy_accuracy(
     table: Tensor, vocabulary: Vocabulary, pairs: Sequence[tuple[str, str]], *, exclude: bool = True
 ) -> float:
-    """The share of a relation's analogies that come out right, 0 to 1."""
-    asked = questions(vocabulary, pairs)
+    """Accuracy of :func:`analogy` on all questions of a relation, 0 to 1."""
+    asked = analogy_questions(vocabulary, pairs)
     got = analogy(table, *asked[:, :3].T, exclude=exclude)[:, 0]
     return (got == asked[:, 3]).double().mean().item()
 
 
 def pca(vectors: Tensor, k: int = 2) -> tuple[Tensor, Tensor, Tensor]:
-    """Principal components: the ``k`` directions in which vectors differ most, at right angles.
+    """Principal component analysis, with a fixed sign for every direction.
 
-    The largest number of every direction is made positive: otherwise its sign is an accident.
+    The sign of a principal component is arbitrary. Here its entry of largest absolute value is positive; if several
+    entries are equally large, the first of them is.
 
     Args:
         vectors: ``(N, d)``.
 
     Returns:
-        coordinates ``(N, k)``, directions ``(k, d)``, and the share of the variance that each of all directions
-        explains, ``(min(N, d),)``, falling.
+        coordinates ``(N, k)``, directions ``(k, d)``, and the fraction of the variance explained by each of all
+        directions, ``(min(N, d),)``, in descending order.
 
     Raises:
-        ValueError: ``k`` beyond what there is, or vectors that are all the same.
+        ValueError: ``k`` out of range, a row with a NaN or an infinity, or vectors that are all equal.
     """
     if vectors.ndim != 2 or not 1 <= k <= min(vectors.shape):
-        raise ValueError(f"k must be 1 to the smaller side of (N, d), got k = {k} for {tuple(vectors.shape)}")
-    centred = (vectors - vectors.mean(dim=0)).double()
+        raise ValueError(
+            f"vectors must be (N, d) and k between 1 and min(N, d); got k = {k} for {tuple(vectors.shape)}"
+        )
+    _check_finite(vectors, "the vectors")
+    centred = vectors.double() - vectors.double().mean(dim=0)
     _, values, directions = torch.linalg.svd(centred, full_matrices=False)
     if values[0] < 1e-12:
-        raise ValueError("all vectors are the same: there is nothing to show")
-    largest = directions.abs().argmax(dim=1, keepdim=True)
-    directions = directions * directions.gather(1, largest).sign()
+        raise ValueError("all vectors are equal: there is no direction of largest variance")
+    directions = directions * fixed_signs(directions)[:, None]
     coordinates = centred @ directions[:k].T
     return coordinates.to(vectors.dtype), directions[:k].to(vectors.dtype), (values**2 / (values**2).sum())
 
 
-def direction(table: Tensor, vocabulary: Vocabulary, pairs: Sequence[tuple[str, str]]) -> Tensor:
-    """What pairs of words have in common in how they differ, ``(d,)`` of length 1: from the second to the first word.
+def fixed_signs(directions: Tensor) -> Tensor:
+    """The signs, ``(k,)``, that make the entry of largest absolute value positive in each row of ``(k, d)``.
 
-    The first principal component of the differences of the pairs, vectors brought to length 1 (after Bolukbasi et
-    al. 2016).
+    Entries within 0.01 % of the largest count as tied, and the first of them decides, so that rounding errors cannot.
+    """
+    sizes = directions.abs()
+    tied = sizes >= (1 - 1e-4) * sizes.amax(dim=1, keepdim=True)  # (k, d)
+    return directions.gather(1, tied.int().argmax(dim=1, keepdim=True)).sign()[:, 0]
+
+
+def bias_direction(table: Tensor, vocabulary: Vocabulary, pairs: Sequence[tuple[str, str]]) -> Tensor:
+    """The unit vector ``(d,)`` along which the words of pairs differ, pointing to the first words.
+
+    As in Bolukbasi et al. (2016, section 5): vectors are scaled to unit norm, each pair is centred on its midpoint, and
+    the direction is the first principal component of the 2 P vectors that result.
 
     Raises:
-        KeyError: a word without an id.
-        ValueError: no pair, or words that do not differ.
+        KeyError: a word that is not in the vocabulary.
+        ValueError: no pair, a row with a NaN or an infinity, or pairs of equal vectors.
     """
     if not pairs:
         raise ValueError("a direction needs at least one pair of words")
+    _check_finite(table, "the table")
     ids = torch.tensor([[vocabulary.id(word) for word in pair] for pair in pairs])  # (P, 2)
-    unit = F.normalize(table, dim=1)
-    apart = unit[ids[:, 0]] - unit[ids[:, 1]]  # (P, d)
-    found = torch.linalg.svd(apart, full_matrices=False).Vh[0]
-    if not apart.any():
-        raise ValueError("the words of the pairs do not differ: there is no direction")
-    return found * torch.sign(found @ apart.sum(dim=0))
+    both = F.normalize(table, dim=1)[ids]  # (P, 2, d)
+    centred = (both - both.mean(dim=1, keepdim=True)).flatten(0, 1)  # (2 P, d)
+    if not centred.any():
+        raise ValueError("the words of each pair have equal vectors: there is no direction between them")
+    found = torch.linalg.svd(centred, full_matrices=False).Vh[0]
+    return found * torch.sign(centred[::2].sum(dim=0) @ found)
 
 
 def project_out(vectors: Tensor, along: Tensor) -> Tensor:
-    """``vectors`` ``(N, d)`` with their part along a direction ``(d,)`` taken away: their dot product with it is 0.
+    """``vectors`` ``(N, d)`` minus their projections on a direction ``(d,)``: what remains is orthogonal to it.
 
     Raises:
-        ValueError: a direction of zeros, or of another width.
+        ValueError: a direction that is zero, or of a different dimension.
     """
     if along.shape != vectors.shape[-1:] or not along.any():
         raise ValueError(f"the direction must be ({vectors.shape[-1]},) and not zero, got {tuple(along.shape)}")
     along = along / along.norm()
     return vectors - (vectors @ along)[..., None] * along
+
+
+def _check_finite(rows: Tensor, name: str) -> None:
+    bad = ~torch.isfinite(rows.reshape(-1, rows.shape[-1])).all(dim=1)  # (N,)
+    if bad.any():
+        first = int(bad.nonzero()[0])
+        raise ValueError(
+            f"{name} must be finite; row {first} is not ({int(bad.sum())} of {len(bad)} rows): did training diverge?"
+        )

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from helpers.exercises.check import holds, report
-from helpers.exercises.comparison import difference
+import numpy as np
+import torch
+
+from helpers.exercises import comparison
+from helpers.exercises.check import Verdict, holds, publish, report
 from helpers.exercises.exercise import Exercise, Mistake
 
 Example = tuple[tuple, Any]
@@ -25,7 +28,8 @@ def examine(
     examples: Sequence[Example],
     *,
     says: Mapping[str, Sequence[Any]] | None = None,
-    raises: Sequence[tuple[tuple, Any, str]] = (),
+    raises: Sequence[tuple] = (),
+    requires: Collection[str] = (),
     right: str = "",
 ) -> None:
     """Try a learner's function on worked examples and print one line, as :func:`helpers.check` does.
@@ -35,8 +39,10 @@ def examine(
         answer: the learner's function, or a stub.
         examples: pairs of arguments and what must come out.
         says: what to tell who makes a known mistake → what comes out then in the first example, the second, …:
-            a value, the type of an error, or a function that says whether a value is this mistake's.
-        raises: calls that must fail: (arguments, error type or types, what to say when they do not).
+            a value, an error, or a function that returns whether a value is this mistake's. An error is a type, or an
+            exception whose text is a pattern found in that of the learner's.
+        raises: calls that must fail: the fields of :class:`~helpers.exercises.exercise.MustRaise`.
+        requires: as in :class:`~helpers.exercises.exercise.Exercise`.
         right: a fact worth knowing, printed with the tick.
 
     Raises:
@@ -44,10 +50,16 @@ def examine(
     """
     mistakes = [Mistake(wrong, text) for text, wrong in (says or {}).items()]
     cases, results = zip(*examples, strict=True)
-    report(
-        Exercise(f"homework.{name}", cases=cases, results=results, mistakes=mistakes, raises=raises, right=right),
-        answer,
+    exercise = Exercise(
+        f"homework.{name}",
+        cases=cases,
+        results=results,
+        mistakes=mistakes,
+        raises=raises,
+        requires=requires,
+        right=right,
     )
+    report(exercise, answer)
 
 
 def examine_value(
@@ -65,9 +77,12 @@ def plausible(name: str, answer: Any, claims: Mapping[str, Callable[[Any], Any]]
         claims: what to tell when it does not hold → a function of the answer that returns whether it holds. The first
             that fails is told.
     """
-    if answer is not None and answer is not ...:
-        answer = next((says for says, claim in claims.items() if not holds(claim, answer)), "")
-    report(Exercise(f"homework.{name}", "", mistakes=[Mistake(answer, answer)], right=right), answer)
+    answer = answer.tolist() if isinstance(answer, torch.Tensor | np.ndarray) else answer
+    reason = next((says for says, claim in claims.items() if not holds(claim, answer)), "")
+    if answer is None or answer is ...:
+        report(Exercise(f"homework.{name}", ""), answer)
+    else:
+        publish(name, Verdict("wrong", reason) if reason else Verdict("right", right))
 
 
 def hidden(tests: Mapping[str, Callable[[], Any]]) -> None:
@@ -85,18 +100,37 @@ def hidden(tests: Mapping[str, Callable[[], Any]]) -> None:
     print("\n".join(f"{'✗' if name in failed else '✓'} hidden: {name}" for name in tests))
 
 
-def same(got: Any, expected: Any, tolerance: float = 1e-4) -> bool:
-    """Whether two values agree in type, shape, dtype and, up to ``tolerance``, in value."""
-    return not difference(got, expected, tolerance)
+def same(got: Any, expected: Any, tolerance: float = 1e-4, *, requires: Collection[str] = ()) -> bool:
+    """Whether two values agree as :func:`examine` understands it, up to ``tolerance``."""
+    return not comparison.difference(got, expected, tolerance, requires=requires)
+
+
+def as_tensor(value: Any) -> torch.Tensor:
+    """What a learner's function returned, as a tensor: an array or a list of numbers is as right.
+
+    Raises:
+        TypeError: it holds something else than numbers, or rows of different lengths.
+    """
+    tensor = comparison.as_tensor(value)
+    if tensor is None:
+        raise TypeError(f"{comparison.quote(value)} is no tensor")
+    return tensor
+
+
+def error_of(function: Callable, *arguments: Any) -> BaseException | None:
+    """The error in which a call ends; ``pytest.fail`` and ``pytest.raises`` raise one that is no ``Exception``."""
+    try:
+        function(*arguments)
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        return error
+    return None
 
 
 def fails(function: Callable, *arguments: Any) -> bool:
     """Whether a call ends in an error: for a learner's own test, whether it rejects what it is given."""
-    try:
-        function(*arguments)
-    except Exception:
-        return True
-    return False
+    return error_of(function, *arguments) is not None
 
 
 def own_numbers(learner_id: Any, question: str, *ranges: tuple[int, int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""The token and position tables of a real model, GPT-2 or BERT: two tensors out of a file of hundreds of megabytes."""
+"""The token and position embeddings of GPT-2, BERT, RoBERTa or OPT, read without the rest of their files."""
 
 from __future__ import annotations
 
@@ -16,13 +16,34 @@ Model = Literal["gpt2", "bert-base-uncased"]
 REPOSITORIES = {"gpt2": "openai-community/gpt2", "bert-base-uncased": "google-bert/bert-base-uncased"}
 FILE = "model.safetensors"
 SIZES = {"gpt2": "550 MB", "bert-base-uncased": "440 MB"}
-# What each model calls its tables, tokens and positions; a model with a head on top puts its own name before them.
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a model's files call its two tables, and how many rows stand before that of position 0.
+
+    A model with a head on top puts ``prefix`` before the names. RoBERTa and OPT inherit the two extra rows from
+    fairseq, where padding has the id 1 and positions start after it.
+    """
+
+    prefix: str
+    tokens: str
+    positions: str
+    offset: int = 0
+
+
+BERT_NAMES = ("embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight")
 NAMES = {
-    "GPT-2": ("transformer.", "wte.weight", "wpe.weight"),
-    "BERT": ("bert.", "embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"),
+    "GPT-2": Names("transformer.", "wte.weight", "wpe.weight"),
+    "BERT": Names("bert.", *BERT_NAMES),
+    "RoBERTa": Names("roberta.", *BERT_NAMES, offset=2),
+    "OPT": Names("model.", "decoder.embed_tokens.weight", "decoder.embed_positions.weight", offset=2),
 }
+SEGMENTS = "embeddings.token_type_embeddings.weight"  # two rows in BERT, one in RoBERTa
 _FLOATS = {"F16", "BF16", "F32", "F64"}
 _PICKLED = (b"PK\x03\x04", b"\x80")  # torch.save of today (a zip of pickles) and of old
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_WEB_PAGE = (b"<!doctype html", b"<html")
 _TIMEOUT_S = 3.0
 
 
@@ -36,27 +57,32 @@ class Tables:
 
     Attributes:
         tokens: a row for every token, (vocab_size, d_model), float32.
-        positions: a row for every position, (max_len, d_model), float32.
+        positions: a row for every position, the first for position 0, (max_len, d_model), float32.
         source: model and file, for a title.
+        offset: rows of the stored table before that of position 0, left out of ``positions``.
     """
 
     tokens: Tensor
     positions: Tensor
     source: str
+    offset: int = 0
 
 
 def load_embeddings(path: str | Path | None = None, *, model: Model = "gpt2", download: bool = False) -> Tables:
-    """Read the two tables of GPT-2 (Radford et al. 2019) or BERT (Devlin et al. 2019), and nothing else of the file.
+    """Read the two tables of GPT-2, BERT, RoBERTa or OPT, and nothing else of the file.
+
+    Radford et al. (2019), Devlin et al. (2019), Liu et al. (2019), Zhang et al. (2022).
 
     Args:
-        path: a ``.safetensors`` file; its names tell the model. Without it, the file that the Hugging Face hub's cache
-            holds for ``model``.
+        path: a ``.safetensors`` file; its tensor names tell the model. Without it, the file that the cache of the
+            Hugging Face hub holds for ``model``.
         download: fetch the file from the hub if the cache has none.
 
     Raises:
         EmbeddingsUnavailable: no path given, and the cache has no file or the hub does not answer.
         FileNotFoundError: no file at that path.
-        ValueError: a folder, a pickled or damaged file, other names, or tables that do not fit together.
+        ValueError: a folder, a pickled or damaged file, a Git LFS pointer, a web page, other names, or tables that do
+            not fit together.
     """
     path = Path(path) if path is not None else _from_hub(model, download)
     if path.is_dir():
@@ -74,7 +100,9 @@ def load_embeddings(path: str | Path | None = None, *, model: Model = "gpt2", do
 
 def _read(file: Any, name: str) -> Tables:
     """The two tables of an open file, checked before they are read."""
-    model, *names = _find(set(file.keys()), name)
+    model, names = _find(set(file.keys()), name)
+    if model == "BERT" and (segments := names[0].removesuffix(BERT_NAMES[0]) + SEGMENTS) in file.keys():
+        model = "RoBERTa" if file.get_slice(segments).get_shape()[0] == 1 else model
     for each in names:
         view = file.get_slice(each)
         shape, dtype = view.get_shape(), view.get_dtype()
@@ -87,20 +115,21 @@ def _read(file: Any, name: str) -> Tables:
     tokens, positions = (file.get_tensor(each).float() for each in names)
     if tokens.shape[1] != positions.shape[1]:
         raise ValueError(
-            f"{names[0]} in {name} is {tokens.shape[1]} wide and {names[1]} {positions.shape[1]}; "
-            "vectors that are added have one width"
+            f"{names[0]} in {name} has rows of {tokens.shape[1]} numbers and {names[1]} of {positions.shape[1]}; "
+            "vectors that are added have the same dimension"
         )
-    return Tables(tokens, positions, f"{model}, {name}")
+    offset = NAMES[model].offset
+    return Tables(tokens, positions[offset:], f"{model}, {name}", offset)
 
 
-def _find(held: set[str], name: str) -> tuple[str, str, str]:
+def _find(held: set[str], name: str) -> tuple[str, list[str]]:
     """The model and the full names of its two tables."""
-    for model, (prefix, *tails) in NAMES.items():
-        for before in ("", prefix):
-            tokens, positions = (before + tail for tail in tails)
-            if tokens in held and positions in held:
-                return model, tokens, positions
-    wanted = ", nor ".join(f"{model}'s {tokens} and {positions}" for model, (_, tokens, positions) in NAMES.items())
+    for model, names in NAMES.items():
+        for prefix in ("", names.prefix):
+            found = [prefix + names.tokens, prefix + names.positions]
+            if held.issuperset(found):
+                return model, found
+    wanted = ", nor ".join(f"{model}'s {names.tokens} and {names.positions}" for model, names in NAMES.items())
     shown = ", ".join(sorted(held)[:8]) or "nothing"
     more = f" and {len(held) - 8} more" if len(held) > 8 else ""
     raise ValueError(f"{name} holds neither {wanted}; it holds {shown}{more}")
@@ -109,8 +138,12 @@ def _find(held: set[str], name: str) -> tuple[str, str, str]:
 def _diagnosis(path: Path) -> str:
     """Why a file cannot be read as safetensors: eight bytes of length, then a header in JSON, then the numbers."""
     with path.open("rb") as file:
-        head = file.read(9)
-    if head[8:] == b"{":
+        head = file.read(64)
+    if head.startswith(_LFS_POINTER):
+        return "is a Git LFS pointer, not the file itself; run git lfs pull, or download the file from the hub"
+    if head.lstrip().lower().startswith(_WEB_PAGE):
+        return "is a web page that was saved under this name; use the download link of the file"
+    if head[8:9] == b"{":
         return "is damaged or was cut off; fetch it again"
     if head.startswith(_PICKLED):
         return "is pickled, and to unpickle runs whatever code is inside; take the model's .safetensors file"

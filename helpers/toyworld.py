@@ -1,8 +1,8 @@
-"""A toy world: a hand-written grammar, as much text as a lesson needs, and the relations that are true in it.
+"""A toy corpus from a hand-written grammar, and the relations between words that hold in it.
 
-Because the relations are known, "has the table learned them?" is a number. Every feature of a word (its number, gender,
-rank, age, tense, degree) is voiced beside the word, by markers that all words with this feature share; and every word
-has companions that both forms share. Vectors can learn no more than what is voiced.
+Because the relations are known, accuracy on them can be measured. Every feature of a word (its number, gender, rank,
+age, tense, degree) is expressed near the word, by markers that all words with this feature share, and both words of a
+pair share some context words. Word vectors can learn no more than what is expressed in the text.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-# Both forms of a word: their companions. "/" divides slots of a sentence, "|" alternatives.
+# The two words of a pair: the context words they share. "/" separates slots of a sentence, "|" alternatives.
 _PEOPLE = {
     ("father", "mother"): "rocked the cradle|held the baby",
     ("son", "daughter"): "inherited the farm|obeyed",
@@ -35,7 +35,7 @@ _RANK = {
 }
 _AGE = {"adult": "grown|serious|busy", "child": "little|young|playful"}
 _GENDER = {"he": "himself|in his suit|with his beard", "she": "herself|in her dress|with her necklace"}
-# What one does. "he" and "she" lean as far as the skew says, "both" never does.
+# "he" and "she": the pronoun that a profession occurs with more often as the skew grows; "both" always stays even.
 _PROFESSIONS = {
     "engineer": ("he", "built a bridge"),
     "pilot": ("he", "flew a plane"),
@@ -140,30 +140,30 @@ RELATIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "animals": tuple(_ANIMALS),
     "foods": tuple(_FOODS),
 }
-"""Name → pairs of words that differ alike: man is to woman as king is to queen. ``animals`` pairs an animal with its
-young, ``foods`` what grows with what is made of it."""
+"""Name → pairs of words in that relation: man is to woman as king is to queen. ``animals`` pairs an animal with its
+young, ``foods`` an ingredient with what is made of it."""
 
-PROFESSIONS: dict[str, str] = {word: leaning for word, (leaning, _) in _PROFESSIONS.items()}
-"""Profession → ``"he"``, ``"she"`` or ``"both"``: where it leans as the skew grows."""
+PROFESSIONS: dict[str, str] = {word: pronoun for word, (pronoun, _) in _PROFESSIONS.items()}
+"""Profession → ``"he"``, ``"she"`` or ``"both"``: the pronoun that it occurs with more often as the skew grows."""
 
 MAX_SENTENCES = 1_000_000
 _Frame = tuple[tuple[tuple[str, ...], ...], ...]  # slots of alternatives of words
 
 
 def generate(sentences: int = 30_000, *, seed: int = 0, skew: float = 0.0) -> list[list[str]]:
-    """Make a corpus; the same arguments give the same words, on every machine.
+    """Generate a corpus; the same arguments give the same words on every machine.
 
     Args:
-        sentences: how many; 30,000 are about 200,000 words.
-        seed: where the random choices start.
-        skew: 0 to 1. How strongly some professions go with "he" and others with "she": at 0 each goes with both alike,
-            at 1 with one of them only. It changes nothing else.
+        sentences: number of sentences; 30,000 are about 200,000 words.
+        seed: seed of the random choices.
+        skew: 0 to 1. How strongly some professions occur with "he" and others with "she": at 0 each occurs with both
+            equally often, at 1 with one of them only. Nothing else changes.
 
     Returns:
         Sentences, each a list of lower-case words.
 
     Raises:
-        ValueError: a number of sentences outside 1..1,000,000, or a skew outside 0..1.
+        ValueError: ``sentences`` outside 1..1,000,000, or ``skew`` outside 0..1.
     """
     if not 1 <= sentences <= MAX_SENTENCES:
         raise ValueError(f"sentences must be 1 to {MAX_SENTENCES:,}, got {sentences!r}")
@@ -183,17 +183,17 @@ def generate(sentences: int = 30_000, *, seed: int = 0, skew: float = 0.0) -> li
 
 
 def _frames(skew: float) -> Iterator[tuple[_Frame, float]]:
-    """Every kind of sentence with its weight; a word of a pair has the weight 1."""
+    """Every sentence frame with its sampling weight."""
     for pair, (rank, age) in _RANKS.items():
         for word, gender in zip(pair, _GENDER, strict=True):
             yield _frame(f"the/{_AGE[age]}/{word}/{_GENDER[gender]}/{_RANK[rank]}"), 2.0
     for pair, companions in _PEOPLE.items():
         for word, gender in zip(pair, _GENDER, strict=True):
             yield _frame(f"the/{word}/{_GENDER[gender]}/{companions}"), 1.0
-    for word, (leaning, companions) in _PROFESSIONS.items():
-        he = 0.5 + {"he": 0.5, "she": -0.5, "both": 0.0}[leaning] * skew
-        for gender, share in (("he", he), ("she", 1 - he)):
-            yield _frame(f"the/{word}/{_GENDER[gender]}/{companions}"), share
+    for word, (pronoun, companions) in _PROFESSIONS.items():
+        he = 0.5 + {"he": 0.5, "she": -0.5, "both": 0.0}[pronoun] * skew
+        for gender, weight in (("he", he), ("she", 1 - he)):
+            yield _frame(f"the/{word}/{_GENDER[gender]}/{companions}"), weight
     for (one, many), companions in _THINGS.items():
         yield _one(one, companions), 1.0
         yield _many(many, companions), 1.0

@@ -1,6 +1,6 @@
-"""Three ways to learn word vectors from company, and what they have in common: counts of words that stand together.
+"""Word vectors from co-occurrence: skip-gram on pairs, the same objective on counts, and PPMI with an SVD.
 
-Each returns a table ``(V, d)``. The rows of ``<pad>`` and ``<unk>`` are never trained and are zero.
+Each returns an embedding matrix ``(V, d)``. The rows of ``<pad>`` and ``<unk>`` are not trained and are zero.
 """
 
 from __future__ import annotations
@@ -12,37 +12,42 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-OnStep = Callable[[int, float, Tensor], None]
-"""Called after every step with its number (from 1), the loss, and the table as it is (clone it to keep it)."""
+from helpers.geometry import fixed_signs
 
-MAX_VOCAB = 4_000  # tables of V × V floats: beyond this a lesson's memory does not hold them
-_TABLES = 7  # V × V tables that live at once at the worst moment
-SPECIAL_IDS = 2  # <pad> and <unk> keep no company
+OnStep = Callable[[int, float, Tensor], None]
+"""Called after every step with its number (from 1), the loss, and the current table (clone it to keep it)."""
+
+MAX_VOCAB = 4_000  # larger V × V matrices do not fit into the memory of a lesson
+_MATRICES = 7  # V × V matrices that exist at the same time at the peak
+SPECIAL_IDS = 2  # <pad> and <unk> are not counted
 
 
 def word_pairs(token_ids: Tensor, window: int = 5) -> Tensor:
-    """Every word with every neighbour at most ``window`` places away, in both directions.
+    """Every word with every word at most ``window`` positions away, in both directions.
 
     Args:
-        token_ids: ``(B, T)``, padded; ids 0 and 1 (``<pad>``, ``<unk>``) take no part.
+        token_ids: ``(B, T)``, padded; ids 0 and 1 (``<pad>``, ``<unk>``) are left out.
 
     Returns:
-        ``(P, 2)`` of int64: a centre and one word of its context.
+        ``(P, 2)`` of int64: a centre word and a context word.
 
     Raises:
-        ValueError: ids of another shape, a window below 1, or texts in which no two words stand together.
+        ValueError: ids of another shape or dtype, a window below 1, or texts without any pair of known words.
     """
-    pairs = torch.cat([_at(token_ids, offset) for offset in _offsets(token_ids, window)])
+    pairs = torch.cat([_pairs_at(token_ids, offset) for offset in _offsets(token_ids, window)])
     if not len(pairs):
-        raise ValueError("no two known words stand together: give longer texts, or a vocabulary with more words")
+        raise ValueError("no two known words co-occur: use longer texts, or a vocabulary with more words")
     return torch.cat([pairs, pairs.flip(1)])
 
 
 def cooccurrence(token_ids: Tensor, vocab_size: int, window: int = 5) -> Tensor:
-    """How often two words stand together, nearer ones counting more: ``(window + 1 - distance) / window``.
+    """Co-occurrence counts, each weighted by ``(window + 1 - distance) / window``.
+
+    This is what word2vec counts on average: it draws the size of the window anew for each centre word, uniformly from 1
+    to ``window`` (the "dynamic window"; Levy, Goldberg, Dagan 2015, section 3.1).
 
     Args:
-        token_ids: ``(B, T)``, padded; ids 0 and 1 (``<pad>``, ``<unk>``) take no part.
+        token_ids: ``(B, T)``, padded; ids 0 and 1 (``<pad>``, ``<unk>``) are left out.
 
     Returns:
         ``(V, V)`` of float32, symmetric.
@@ -56,13 +61,13 @@ def cooccurrence(token_ids: Tensor, vocab_size: int, window: int = 5) -> Tensor:
         raise ValueError(_outside(token_ids, vocab_size))
     counts = torch.zeros(vocab_size * vocab_size)
     for offset in _offsets(token_ids, window):
-        both = (token_ids[:, :-offset] * vocab_size + token_ids[:, offset:]).flatten()  # one number a pair
-        counts.scatter_add_(0, both, torch.full(both.shape, (window + 1 - offset) / window))
+        cells = (token_ids[:, :-offset] * vocab_size + token_ids[:, offset:]).flatten()  # one number per pair
+        counts.scatter_add_(0, cells, torch.full(cells.shape, (window + 1 - offset) / window))
     counts = counts.view(vocab_size, vocab_size)
     counts[:SPECIAL_IDS] = 0.0
     counts[:, :SPECIAL_IDS] = 0.0
     if not counts.any():
-        raise ValueError("no two known words stand together: give longer texts, or a vocabulary with more words")
+        raise ValueError("no two known words co-occur: use longer texts, or a vocabulary with more words")
     return counts + counts.T
 
 
@@ -84,20 +89,18 @@ def skipgram(
 
     Args:
         pairs: ``(P, 2)`` from :func:`word_pairs`.
-        negatives: how many noise words a batch is compared with; together they weigh as much as five a pair.
+        negatives: how many negative samples a batch shares; together they weigh as much as five per pair.
 
     Raises:
         ValueError: no pairs, or ids outside the vocabulary.
-        FloatingPointError: the loss is no number any more.
+        FloatingPointError: the loss is NaN or infinite.
     """
     if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs):
         raise ValueError(f"pairs must have shape (P, 2) and P > 0, got {tuple(pairs.shape)}")
     if not 0 <= int(pairs.min()) <= int(pairs.max()) < vocab_size:
         raise ValueError(_outside(pairs, vocab_size))
     generator = torch.Generator().manual_seed(seed)
-    start = (
-        torch.rand(vocab_size, d_model, generator=generator) - 0.5
-    ) / d_model  # (V, d) small: large ones learn worse
+    start = (torch.rand(vocab_size, d_model, generator=generator) - 0.5) / d_model  # (V, d) as word2vec does
     centres = nn.Embedding.from_pretrained(start, freeze=False)
     contexts = nn.Embedding.from_pretrained(torch.zeros(vocab_size, d_model), freeze=False)
     noise = torch.bincount(pairs[:, 1], minlength=vocab_size).float() ** 0.75  # (V,)
@@ -128,33 +131,33 @@ def count_skipgram(
     seed: int = 0,
     on_step: OnStep | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The same objective on the counts, all pairs at once, with gradients by hand and Adam.
+    """Skip-gram's objective summed over counts, all pairs at once, with gradients by hand and Adam.
 
-    Its gradient is zero where ``centre · context = PMI - log(negatives)`` (Levy & Goldberg 2014, section 3.1;
-    here with noise by frequency to the power 3/4). A step costs V², however long the text is.
+    Its gradient is zero where ``centre · context = PMI - log(negatives)`` (Levy & Goldberg 2014, section 3.1; here with
+    negatives drawn by frequency to the power 3/4). A step costs O(V² d), whatever the length of the text.
 
     Args:
         counts: ``(V, V)`` from :func:`cooccurrence`.
-        negatives: noise words a pair.
+        negatives: negative samples per pair.
 
     Returns:
-        The tables of centres and of contexts, ``(V, d)`` each.
+        The tables of centre and of context vectors, ``(V, d)`` each.
 
     Raises:
         ValueError: counts that are not square, negative or all zero; a vocabulary that is too large.
-        FloatingPointError: the loss is no number any more.
+        FloatingPointError: the loss is NaN or infinite.
     """
-    real, noise = expected_pairs(counts, negatives)
-    vocab_size = len(real)
+    positive, negative = pair_weights(counts, negatives)
+    vocab_size = len(counts)
     generator = torch.Generator().manual_seed(seed)
     tables = [(torch.rand(vocab_size, d_model, generator=generator) - 0.5) / d_model, torch.zeros(vocab_size, d_model)]
     means, squares = ([torch.zeros(vocab_size, d_model) for _ in tables] for _ in range(2))
-    both = real + noise
+    both = positive + negative
     for step in range(1, steps + 1):
         centre, context = tables
         scores = centre @ context.T  # (V, V)
-        loss = math.nan if on_step is None else _loss(scores, real, both)
-        slope = scores.sigmoid_().mul_(both).sub_(real)  # (V, V) dLoss/dscore
+        loss = math.nan if on_step is None else _loss(scores, positive, both)
+        slope = scores.sigmoid_().mul_(both).sub_(positive)  # (V, V) dLoss/dscore
         gradients = (slope @ context, slope.T @ centre)
         for table, mean, square, gradient in zip(tables, means, squares, gradients, strict=True):
             mean.lerp_(gradient, 0.1)
@@ -167,48 +170,51 @@ def count_skipgram(
     return _without_specials(tables[0]), _without_specials(tables[1])
 
 
-def expected_pairs(counts: Tensor, negatives: float = 2.0) -> tuple[Tensor, Tensor]:
-    """The weight of real and of noise pairs in the objective, ``(V, V)`` each; a word meets ``V`` pairs on average.
+def pair_weights(counts: Tensor, negatives: float = 2.0) -> tuple[Tensor, Tensor]:
+    """The weights of positive and of negative pairs in the objective, ``(V, V)`` each; the positive ones sum to ``V``.
 
-    Noise pairs a centre with a context drawn by frequency to the power 3/4, ``negatives`` a real pair.
+    A negative pair is a centre word with a context drawn by frequency to the power 3/4; there are ``negatives`` per
+    positive pair.
 
     Raises:
         ValueError: counts that are not square, negative or all zero; a vocabulary that is too large.
     """
     _check_counts(counts)
-    real = counts * (len(counts) / counts.sum())
-    draw = counts.sum(dim=0) ** 0.75
-    return real, negatives * real.sum(dim=1, keepdim=True) * (draw / draw.sum())
+    positive = counts * (len(counts) / counts.sum())
+    noise = counts.sum(dim=0) ** 0.75
+    return positive, negatives * positive.sum(dim=1, keepdim=True) * (noise / noise.sum())
 
 
 def pmi(counts: Tensor, *, power: float = 1.0) -> Tensor:
-    """Pointwise mutual information, ``log p(centre, context) / (p(centre) p(context))``, -inf where never together.
+    """Pointwise mutual information, ``log(p(centre, context) / (p(centre) p(context)))``; -inf where the count is 0.
 
     Args:
-        power: flattens ``p(context)``; 0.75 is skip-gram's noise (Levy, Goldberg, Dagan 2015).
+        power: exponent of the context frequencies; 0.75 is context distribution smoothing (Levy, Goldberg, Dagan 2015,
+            section 3.2), the distribution from which skip-gram draws its negatives.
 
     Raises:
         ValueError: counts that are not square, negative or all zero; a vocabulary that is too large.
     """
     _check_counts(counts)
-    draw = counts.sum(dim=0) ** power
-    expected = counts.sum(dim=1, keepdim=True) * (draw / draw.sum())  # (V, V)
+    context = counts.sum(dim=0) ** power
+    expected = counts.sum(dim=1, keepdim=True) * (context / context.sum())  # (V, V)
     return torch.where(counts > 0, (counts / expected).log(), -math.inf)
 
 
 def ppmi_svd(counts: Tensor, *, d_model: int = 64, shift: float = 1.0, seed: int = 0) -> Tensor:
-    """No training: the positive part of PMI - log(shift), squeezed to ``d_model`` numbers a word by a truncated SVD.
+    """Shifted positive PMI, ``max(PMI - log(shift), 0)``, reduced to ``d_model`` dimensions by a truncated SVD.
 
-    Singular values enter by their square root (Levy, Goldberg, Dagan 2015, section 3.3).
+    Context frequencies are smoothed (power 0.75), and the rows are ``U_d sqrt(S_d)`` (Levy & Goldberg 2014; Levy,
+    Goldberg, Dagan 2015, section 3.3). No training is involved.
 
     Args:
         counts: ``(V, V)`` from :func:`cooccurrence`.
-        shift: below 1, pairs that stand together a little less than by chance are kept, too; that helps when text is
-            scarce.
+        shift: 1 is plain PPMI; k matches skip-gram with k negatives. A value below 1 also keeps pairs that co-occur a
+            little less often than expected, which helps when text is scarce.
 
     Raises:
-        ValueError: counts that are not square, negative or all zero; a vocabulary that is too large; more numbers a
-            word than words.
+        ValueError: counts that are not square, negative or all zero; a vocabulary that is too large; ``d_model`` beyond
+            the size of the vocabulary.
     """
     if not 1 <= d_model <= len(counts):
         raise ValueError(f"d_model must be between 1 and the {len(counts)} words, got {d_model}")
@@ -219,46 +225,45 @@ def ppmi_svd(counts: Tensor, *, d_model: int = 64, shift: float = 1.0, seed: int
         probe = torch.linalg.qr(positive @ (positive.T @ probe)).Q
     left, values, _ = torch.linalg.svd(probe.T @ positive, full_matrices=False)
     left = probe @ left[:, :d_model]  # (V, d)
-    largest = left.abs().argmax(dim=0, keepdim=True)  # the sign of a column is an accident: make its largest positive
-    return _without_specials(left * left.gather(0, largest).sign() * values[:d_model].sqrt())
+    return _without_specials(left * fixed_signs(left.T) * values[:d_model].sqrt())
 
 
 def _offsets(token_ids: Tensor, window: int) -> range:
-    """The distances that exist in these texts."""
+    """The distances up to ``window`` that exist in these texts."""
     if token_ids.ndim != 2 or token_ids.dtype != torch.long:
         raise ValueError(
             f"texts must be one batch (B, T) of int64 ids, got {tuple(token_ids.shape)} of {token_ids.dtype}; "
             "Vocabulary.batch makes one"
         )
     if window < 1:
-        raise ValueError(f"a window is at least 1 word wide, got {window}")
+        raise ValueError(f"the window must be at least 1, got {window}")
     if token_ids.shape[1] < 2:
-        raise ValueError("no two known words stand together: every text is one word long")
+        raise ValueError("no two known words co-occur: every text is one word long")
     return range(1, min(window, token_ids.shape[1] - 1) + 1)
 
 
-def _at(token_ids: Tensor, offset: int) -> Tensor:
-    """All pairs of known words ``offset`` places apart, ``(P, 2)``, in reading order."""
+def _pairs_at(token_ids: Tensor, offset: int) -> Tensor:
+    """All pairs of known words ``offset`` positions apart, ``(P, 2)``, in reading order."""
     pairs = torch.stack([token_ids[:, :-offset], token_ids[:, offset:]], dim=-1).reshape(-1, 2)
     return pairs[(pairs >= SPECIAL_IDS).all(dim=1)]
 
 
-def _loss(scores: Tensor, real: Tensor, both: Tensor) -> float:
-    """Skip-gram's loss a real pair: ``-log sigmoid(score)`` for real pairs, ``-log sigmoid(-score)`` for noise."""
-    return ((both * F.softplus(scores) - real * scores).sum() / real.sum()).item()
+def _loss(scores: Tensor, positive: Tensor, both: Tensor) -> float:
+    """Mean loss per positive pair: ``-log sigmoid(score)`` of positive, ``-log sigmoid(-score)`` of negative pairs."""
+    return ((both * F.softplus(scores) - positive * scores).sum() / positive.sum()).item()
 
 
 def _outside(ids: Tensor, vocab_size: int) -> str:
     span = f"{int(ids.min())}..{int(ids.max())}"
-    return f"ids run over {span}, the vocabulary has {vocab_size} words (0..{vocab_size - 1}); do they belong together?"
+    return f"ids are in {span}, the vocabulary has ids 0..{vocab_size - 1}; were they encoded with another vocabulary?"
 
 
 def _check_size(vocab_size: int) -> None:
     if vocab_size > MAX_VOCAB:
-        gigabytes = _TABLES * 4 * vocab_size**2 / 1e9
+        gigabytes = _MATRICES * 4 * vocab_size**2 / 1e9
         raise ValueError(
-            f"{vocab_size:,} words would need about {gigabytes:.1f} GB for tables of {vocab_size:,} × {vocab_size:,}; "
-            f"at most {MAX_VOCAB:,} words: raise min_count or set max_size"
+            f"{vocab_size:,} words would need about {gigabytes:.1f} GB for matrices of {vocab_size:,} × {vocab_size:,} "
+            f"numbers; at most {MAX_VOCAB:,} words are allowed: raise min_count or set max_size"
         )
 
 
@@ -272,7 +277,7 @@ def _check_counts(counts: Tensor) -> None:
 
 def _tell(on_step: OnStep | None, step: int, loss: float, table: Tensor) -> None:
     if not math.isfinite(loss):
-        raise FloatingPointError(f"training came apart at step {step}: the loss is {loss}; lower the learning rate")
+        raise FloatingPointError(f"training diverged at step {step}: the loss is {loss}; lower the learning rate")
     if on_step is not None:
         on_step(step, loss, table)
 

@@ -1,10 +1,11 @@
-"""A vocabulary: which id stands for which word, the same on every machine."""
+"""A vocabulary: which id stands for which word, in an order that depends on the text alone."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -15,13 +16,12 @@ SPECIALS = (PAD, UNK)
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Words and their ids: ``<pad>`` is 0, ``<unk>`` is 1, then words by falling frequency, equals by alphabet.
-
-    Made by :meth:`build`.
+    """Words and their ids: ``<pad>`` is 0, ``<unk>`` is 1, then words by falling frequency, ties broken
+    alphabetically. Made by :meth:`build`.
 
     Attributes:
         words: the word of every id.
-        counts: how often each was read; for ``<unk>``, how many words were too rare to get an id.
+        counts: how often each word occurs; for ``<unk>``, how many tokens belong to words without an id.
     """
 
     words: tuple[str, ...]
@@ -32,17 +32,17 @@ class Vocabulary:
         object.__setattr__(self, "_ids", {word: i for i, word in enumerate(self.words)})
 
     @classmethod
-    def build(cls, texts: Iterable[Sequence[str]], *, min_count: int = 1, max_size: int | None = None) -> Vocabulary:
-        """Give every word an id that is read at least ``min_count`` times.
+    def build(cls, texts: Iterable[Iterable[str]], *, min_count: int = 1, max_size: int | None = None) -> Vocabulary:
+        """Give an id to every word that occurs at least ``min_count`` times.
 
         Args:
-            texts: sentences, each a list of words.
+            texts: sentences, each an iterable of words.
             min_count: rarer words become ``<unk>``.
-            max_size: at most so many ids, the two special ones included.
+            max_size: the largest number of ids, the two special ones included; the rarest words lose theirs.
 
         Raises:
-            TypeError: a text that is a string and not a list of words.
-            ValueError: no words at all, or a limit that leaves none.
+            TypeError: a sentence that is a string instead of a list of words.
+            ValueError: no words at all, a limit that leaves none, or a word called ``<pad>`` or ``<unk>``.
         """
         if min_count < 1 or (max_size is not None and max_size <= len(SPECIALS)):
             raise ValueError(f"min_count must be at least 1 and max_size more than 2, got {min_count} and {max_size}")
@@ -51,11 +51,11 @@ class Vocabulary:
             counter.update(_words(text))
         for special in SPECIALS:
             if special in counter:
-                raise ValueError(f"the text holds the word {special!r}, which stands for something else; rename it")
+                raise ValueError(f"the text holds the word {special!r}, which is reserved; rename it")
         frequent = [(word, count) for word, count in counter.items() if count >= min_count]
         if not frequent:
             most = max(counter.values(), default=0)
-            raise ValueError(f"no word is read {min_count} times or more (the most frequent: {most}); add text")
+            raise ValueError(f"no word occurs {min_count} times or more (the most frequent: {most}); add text")
         frequent.sort(key=lambda item: (-item[1], item[0]))
         kept = frequent[: None if max_size is None else max_size - len(SPECIALS)]
         rare = sum(counter.values()) - sum(count for _, count in kept)
@@ -68,16 +68,16 @@ class Vocabulary:
         return word in self._ids
 
     def id(self, word: str) -> int:
-        """The id of a word that must be there.
+        """The id of a word that the vocabulary has.
 
         Raises:
-            KeyError: it has none; :meth:`encode` gives ``<unk>`` instead.
+            KeyError: the word has no id; :meth:`encode` gives that of ``<unk>`` instead.
         """
         if word not in self._ids:
             raise KeyError(f"{word!r} is not among the {len(self):,} words of the vocabulary")
         return self._ids[word]
 
-    def encode(self, words: Sequence[str]) -> list[int]:
+    def encode(self, words: Iterable[str]) -> list[int]:
         """The id of every word; a word without one gets that of ``<unk>``.
 
         Raises:
@@ -85,27 +85,35 @@ class Vocabulary:
         """
         return [self._ids.get(word, UNK_ID) for word in _words(words)]
 
-    def decode(self, token_ids: Iterable[int] | torch.Tensor) -> list[str]:
-        """The words of ids, ``<pad>`` left out.
-
-        Raises:
-            TypeError: ids that are not whole numbers.
-            IndexError: an id that no word has; it says which, and where.
-        """
-        ids = token_ids.tolist() if isinstance(token_ids, torch.Tensor) else list(token_ids)
-        for place, i in enumerate(ids):
-            if not isinstance(i, int) or isinstance(i, bool):
-                raise TypeError(f"ids are whole numbers in one row, got {i!r} at place {place}")
-            if not 0 <= i < len(self):
-                raise IndexError(f"id {i} at place {place} is outside a vocabulary of {len(self)} (0..{len(self) - 1})")
-        return [self.words[i] for i in ids if i != PAD_ID]
-
-    def batch(self, texts: Sequence[Sequence[str]], max_len: int | None = None) -> torch.Tensor:
-        """Encode texts into one rectangle ``(B, T)`` of int64, shorter texts filled with ``<pad>`` on the right.
+    def decode(self, token_ids: Iterable[Any]) -> list[str]:
+        """The words of one sequence of ids, without ``<pad>``.
 
         Args:
-            texts: sentences, each a list of words; ``T`` is the longest of them.
-            max_len: cut longer ones.
+            token_ids: ``(T,)``: a tensor, a numpy array, or any iterable of integers of Python, numpy or torch.
+
+        Raises:
+            TypeError: ids that are not integers, or not in one dimension.
+            IndexError: an id that no word has; it says which, and at which position.
+        """
+        ids = _plain(token_ids)
+        if not isinstance(ids, Iterable):
+            raise TypeError(f"ids of shape (T,) are expected, got {token_ids!r}; put a single id into a list")
+        ids = [_plain(i) for i in ids]
+        for position, i in enumerate(ids):
+            if not isinstance(i, int) or isinstance(i, bool):
+                raise TypeError(f"ids are integers of shape (T,), got {i!r} at position {position}")
+            if not 0 <= i < len(self):
+                raise IndexError(
+                    f"id {i} at position {position} is outside a vocabulary of {len(self)} (0..{len(self) - 1})"
+                )
+        return [self.words[i] for i in ids if i != PAD_ID]
+
+    def batch(self, texts: Iterable[Iterable[str]], max_len: int | None = None) -> torch.Tensor:
+        """Encode texts into one int64 tensor ``(B, T)``, shorter texts padded with ``<pad>`` on the right.
+
+        Args:
+            texts: sentences, each an iterable of words; ``T`` is the length of the longest.
+            max_len: longer sentences are cut after so many words.
 
         Raises:
             ValueError: no text, or only empty ones.
@@ -118,11 +126,17 @@ class Vocabulary:
         return torch.tensor(flat, dtype=torch.long).view(len(rows), longest)
 
 
-def _words(text: Sequence[str]) -> Sequence[str]:
-    """``text``, if it is a list of words."""
+def _words(text: Iterable[str]) -> list[str]:
+    """``text`` as a list, if it is an iterable of words."""
     if isinstance(text, str | bytes):
         raise TypeError(f"a list of words is expected, got the string {text[:30]!r}; split it first: text.split()")
-    for word in text:
+    words = list(text)
+    for word in words:
         if not isinstance(word, str):
             raise TypeError(f"a list of words is expected, got one with {word!r} ({type(word).__name__}) in it")
-    return text
+    return words
+
+
+def _plain(value: Any) -> Any:
+    """A tensor, an array or a scalar of torch or numpy as Python's own lists and numbers; anything else as it is."""
+    return value.tolist() if hasattr(value, "tolist") else value

@@ -79,11 +79,12 @@ def _tool(name: str) -> Part:
 def parts() -> dict[str, Part]:
     """Every part by its name, in the order in which they are most useful when they fail."""
     units = ["tests/unit", *(f"--ignore={path}" for path in SETUP)]
-    every = {
+    return {
         "format": Part([sys.executable, "-m", "ruff", "format", "--check", "."]),
         "ruff": Part([sys.executable, "-m", "ruff", "check", "."]),
         "types": Part([sys.executable, "-m", "mypy"]),
         "javascript": _tool("javascript"),
+        "workflows": _tool("workflows"),
         "lint": _tool("lint"),
         "unit": Part([*PYTEST, *units]),
         "notebooks": Part([*NBVAL, *ALL_NOTEBOOKS]),
@@ -96,9 +97,6 @@ def parts() -> dict[str, Part]:
         "browser": Part([*PYTEST, "tests/browser"]),
         "site": Part([*PYTEST, "tests/site"]),
     }
-    if not (ROOT / "tests/tools/javascript.py").exists():
-        del every["javascript"]
-    return every
 
 
 def quick() -> dict[str, Part]:
@@ -183,6 +181,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests", description="Run the tests of the course.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"quick, or any of {', '.join(parts())}; all if none")
     parser.add_argument("-j", "--jobs", type=int, default=cores(), help="parts at a time (default: the cores)")
+    parser.add_argument("--lessons", nargs="+", metavar="NN", help="of notebooks and drift, only these lessons")
     asked = parser.parse_args(arguments)
     chosen = quick() if asked.parts == ["quick"] else parts()
     if asked.parts and asked.parts != ["quick"]:
@@ -190,6 +189,14 @@ def main(arguments: list[str]) -> int:
             print(f"no part is called {', '.join(unknown)}; there are: quick, {', '.join(chosen)}")
             return 2
         chosen = {name: chosen[name] for name in asked.parts}
+    if asked.lessons:
+        only = [str(path.relative_to(ROOT)) for path in lessons() if path.name[:2] in asked.lessons]
+        if len(only) < len(set(asked.lessons)):
+            print(f"not every one of {', '.join(asked.lessons)} is a lesson; give the two digits of its name")
+            return 2
+        for name in {"notebooks", "drift"} & chosen.keys():
+            part = chosen[name]
+            chosen[name] = Part([*part.command[: -len(ALL_NOTEBOOKS)], *only], part.environment)
     start = time.monotonic()
     results = run_all(chosen, max(1, asked.jobs))
     total = sum(results.values(), Result())

@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import dis
+import inspect
+import io
 import linecache
 import os
+import re
+import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
+import numpy as np
 import torch
 
-from helpers.exercises.comparison import describe_error_text, difference, name_of, quote, shorten
-from helpers.exercises.exercise import Exercise
+from helpers.exercises.comparison import (
+    Agreement,
+    compare,
+    describe_error_text,
+    name_of,
+    quote,
+    shorten,
+    unchanged,
+)
+from helpers.exercises.exercise import Exercise, Mistake, MustRaise
+
+_IDLE = {"RESUME", "NOP", "POP_TOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}  # what the bytecode of a stub does
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check says: a status, and with it the reason, or what is worth knowing about a right answer."""
+
+    status: Literal["right", "wrong", "not attempted"]
+    text: str = ""
 
 
 @dataclass
 class _Outcome:
-    """What came of one call: a value or an error, what was printed aside."""
+    """What came of one call: a value or an error, whether it changed its input, and whether it printed."""
 
     value: Any = None
-    error: Exception | SystemExit | None = None
+    error: BaseException | None = None
     changed: str = ""
-    said: str = field(default="", repr=False)
-
-
-class NotAttempted(Exception):
-    """The stub is still a stub."""
+    printed: bool = False
 
 
 def check(exercise_id: str, answer: Any) -> None:
@@ -47,91 +68,117 @@ def check(exercise_id: str, answer: Any) -> None:
 
 def report(exercise: Exercise, answer: Any) -> None:
     """As :func:`check`, for an exercise that is at hand."""
-    try:
-        reason = judge(exercise, answer)
-        line = f"✗ {exercise.name}: {reason}" if reason else f"✓ {exercise.name}: right"
-        if not reason and exercise.right:
-            line += f" – {exercise.right}"
-    except NotAttempted:
-        reason, line = "not attempted yet", f"– {exercise.name}: not attempted yet"
+    publish(exercise.name, judge(exercise, answer))
+
+
+def publish(name: str, verdict: Verdict) -> None:
+    """Print a verdict as one line; while grading, raise it unless it is "right"."""
+    if verdict.status == "not attempted":
+        line = f"– {name}: not attempted yet"
+    elif verdict.status == "right":
+        line = f"✓ {name}: right"
+    else:
+        line = f"✗ {name}:"
+    if verdict.text:
+        line += f" {verdict.text}" if verdict.status == "wrong" else f" – {verdict.text}"
     line = " ".join(line.split())
-    if reason and os.environ.get("NBGRADER_EXECUTION"):
+    if verdict.status != "right" and os.environ.get("NBGRADER_EXECUTION"):
         raise AssertionError(line)
     print(line)
 
 
-def judge(exercise: Exercise, answer: Any) -> str:
-    """Why the answer is wrong, or an empty string.
-
-    Raises:
-        NotAttempted: the answer is a stub.
-    """
+def judge(exercise: Exercise, answer: Any) -> Verdict:
+    """Compare an answer with the reference of its exercise and with the known mistakes."""
     if answer is None or answer is Ellipsis:
-        raise NotAttempted
-    if not (exercise.results or callable(exercise.reference)):
+        return Verdict("not attempted", _error_of_the_cell_before())
+    if exercise.results or callable(exercise.reference):
         if callable(answer):
-            return f"a value is asked for, but this is the function {name_of(answer)}; call it and pass what it returns"
-        return _judge_value(exercise, answer)
-    if not callable(answer):
-        return f"a function is asked for, but this is {quote(answer)}; pass the function itself, without calling it"
-    return _judge_function(exercise, answer)
-
-
-def _judge_value(exercise: Exercise, answer: Any) -> str:
-    reason = difference(answer, exercise.reference, exercise.tolerance)
-    if not reason:
-        return ""
+            return _judge_function(exercise, answer)
+        return Verdict(
+            "wrong",
+            f"a function is asked for, but this is {quote(answer)}; pass the function itself, without calling it",
+        )
+    if callable(answer):
+        given = f"a value is asked for, but this is the function {name_of(answer)}; call it and pass what it returns"
+        return Verdict("wrong", given)
+    agreement = _compare(exercise, answer, exercise.reference, ignore_case=True)
+    if not agreement.reason:
+        return _right(exercise, agreement.notes)
     for mistake in exercise.mistakes:
-        if not difference(answer, mistake.wrong, exercise.tolerance):
-            return mistake.says
-    return reason
+        if not _compare(exercise, answer, mistake.wrong, ignore_case=True).reason:
+            return Verdict("wrong", mistake.says)
+    return Verdict("wrong", agreement.reason)
 
 
-def _judge_function(exercise: Exercise, answer: Callable) -> str:
+def _compare(exercise: Exercise, got: Any, expected: Any, *, ignore_case: bool = False) -> Agreement:
+    options = {"requires": exercise.requires, "any_order": exercise.any_order, "ignore_case": ignore_case}
+    return compare(got, expected, exercise.tolerance, **options)
+
+
+def _right(exercise: Exercise, notes: Sequence[str]) -> Verdict:
+    return Verdict("right", " – ".join([*notes, exercise.right] if exercise.right else notes))
+
+
+def _judge_function(exercise: Exercise, answer: Callable) -> Verdict:
     outcomes = []
-    for number, case in enumerate(exercise.cases):
+    for case in exercise.cases:
         outcome = _call(answer, case)
-        if number == 0 and (
-            isinstance(outcome.error, NotImplementedError)
-            or (outcome.error is None and (outcome.value is None or outcome.value is Ellipsis))
-        ):
-            raise NotAttempted
+        if not outcomes and (outcome.value is Ellipsis or isinstance(outcome.error, NotImplementedError)):
+            return Verdict("not attempted", _error_of_the_cell_before())
         outcomes.append(outcome)
+    if is_stub(answer) and all(outcome.value is None and not outcome.error for outcome in outcomes):
+        return Verdict("not attempted", _error_of_the_cell_before())
     wanted = exercise.results or [_call(exercise.reference, case).value for case in exercise.cases]
-    reasons = [_describe(outcome, right, exercise.tolerance) for outcome, right in zip(outcomes, wanted, strict=True)]
+    agreements = [_describe(outcome, right, exercise) for outcome, right in zip(outcomes, wanted, strict=True)]
+    reasons = [agreement.reason for agreement in agreements]
     if any(reasons):
         for mistake in exercise.mistakes:
-            if _agrees(outcomes, mistake.wrong, exercise):
-                return mistake.says
+            if _is_mistake(outcomes, mistake, exercise):
+                return Verdict("wrong", mistake.says)
         place = next(i for i, reason in enumerate(reasons) if reason)
         where = f" (try {place + 1} of {len(reasons)})" if len(reasons) > 1 else ""
-        return reasons[place] + where
-    for case, expected, says in exercise.raises:
-        outcome = _call(answer, case)
-        if outcome.error is None:
-            return says
-        if not isinstance(outcome.error, expected):
-            return f"{says} (it raised {type(outcome.error).__name__})"
+        return Verdict("wrong", reasons[place] + where)
+    for entry in exercise.raises:
+        says = _must_raise(answer, MustRaise(*entry))
+        if says:
+            return Verdict("wrong", says)
     changed = next((outcome.changed for outcome in outcomes if outcome.changed), "")
-    return changed
+    if changed:
+        return Verdict("wrong", changed)
+    return _right(exercise, list(dict.fromkeys(note for agreement in agreements for note in agreement.notes)))
 
 
-def _agrees(outcomes: Sequence[_Outcome], wrong: Any, exercise: Exercise) -> bool:
+def _must_raise(answer: Callable, entry: MustRaise) -> str:
+    """What to say when a call that must fail does not fail as it must; empty when it does."""
+    error = _call(answer, entry.arguments).error
+    if error is None:
+        return entry.says
+    if not isinstance(error, entry.error):
+        return f"{entry.says} (it raised {type(error).__name__})"
+    told = describe_error_text(error)
+    missing = [text for text in entry.mentions if text not in told]
+    return f"the message of your {type(error).__name__} does not say {' and '.join(missing)}" if missing else ""
+
+
+def _is_mistake(outcomes: Sequence[_Outcome], mistake: Mistake, exercise: Exercise) -> bool:
     """True when a known mistake gives what the learner's function gave, case by case."""
-    if callable(wrong):
-        others = [_call(wrong, case) for case in exercise.cases]
+    if callable(mistake.wrong):
+        others = [_call(mistake.wrong, case) for case in exercise.cases]
     else:
-        others = [_expected(value) for value in wrong]
+        others = [_expected(value) for value in mistake.wrong]
     for outcome, other in zip(outcomes, others, strict=False):
         if (outcome.error is None) != (other.error is None):
             return False
-        if outcome.error is not None:
+        if outcome.error is not None and other.error is not None:
             if type(outcome.error) is not type(other.error):
+                return False
+            pattern = mistake.error if callable(mistake.wrong) else str(other.error)
+            if (callable(mistake.wrong) and not pattern) or not re.search(pattern, describe_error_text(outcome.error)):
                 return False
         elif callable(other.value):
             if not holds(other.value, outcome.value):
                 return False
-        elif difference(outcome.value, other.value, exercise.tolerance):
+        elif _compare(exercise, outcome.value, other.value).reason:
             return False
     return True
 
@@ -139,40 +186,85 @@ def _agrees(outcomes: Sequence[_Outcome], wrong: Any, exercise: Exercise) -> boo
 def holds(claim: Callable[..., Any], *arguments: Any) -> bool:
     """Whether a claim returns True; one that raises does not hold."""
     try:
-        return claim(*arguments) is True
+        result = claim(*arguments)
     except Exception:
         return False
+    return isinstance(result, bool | np.bool_) and bool(result)
+
+
+def is_stub(function: Callable) -> bool:
+    """Whether a function has no body yet: a docstring, ``...`` or ``pass``."""
+    told = getattr(function, "is_stub", None)  # set on what stands for a function of another process
+    if isinstance(told, bool):
+        return told
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return code is not None and {instruction.opname for instruction in dis.get_instructions(code)} <= _IDLE
+
+
+def _error_of_the_cell_before() -> str:
+    """In a notebook: how the cell that ran last ended, if it was with an error."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    result = getattr(shell, "last_execution_result", None)
+    error = getattr(result, "error_before_exec", None) or getattr(result, "error_in_exec", None)
+    if error is None:
+        return ""
+    said = shorten(f"{type(error).__name__}: {describe_error_text(error)}")
+    return f"the cell that ran before this check stopped with {said}; correct it and run it again"
 
 
 def _expected(result: Any) -> _Outcome:
-    """A known wrong result as an outcome: a value, or the type of an error."""
-    raised = isinstance(result, type) and issubclass(result, Exception)
-    return _Outcome(error=result()) if raised else _Outcome(value=result)
+    """A known wrong result as an outcome: a value or an error."""
+    if isinstance(result, type) and issubclass(result, Exception):
+        return _Outcome(error=result())
+    return _Outcome(error=result) if isinstance(result, Exception) else _Outcome(value=result)
+
+
+class _Tee(io.TextIOBase):
+    """Passes on what is written and remembers that something was."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream, self.used = stream, False
+
+    def write(self, text: str) -> int:
+        self.used = self.used or bool(text.strip())
+        return self.stream.write(text)
+
+    def flush(self) -> None:
+        self.stream.flush()
 
 
 def _call(function: Callable, arguments: tuple) -> _Outcome:
-    """Call with fresh copies; catch what a learner can raise, notice changed inputs."""
+    """Call with fresh copies; catch what a learner can raise, notice changed inputs and what is printed."""
     mine = copy.deepcopy(arguments)
+    tee = _Tee(sys.stdout)
     try:
-        outcome = _Outcome(value=function(*mine))
-    except (Exception, SystemExit) as error:
-        return _Outcome(error=error)
+        with contextlib.redirect_stdout(tee):
+            value = function(*mine)
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # SystemExit, and pytest's own outcomes
+        return _Outcome(error=error, printed=tee.used)
+    outcome = _Outcome(value=value, printed=tee.used)
     for place, (before, after) in enumerate(zip(arguments, mine, strict=True), start=1):
-        if isinstance(before, torch.Tensor | list | dict) and difference(after, before, 0.0):
+        if isinstance(before, torch.Tensor | list | dict) and not unchanged(after, before):
             outcome.changed = (
                 f"the result is right, but your function changed its input (argument {place}); copy it first"
             )
     return outcome
 
 
-def _describe(outcome: _Outcome, right: Any, tolerance: float) -> str:
-    if outcome.error is None:
-        return difference(outcome.value, right, tolerance)
+def _describe(outcome: _Outcome, right: Any, exercise: Exercise) -> Agreement:
     error = outcome.error
+    if error is None and outcome.value is None and right is not None:
+        if outcome.printed:
+            return Agreement("your function prints and returns nothing; end it with return instead of print")
+        return Agreement("your function returns nothing (None); end it with return and the result")
+    if error is None:
+        return _compare(exercise, outcome.value, right)
     where = ""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if frame.filename != __file__ and "site-packages" not in frame.filename:
             text = (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
             where = f" at line {frame.lineno}: {text}" if text else f" at line {frame.lineno}"
             break
-    return f"it raised {type(error).__name__}: {shorten(describe_error_text(error))}{where}"
+    return Agreement(f"it raised {type(error).__name__}: {shorten(describe_error_text(error))}{where}")

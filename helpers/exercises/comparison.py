@@ -1,61 +1,208 @@
-"""How two values differ, in one short sentence, whatever they are."""
+"""Whether two values agree, by the policy "What counts as right" of CONTRIBUTING.md."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
 _LONGEST = 160  # characters of a value or message that a line quotes
+_COARSE = {torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 5e-2}  # tolerance where two dtypes meet
 
 
-def difference(got: Any, expected: Any, tolerance: float = 1e-4) -> str:
-    """What distinguishes two values, in the order type, shape, dtype, value; empty when they agree.
+@dataclass(frozen=True)
+class Agreement:
+    """How two values compare.
 
-    A Python number may stand for a zero-dimensional tensor and back; ``torch.Size``, tuple and list of the same items
-    are the same; NaN equals NaN only. A boolean is not a number.
+    Attributes:
+        reason: what distinguishes them, in the order type, shape, dtype, value; empty when they agree.
+        notes: differences of form that were accepted and matter later.
     """
+
+    reason: str
+    notes: tuple[str, ...] = ()
+
+
+def compare(
+    got: Any,
+    expected: Any,
+    tolerance: float = 1e-4,
+    *,
+    requires: Collection[str] = (),
+    any_order: bool = False,
+    ignore_case: bool = False,
+) -> Agreement:
+    """Compare by value: the kinds of numbers and of containers may differ.
+
+    NaN equals NaN only, a boolean is not a number, and a tensor's shape is part of its value.
+
+    Args:
+        tolerance: largest absolute and relative difference of floats; never finer than the coarser of two dtypes.
+        requires: what must agree besides the values: ``"kind"`` (integers or floats), ``"dtype"``, ``"container"``.
+        any_order: the order of a list plays no part.
+        ignore_case: neither do case and surrounding blanks of texts.
+    """
+    walk = _Walk(tolerance, frozenset(requires), any_order, ignore_case)
     try:
-        return _difference(got, expected, tolerance)
+        reason = walk.differ(got, expected)
     except Exception as error:  # a value built to break comparisons
-        return f"the answer cannot be compared ({type(error).__name__}); expected {quote(expected)}"
+        return Agreement(f"the answer cannot be compared ({type(error).__name__}); expected {quote(expected)}")
+    return Agreement(reason, () if reason else tuple(dict.fromkeys(walk.notes)))
 
 
-def _difference(got: Any, expected: Any, tolerance: float) -> str:
-    if isinstance(expected, torch.Tensor):
-        if expected.ndim == 0 and type(got) in (int, float, bool):
-            return _difference(got, expected.item(), tolerance)
-        if not isinstance(got, torch.Tensor):
-            return f"expected a tensor of shape {tuple(expected.shape)}, got {quote(got)}"
-        return _tensors(got.detach().as_subclass(torch.Tensor), expected.detach(), tolerance)
-    if isinstance(got, torch.Tensor) and type(expected) in (int, float, bool):
-        if got.numel() != 1:
-            return f"expected one number, got a tensor of shape {tuple(got.shape)}"
-        return _difference(got.detach().item(), expected, tolerance)
-    if type(expected) in (bool, int, float):
-        if type(got) not in (bool, int, float):
-            return f"expected {_kind(expected)}, got {quote(got)}"
-        if isinstance(expected, bool) != isinstance(got, bool):
-            return f"expected {_kind(expected)}, got {_kind(got)}: {quote(got)}"
-        if _close(got, expected, tolerance):
+def difference(got: Any, expected: Any, tolerance: float = 1e-4, **options: Any) -> str:
+    """The reason of :func:`compare`: empty when the two agree."""
+    return compare(got, expected, tolerance, **options).reason
+
+
+def unchanged(after: Any, before: Any) -> bool:
+    """Whether a value is exactly what it was."""
+    return not difference(after, before, 0.0, requires=("dtype", "container"))
+
+
+@dataclass
+class _Walk:
+    tolerance: float
+    requires: frozenset[str]
+    any_order: bool
+    ignore_case: bool
+    notes: list[str] = field(default_factory=list)
+
+    def differ(self, got: Any, expected: Any) -> str:
+        if isinstance(expected, torch.Tensor | np.ndarray | np.generic):
+            right = as_tensor(expected)
+            if right is not None:
+                return self._tensors(got, right, isinstance(expected, torch.Tensor))
+        if isinstance(expected, bool | int | float):
+            return self._number(got, expected)
+        if isinstance(expected, str):
+            return self._text(got, expected)
+        if isinstance(expected, tuple | list):
+            return self._items(got, expected)
+        if isinstance(expected, dict):
+            return self._dict(got, expected)
+        if type(got) is type(expected) and bool(got == expected):
             return ""
-        return f"value {quote(got)} is not the expected {'answer' if isinstance(expected, bool) else 'number'}"
-    if isinstance(expected, str):
-        if type(got) is not str:
+        return f"expected {quote(expected)}, got {quote(got)}"
+
+    def _tensors(self, got: Any, expected: torch.Tensor, asked: bool) -> str:
+        mine = as_tensor(got)
+        if mine is None:
+            return f"expected {_shape(expected)}, got {quote(got)}"
+        if asked and expected.ndim and not isinstance(got, torch.Tensor):
+            if "container" in self.requires:
+                return f"expected {_shape(expected)}, got {_container(got)}; torch.tensor(…) makes a tensor of it"
+            self.notes.append(f"{_container(got)} here; a tensor is what later layers take")
+        if mine.shape != expected.shape:
+            if mine.numel() == expected.numel() == 1 and 0 in (mine.ndim, expected.ndim):
+                self.notes.append(f"shape {tuple(mine.shape)} here; shape {tuple(expected.shape)} is asked for")
+                mine = mine.reshape(expected.shape)
+            elif not (isinstance(got, list | tuple) and not got and expected.shape[:1] == (0,)):
+                return f"shape {tuple(mine.shape)}, expected {tuple(expected.shape)}"
+        if not expected.numel():
+            return ""
+        return self._dtypes(mine, expected) or self._values(mine, expected)
+
+    def _dtypes(self, got: torch.Tensor, expected: torch.Tensor) -> str:
+        kinds = _kind_of(got), _kind_of(expected)
+        strict = {"dtype": got.dtype != expected.dtype, "kind": kinds[0] != kinds[1]}
+        if any(strict[each] for each in self.requires & strict.keys()) or (
+            kinds[0] != kinds[1] and {"booleans", "complex numbers"} & set(kinds)
+        ):
+            return f"dtype {got.dtype}, expected {expected.dtype}".replace("torch.", "")
+        if kinds == ("floats", "integers") and got.ndim:
+            self.notes.append("floats here; only integers can be used as an index")
+        return ""
+
+    def _values(self, got: torch.Tensor, expected: torch.Tensor) -> str:
+        kinds = _kind_of(got), _kind_of(expected)
+        if kinds in (("integers", "integers"), ("booleans", "booleans")):
+            same = got.long() == expected.long()
+        else:
+            wide = torch.complex128 if "complex numbers" in kinds else torch.float64
+            rtol = atol = self._tolerance(got, expected)
+            if kinds[1] == "integers":
+                rtol = 0.0
+            same = torch.isclose(got.to(wide), expected.to(wide), rtol=rtol, atol=atol, equal_nan=True)
+        if bool(same.all()):
+            return ""
+        first = torch.nonzero(~same)[0].tolist() if same.ndim else []
+        where = f"value at {first}" if first else "value"
+        mine, right = (tensor[tuple(first)].item() for tensor in (got, expected))
+        if isinstance(mine, float) and math.isnan(mine):
+            return f"{where} is NaN, expected {right:.4g}"
+        shown = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in (mine, right)]
+        return f"{where}: {shown[0]}, expected {shown[1]}"
+
+    def _tolerance(self, got: torch.Tensor, expected: torch.Tensor) -> float:
+        if got.dtype == expected.dtype:
+            return self.tolerance
+        return max(self.tolerance, *(_COARSE.get(tensor.dtype, 0.0) for tensor in (got, expected)))
+
+    def _number(self, got: Any, expected: bool | int | float) -> str:
+        mine = as_tensor(got)
+        if mine is None or isinstance(got, list | tuple):
+            return f"expected {_kind(expected)}, got {quote(got)}"
+        if mine.numel() != 1:
+            return f"expected one number, got {_shape(mine)}"
+        if mine.ndim:
+            self.notes.append(f"{_shape(mine)} here; one number is asked for")
+        value = got if isinstance(got, int) else mine.item()
+        if isinstance(expected, bool) != isinstance(value, bool):
+            return f"expected {_kind(expected)}, got {_kind(value)}: {quote(value)}"
+        if "kind" in self.requires and type(value) is not type(expected):
+            return f"expected {_kind(expected)}, got {_kind(value)}: {quote(value)}"
+        right = torch.tensor(expected, dtype=torch.float64) if isinstance(expected, float) else None
+        if _close(value, expected, self.tolerance if right is None else self._tolerance(mine, right)):
+            return ""
+        return f"value {quote(value)} is not the expected {'answer' if isinstance(expected, bool) else 'number'}"
+
+    def _text(self, got: Any, expected: str) -> str:
+        if not isinstance(got, str):
             return f"expected a text, got {quote(got)}"
-        return "" if got == expected else f"{quote(got)} is not the expected text"
-    if isinstance(expected, tuple | list):
-        if not isinstance(got, tuple | list):
+        mine, right = (_plain(got), _plain(expected)) if self.ignore_case else (str(got), expected)
+        return "" if mine == right else f"{quote(str(got))} is not the expected text"
+
+    def _items(self, got: Any, expected: tuple | list) -> str:
+        if isinstance(got, set | frozenset) and not self.any_order:
+            return f"expected {len(expected)} items in a {_kind(expected)}, got a set, which has no order"
+        if "container" in self.requires and type(got) is not type(expected):
+            return f"expected {len(expected)} items in a {_kind(expected)}, got {_container(got)}"
+        if isinstance(got, torch.Tensor | np.ndarray) and got.ndim:
+            return self._array_items(got, expected)
+        if not isinstance(got, tuple | list | range | set | frozenset):
             return f"expected {len(expected)} items in a {_kind(expected)}, got {quote(got)}"
         if len(got) != len(expected):
             return f"{len(got)} items, expected {len(expected)}"
+        if self.any_order:
+            return self._unordered(list(got), expected)
         for place, (mine, right) in enumerate(zip(list(got), list(expected), strict=True)):
-            reason = _difference(mine, right, tolerance)
+            reason = self.differ(mine, right)
             if reason:
                 return f"item {place}: {reason}"
         return ""
-    if isinstance(expected, dict):
+
+    def _array_items(self, got: torch.Tensor | np.ndarray, expected: tuple | list) -> str:
+        """An array where a list is asked for, to the tolerance of its dtype."""
+        self.notes.append(f"{_container(got)} here; a {_kind(expected)} is asked for")
+        dtype = getattr(as_tensor(got), "dtype", torch.float64)
+        walk = _Walk(max(self.tolerance, _COARSE.get(dtype, 0.0)), self.requires, self.any_order, self.ignore_case)
+        return walk.differ(got.tolist(), expected)
+
+    def _unordered(self, got: list, expected: tuple | list) -> str:
+        left = list(got)
+        for right in expected:
+            place = next((i for i, mine in enumerate(left) if not self.differ(mine, right)), None)
+            if place is None:
+                return f"{quote(left[0])} is not one of the expected items"
+            del left[place]
+        return ""
+
+    def _dict(self, got: Any, expected: dict) -> str:
         if not isinstance(got, dict):
             return f"expected a dict, got {quote(got)}"
         missing = [key for key in expected if key not in got]
@@ -63,45 +210,72 @@ def _difference(got: Any, expected: Any, tolerance: float) -> str:
         if missing or extra:
             return f"key {quote(missing[0])} is missing" if missing else f"key {quote(extra[0])} is not expected"
         for key, right in expected.items():
-            reason = _difference(got[key], right, tolerance)
+            reason = self.differ(got[key], right)
             if reason:
                 return f"at {quote(key)}: {reason}"
         return ""
-    return (
-        "" if type(got) is type(expected) and bool(got == expected) else f"expected {quote(expected)}, got {quote(got)}"
-    )
 
 
-def _tensors(got: torch.Tensor, expected: torch.Tensor, tolerance: float) -> str:
-    if got.shape != expected.shape:
-        return f"shape {tuple(got.shape)}, expected {tuple(expected.shape)}"
-    if got.dtype != expected.dtype:
-        return f"dtype {got.dtype}, expected {expected.dtype}".replace("torch.", "")
-    if got.dtype.is_floating_point or got.dtype.is_complex:
-        same = torch.isclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
-    else:
-        same = got == expected
-    if bool(same.all()):
-        return ""
-    first = torch.nonzero(~same.reshape(expected.shape))[0].tolist()
-    mine, right = (tensor[tuple(first)].item() for tensor in (got, expected))
-    if isinstance(mine, float) and math.isnan(mine):
-        return f"value at {first} is NaN, expected {right:.4g}"
-    shown = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in (mine, right)]
-    return f"value at {first}: {shown[0]}, expected {shown[1]}"
+def as_tensor(value: Any) -> torch.Tensor | None:
+    """Numbers in any form as a tensor; None for everything else, and for rows of different lengths."""
+    if isinstance(value, torch.Tensor):
+        dense = value if value.layout is torch.strided else value.to_dense()
+        return dense.detach().as_subclass(torch.Tensor)
+    if isinstance(value, np.ndarray | np.generic):
+        if value.dtype.kind not in "biufc":
+            return None
+        array = np.asarray(value)
+        if array.dtype.kind == "u":  # torch has little arithmetic for these
+            array = array.astype(np.int64)
+        return torch.tensor(array)
+    if isinstance(value, bool):
+        return torch.tensor(bool(value))
+    if isinstance(value, int):
+        return torch.tensor(int(value)) if abs(value) < 2**63 else torch.tensor(float("inf"), dtype=torch.float64)
+    if isinstance(value, float):
+        return torch.tensor(float(value), dtype=torch.float64)
+    if not isinstance(value, list | tuple | range):
+        return None
+    items = [as_tensor(item) for item in value]
+    tensors = [item for item in items if item is not None]
+    if len(tensors) < len(items) or len({item.shape for item in tensors}) > 1:
+        return None
+    return torch.stack(tensors) if tensors else torch.empty(0)
+
+
+def _kind_of(tensor: torch.Tensor) -> str:
+    if tensor.dtype is torch.bool:
+        return "booleans"
+    if tensor.dtype.is_complex:
+        return "complex numbers"
+    return "floats" if tensor.dtype.is_floating_point else "integers"
 
 
 def _close(got: float, expected: float, tolerance: float) -> bool:
     if isinstance(expected, float) and math.isnan(expected):
         return isinstance(got, float) and math.isnan(got)
-    if isinstance(expected, float) or isinstance(got, float):
+    if isinstance(expected, float):
         return math.isclose(got, expected, rel_tol=tolerance, abs_tol=tolerance)
-    return got == expected
+    return abs(got - expected) <= tolerance if isinstance(got, float) else got == expected
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def _kind(value: Any) -> str:
     names = {bool: "True or False", int: "a whole number", float: "a number", tuple: "tuple", list: "list"}
     return names.get(type(value), type(value).__name__)
+
+
+def _shape(tensor: torch.Tensor) -> str:
+    return f"a tensor of shape {tuple(tensor.shape)}" if tensor.ndim else "a number"
+
+
+def _container(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return "a tensor"
+    return "a numpy array" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
 
 
 def describe_error_text(value: Any) -> str:

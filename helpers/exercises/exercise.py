@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True)
 class Mistake:
     """A wrong answer that people really give, and what to tell them.
 
-    ``wrong`` is a value or a function; where an exercise has ``results``, what comes out instead in its first
-    cases, each a value, the type of an error, or a function that says whether a value is this mistake's.
+    Attributes:
+        wrong: a value or a function; where an exercise has ``results``, what comes out instead in its first cases,
+            each a value, an error, or a function that returns whether a value is this mistake's. An error is a type,
+            or an exception whose text is a pattern found in the text of the learner's.
+        says: the message.
+        error: for a function that raises on a case: a pattern (:func:`re.search`) that is found in the text of the
+            learner's error, which has the same type. Without it an answer that raises is not this mistake.
     """
 
     wrong: Any
     says: str
+    error: str = ""
+
+
+class MustRaise(NamedTuple):
+    """A call that must fail.
+
+    Attributes:
+        arguments: of the call.
+        error: the type of the error, or several.
+        says: the message for an answer that does not raise it.
+        mentions: texts that the error's message must hold.
+    """
+
+    arguments: tuple
+    error: type[BaseException] | tuple[type[BaseException], ...]
+    says: str
+    mentions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -29,8 +51,11 @@ class Exercise:
         cases: for a function, the arguments it is tried on, one tuple a case; each call gets copies of its own.
         results: what must come out, one a case, where there is no ``reference`` to ask (``reference`` is left out).
         mistakes: wrong answers recognised by what they return.
-        raises: calls that must fail: (arguments, error type or types, what to say when they do not).
+        raises: calls that must fail: :class:`MustRaise`, or a plain tuple of its fields.
         tolerance: largest absolute and relative difference of floating-point values.
+        requires: what must agree with the reference besides the values, and so stands in the statement: ``"kind"``
+            (integers or floats), ``"dtype"``, ``"container"``.
+        any_order: the order of a list of answers plays no part.
         right: a fact worth knowing, printed with the tick.
     """
 
@@ -39,8 +64,10 @@ class Exercise:
     cases: Sequence[tuple] = ()
     results: Sequence[Any] = ()
     mistakes: Sequence[Mistake] = ()
-    raises: Sequence[tuple[tuple, Any, str]] = ()
+    raises: Sequence[tuple] = ()
     tolerance: float = 1e-4
+    requires: Collection[str] = ()
+    any_order: bool = False
     right: str = ""
 
     @property
@@ -57,7 +84,7 @@ class Question:
         text: the question.
         options: two or more answers to choose from.
         answer: the index of the right option.
-        reason: why it is right; shown after choosing.
+        reason: why it is right; shown with the right answer.
 
     Raises:
         ValueError: fewer than two options, equal options, or an answer that is the index of none.

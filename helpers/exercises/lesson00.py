@@ -13,19 +13,18 @@ EXERCISES = [
     Exercise(
         id="00.first_tensor",
         reference=torch.arange(6).reshape(2, 3),
+        requires=["kind"],
         mistakes=[
-            Mistake(torch.arange(6), "you have the right numbers in one row; fold them with .reshape(2, 3)"),
-            Mistake(torch.arange(6).reshape(3, 2), "you swapped the sides: rows come first, then columns"),
-            Mistake(torch.arange(6).reshape(3, 2).T, "you count down the columns; reading order goes along the rows"),
+            Mistake(torch.arange(6), "you have the right numbers in one dimension; use .reshape(2, 3)"),
+            Mistake(torch.arange(6).reshape(3, 2), "you swapped rows and columns: rows come first"),
+            Mistake(torch.arange(6).reshape(3, 2).T, "you fill the columns first; reading order goes along the rows"),
             Mistake(
                 torch.arange(1, 7).reshape(2, 3),
                 "you count from 1; here, as everywhere in Python, counting starts at 0",
             ),
-            Mistake(
-                torch.arange(6.0).reshape(2, 3), "you have floats (0. 1. 2.); whole numbers are asked for, as ids are"
-            ),
+            Mistake(torch.arange(6.0).reshape(2, 3), "you have floats (0. 1. 2.); integers (torch.long) are asked for"),
         ],
-        right="torch, the kernel and the checks all work",
+        right="torch, the kernel and the checks work",
     ),
     Exercise(
         id="00.cosine",
@@ -43,43 +42,57 @@ EXERCISES = [
             ),
             Mistake(
                 lambda a, b: (a * b) / (a.norm() * b.norm()),
-                "you multiply number by number and never add up; a @ b does both",
+                "you multiply number by number and do not add up; a @ b does both",
+            ),
+            Mistake(lambda a, b: (a @ b) / a.norm(), "you divide by the length of a only; divide by both lengths"),
+            Mistake(lambda a, b: (a @ b) / b.norm(), "you divide by the length of b only; divide by both lengths"),
+            Mistake(
+                lambda a, b: (a @ b) / (len(a) * len(b)),
+                "len(a) is the number of dimensions; the length of a vector is a.norm()",
+            ),
+            Mistake(
+                lambda a, b: ((a @ b) / (a.norm() * b.norm())).abs(),
+                "you take the absolute value; opposite directions have a negative cosine",
+            ),
+            Mistake(
+                lambda a, b: torch.acos(((a @ b) / (a.norm() * b.norm())).clamp(-1, 1)),
+                "you have the angle in radians; its cosine is asked for",
             ),
             Mistake(
                 lambda a, b: 1 - (a @ b) / (a.norm() * b.norm()), "you have the cosine distance, 1 minus the cosine"
             ),
         ],
-        right="the length of the vectors does not matter",
+        right="the lengths of the vectors do not matter",
     ),
 ]
 
 QUESTIONS = [
     Question(
-        "00.tensor_holds_sentences",
-        ("A tensor holds 2 sentences of 5 words, and each word is 8 numbers. How many numbers is that?"),
-        ["15", "80", "58"],
-        answer=1,
-        reason=("2 × 5 × 8 = 80. A tensor is a box of numbers, and its shape lists the sides of the box."),
+        "00.count_the_numbers",
+        "A tensor holds 2 sentences of 5 words, and each word is 8 numbers. How many numbers is that?",
+        ["15", "18", "80"],
+        answer=2,
+        reason="2 × 5 × 8 = 80. The number of elements is the product of the sizes in the shape.",
     ),
     Question(
-        "00.variable_seems_value",
+        "00.strange_variable",
         "A variable seems to have a value that no cell gives it. What do you do first?",
-        ["Restart the kernel and run all cells", "Run the last cell again", "Close the browser"],
+        ["Restart the kernel and run all cells", "Run the last cell again", "Close the notebook and open it again"],
         answer=0,
-        reason=("The kernel remembers cells that you have changed or deleted since. A restart forgets them."),
+        reason="The kernel remembers cells that you have changed or deleted, also while the notebook is closed.",
     ),
     Question(
-        "00.question",
-        "x has the shape (B, T, d). Which shape has x[0]?",
-        ["(B, T)", "(T, d)", "(d,)"],
+        "00.shape_after_index",
+        "x has the shape (B, T, d). What is the shape of x[:, 0]?",
+        ["(T, d)", "(B, d)", "(B, 1, d)"],
         answer=1,
-        reason="An index removes one side from the front: B is gone, T and d remain.",
+        reason="The slice : keeps B, and the integer 0 removes T.",
     ),
     Question(
-        "00.double_length_vector",
+        "00.longer_vector",
         "You double the length of a vector. What happens to its cosine with another vector?",
         ["It doubles", "It halves", "It stays the same"],
         answer=2,
-        reason=("The cosine divides by the lengths, so only the direction counts. The dot product doubles."),
+        reason="The cosine divides by the lengths, so only the direction counts. The dot product doubles.",
     ),
 ]

@@ -1,4 +1,6 @@
-"""Lesson 04: an analogy, the share a map keeps, a lean in a skewed text."""
+"""Lesson 04: choosing a measure, an analogy, explained variance, a bias direction and its removal."""
+
+import itertools
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +13,7 @@ def _draw(*shape: int, seed: int = 4) -> torch.Tensor:
 
 
 def _answer(table, a, b, c, *, left_out=(0, 1, 2), signs=(-1, 1, 1), unit=True):
-    """The id most like ``± a ± b ± c``, without the given words named in ``left_out``."""
+    """The id with the largest cosine to ``± a ± b ± c``, without the given words whose places are in ``left_out``."""
     rows = F.normalize(table, dim=1) if unit else table
     given = (a, b, c)
     scores = rows @ sum(sign * rows[i] for sign, i in zip(signs, given, strict=True))
@@ -33,16 +35,27 @@ def _near_b(table, a, b, c):
     return int(scores.argmax())
 
 
+def _near_c(table, a, b, c):
+    return _near_b(table, a, c, b)
+
+
 def _words(seed: int) -> torch.Tensor:
-    """A table ``(V, d)`` whose vectors differ much in length."""
+    """A table ``(V, d)`` whose rows have very different norms."""
     return _draw(40, 8, seed=seed) * torch.linspace(0.5, 4.0, 40, dtype=torch.float64)[:, None]
+
+
+def _close_words() -> torch.Tensor:
+    """A table ``(V, d)`` in which rows 3, 30 and 21 are nearly parallel: each would answer, were it not left out."""
+    table = _words(7)
+    table[[3, 30, 21]] = table[3] + 0.2 * table[[3, 30, 21]]
+    return table
 
 
 def _variances(vectors):
     return torch.linalg.svdvals(vectors - vectors.mean(dim=0)) ** 2
 
 
-def _share(vectors, k):
+def _explained(vectors, k):
     variances = _variances(vectors)
     return variances[:k].sum() / variances.sum()
 
@@ -57,26 +70,82 @@ def _uncentred(vectors, k):
     return values[:k].sum() / values.sum()
 
 
+def _centred_rows(vectors, k):
+    variances = torch.linalg.svdvals(vectors - vectors.mean(dim=1, keepdim=True)) ** 2
+    return variances[:k].sum() / variances.sum()
+
+
+def _smallest(vectors, k):
+    variances = _variances(vectors)
+    return variances[-k:].sum() / variances.sum()
+
+
 def _columns(vectors, k):
     variances = vectors.var(dim=0)
     return variances[:k].sum() / variances.sum()
 
 
-def _lean(table, he, she, words, *, unit=True, norm=True):
-    """The dot product of each word with the mean difference of the pairs, brought to length 1."""
+def _onto_mean(table, he, she, words, *, unit=True, norm=True):
+    """The projections of ``words`` on the mean offset of the pairs, scaled to norm 1."""
     rows = F.normalize(table, dim=1) if unit else table
     along = (rows[he] - rows[she]).mean(dim=0)
     return rows[words] @ (F.normalize(along, dim=0) if norm else along)
 
 
-def _left(table, he, she, words):
+def _removed(table, he, she, words):
     unit = F.normalize(table, dim=1)
-    along = F.normalize((unit[he] - unit[she]).mean(dim=0), dim=0)
-    return unit[words] - (unit[words] @ along)[:, None] * along
+    return _project_out(unit[words], (unit[he] - unit[she]).mean(dim=0))
 
 
-def _first_pair(table, he, she, words):
-    return _lean(table, he[:1], she[:1], words)
+def _onto_component(table, he, she, words):
+    """As in the lesson: on the first principal component of the pairs, each centred on its midpoint."""
+    unit = F.normalize(table, dim=1)
+    offsets = unit[he] - unit[she]
+    along = torch.linalg.svd(offsets, full_matrices=False).Vh[0]
+    return unit[words] @ (along * (offsets @ along).sum().sign())
+
+
+def _project_out(vectors, direction):
+    along = F.normalize(direction, dim=0)
+    return vectors - (vectors @ along)[:, None] * along
+
+
+# Task → (the answer, why each of the other measures is wrong).
+_MEASURES = {
+    "synonyms": (
+        "cosine",
+        {
+            "dot product": "for words of similar meaning, the dot product favours large norms, and with them frequency",
+            "distance": "for words of similar meaning, the distance favours small norms, whatever the direction",
+        },
+    ),
+    "cities": (
+        "distance",
+        {
+            "dot product": "for cities, the dot product rises with the distance from the origin of the map",
+            "cosine": "for cities, the cosine compares directions as seen from the origin, not places",
+        },
+    ),
+    "logits": (
+        "dot product",
+        {
+            "cosine": "for logits, the cosine drops the norms, which were trained along with the directions",
+            "distance": "for logits, the distance is not what the output layer was trained with",
+        },
+    ),
+}
+
+
+def _choices() -> list[Mistake]:
+    """Every wrong list of measures, with a reason for each wrong item in it."""
+    mistakes = []
+    options = ["dot product", "cosine", "distance"]
+    for chosen in itertools.product(options, repeat=3):
+        pairs = list(zip(chosen, _MEASURES.values(), strict=True))
+        reasons = [reasons[measure] for measure, (answer, reasons) in pairs if measure != answer]
+        if reasons:
+            mistakes.append(Mistake(list(chosen), "; ".join(reasons)))
+    return mistakes
 
 
 _CLOUD = _draw(30, 6) * torch.tensor([1.0, 3.0, 0.5, 2.0, 1.0, 0.2], dtype=torch.float64) + 2.0
@@ -84,70 +153,130 @@ _HE, _SHE = torch.tensor([2, 4, 6]), torch.tensor([3, 5, 7])
 
 EXERCISES = [
     Exercise(
+        id="04.choose_measure",
+        reference=[answer for answer, _ in _MEASURES.values()],
+        mistakes=_choices(),
+        right="what the norm means decides: nothing, a part of the position, or something that was trained",
+    ),
+    Exercise(
         id="04.analogy",
         reference=_answer,
-        cases=[(_words(seed), *ids) for seed in (1, 2, 3) for ids in ((3, 30, 21), (12, 8, 35), (39, 20, 5))],
+        cases=[
+            *[(_words(seed), *ids) for seed in (1, 2, 3) for ids in ((3, 30, 21), (12, 8, 35), (39, 20, 5))],
+            (_close_words(), 3, 30, 21),
+        ],
         mistakes=[
             Mistake(
                 lambda table, a, b, c: _answer(table, a, b, c, left_out=()),
-                "you let a, b and c answer; the vector asked for is made of them, so it lies near them: leave them out",
+                "you let a, b and c answer; b − a + c is made of them, so it is near them: exclude all three",
             ),
             Mistake(
                 lambda table, a, b, c: _answer(table, a, b, c, left_out=(2,)),
-                "you leave out c alone; b is an ingredient, too: leave out all three given words",
+                "you exclude c alone; b is part of the sum as well: exclude all three given words",
+            ),
+            Mistake(
+                lambda table, a, b, c: _answer(table, a, b, c, left_out=(1, 2)),
+                "you exclude b and c, but a can still be the answer: exclude all three given words",
             ),
             Mistake(
                 lambda table, a, b, c: _answer(table, a, b, c, signs=(1, -1, 1)),
-                "your arrow leads from b to a; the one from a to b is b − a, and it is added to c",
+                "your offset leads from b to a; the one from a to b is b − a, and it is added to c",
             ),
             Mistake(
                 lambda table, a, b, c: _answer(table, a, b, c, signs=(1, 1, 1)),
-                "you add all three; what a and b share must cancel: b − a + c",
+                "you add all three; what a and b have in common must cancel: b − a + c",
             ),
             Mistake(
                 lambda table, a, b, c: _answer(table, a, b, c, unit=False),
-                "long vectors win: bring every row to length 1 first, then a dot product is a cosine",
+                "rows with large norms win: scale every row to norm 1 first, then a dot product is a cosine",
             ),
-            Mistake(_near_b, "you look for the neighbour of b; c and the arrow from a to b play no part"),
-            Mistake(_farthest, "you take the smallest cosine; the most alike have the largest"),
+            Mistake(_near_b, "this is the nearest neighbour of b; use a and c as well: b − a + c"),
+            Mistake(_near_c, "this is the nearest neighbour of c, the baseline; use the offset as well: b − a + c"),
+            Mistake(_farthest, "you take the smallest cosine; the most similar row has the largest"),
         ],
-        right="three vectors, one sum, one search: that is all there is to it",
+        right="compare its accuracy with that of the nearest neighbour of c",
     ),
     Exercise(
         id="04.explained_variance",
-        reference=_share,
+        reference=_explained,
         cases=[(_CLOUD, 1), (_CLOUD, 2), (_CLOUD, 6), (_draw(5, 12) + 1.0, 3)],
         mistakes=[
             Mistake(
                 _uncentred,
-                "you forget to subtract the mean; then the first direction points at the cloud instead of along it",
+                "you do not subtract the mean; then the first direction points from the origin to the cloud",
+            ),
+            Mistake(
+                _centred_rows,
+                "you subtract the mean of each row; subtract the mean of each column, the centre of the cloud (dim=0)",
             ),
             Mistake(
                 _unsquared,
-                "a singular value is a spread; a variance is its square: square them before you add",
+                "a singular value is proportional to a standard deviation; square it to get a variance",
             ),
             Mistake(
                 lambda vectors, k: _variances(vectors)[k - 1] / _variances(vectors).sum(),
-                "you give the share of direction k alone; a map of k directions keeps the first k together",
+                "this is the fraction of direction k alone; a map of k directions keeps the first k together",
             ),
             Mistake(
-                lambda vectors, k: 1 - _share(vectors, k),
-                "you give what is lost; what is kept is asked for",
+                lambda vectors, k: 1 - _explained(vectors, k),
+                "this is the fraction that is lost; return the one that is kept",
             ),
+            Mistake(lambda vectors, k: 100 * _explained(vectors, k), "this is a percentage; return a fraction, 0 to 1"),
+            Mistake(_smallest, "you add the k smallest variances; the first principal components have the largest"),
             Mistake(
                 _columns,
-                "you take the first k columns of the table; PCA turns the cloud first, and its directions are mixtures",
+                "you take the first k columns of the table; principal components are combinations of all columns",
             ),
             Mistake(
                 lambda vectors, k: _variances(vectors)[:k].sum(),
-                "this is an amount; divide by the sum over all directions to get a share",
+                "this is the sum for k directions; divide by the sum for all directions to get a fraction",
             ),
         ],
-        right="write this number on every map of words you draw",
+        right="print this number beside every map of words",
+    ),
+    Exercise(
+        id="04.project_out",
+        reference=_project_out,
+        cases=[
+            (_draw(6, 4), 3.0 * _draw(4, seed=5)),
+            (_draw(3, 5, seed=6) + 2.0, 0.2 * _draw(5, seed=7)),
+            (_draw(4, 4, seed=8), torch.tensor([0.0, 2.0, 0.0, 0.0], dtype=torch.float64)),
+        ],
+        mistakes=[
+            Mistake(
+                lambda vectors, direction: vectors - (vectors @ direction)[:, None] * direction,
+                "right for a direction of norm 1; for others divide by the squared norm, or scale the direction first",
+            ),
+            Mistake(
+                lambda vectors, direction: vectors - (vectors @ direction)[:, None] * direction / direction.norm(),
+                "you scale the direction once; it enters twice, so scale it before the dot product, too",
+            ),
+            Mistake(
+                lambda vectors, direction: vectors - _project_out(vectors, direction),
+                "this is the part along the direction; return what remains when it is subtracted",
+            ),
+            Mistake(
+                lambda vectors, direction: vectors - direction,
+                "you subtract the direction itself; each vector loses only its own projection on it",
+            ),
+            Mistake(
+                lambda vectors, direction: 2 * _project_out(vectors, direction) - vectors,
+                "you subtract the projection twice: that mirrors the vectors",
+            ),
+            Mistake(
+                lambda vectors, direction: F.normalize(_project_out(vectors, direction), dim=1),
+                "you scale the result to norm 1; return it as it is, orthogonal to the direction",
+            ),
+            Mistake(
+                lambda vectors, direction: vectors @ F.normalize(direction, dim=0),
+                "these are the projections, a number per vector; subtract their part from the vectors",
+            ),
+        ],
+        right="one direction is gone; look at the neighbours to see what remains",
     ),
     Exercise(
         id="04.bias_direction",
-        reference=_lean,
+        reference=_onto_mean,
         cases=[
             (_words(4), _HE, _SHE, torch.tensor([10, 20, 30, 38])),
             (_words(5), _HE, _SHE, torch.tensor([2, 3, 9])),
@@ -155,88 +284,101 @@ EXERCISES = [
         ],
         mistakes=[
             Mistake(
-                lambda table, he, she, words: -_lean(table, he, she, words),
-                "the sign is exchanged: a word that leans to the first of each pair is positive, so first − second",
+                lambda table, he, she, words: -_onto_mean(table, he, she, words),
+                "the sign: a word on the side of the first words is positive, so take first − second",
             ),
             Mistake(
-                lambda table, he, she, words: _lean(table, he, she, words, norm=False),
-                "your direction is not of length 1; then the result measures its length as well",
+                lambda table, he, she, words: _onto_mean(table, he, she, words, norm=False),
+                "your direction does not have norm 1; then the result depends on its norm as well",
             ),
             Mistake(
-                lambda table, he, she, words: _lean(table, he, she, words, unit=False),
-                "long vectors count more: bring the rows to length 1 before you compare anything",
+                lambda table, he, she, words: _onto_mean(table, he, she, words, unit=False),
+                "rows with large norms count more: scale all rows to norm 1 before anything else",
             ),
             Mistake(
-                _first_pair,
-                "you use one pair alone; what is particular to this pair goes into your direction: take the mean",
+                lambda table, he, she, words: _onto_mean(table, he[:1], she[:1], words),
+                "you use one pair; what is particular to it enters your direction: take the mean over the pairs",
             ),
             Mistake(
-                lambda table, he, she, words: _lean(table, he, she, words).abs(),
-                "you take the amount; the sign says which way a word leans",
+                lambda table, he, she, words: _onto_mean(table, he, she, words).abs(),
+                "you take the absolute value; the sign says on which side a word is",
             ),
             Mistake(
-                _left,
-                "you give the vectors after the direction was taken out; the part along it is asked for, a number each",
+                _onto_component,
+                "this is the first principal component, as in the lesson; here the direction is the mean offset",
+            ),
+            Mistake(
+                _removed, "these are the vectors after projecting out; return their projections, a number per word"
             ),
         ],
-        right="a number a word; at what size it matters is a judgement, not a formula",
+        right="a number per word; how large is too large is a judgement, not a formula",
     ),
 ]
 
 QUESTIONS = [
     Question(
-        "04.query_nearest",
+        "04.three_measures",
         "The query is (1, 0). Which of (5, 4), (2, 0.1) and (0.9, 0.3) is nearest?",
         ["(5, 4)", "(2, 0.1)", "(0.9, 0.3)", "Each of them, by one of the measures"],
         answer=3,
         reason=(
-            "The longest has the largest dot product, the best aligned the largest cosine, the third the closest tip."
+            "The first has the largest dot product, the second the largest cosine, the third the smallest distance."
         ),
     ),
     Question(
-        "04.table_random_numbers",
+        "04.analogy_in_random_table",
         "A table of random numbers. king − man + woman, all words may answer. The nearest word is…",
         ["queen", "any word, at random", "king or woman"],
         answer=2,
-        reason=("The sum is made of king and woman, so it lies near both of them, whatever the numbers are."),
+        reason="The sum contains king and woman, so it is near both of them, whatever the numbers are.",
     ),
     Question(
-        "04.words_their_best",
-        ("All 533 words on their best map of two axes. For how many is the nearest on paper really the nearest?"),
+        "04.neighbour_on_map",
+        "All 533 words on their best map of two axes. For how many is the nearest on paper really the nearest?",
         ["nearly all", "about half", "less than a quarter"],
         answer=2,
         reason=(
-            "Two of 64 directions keep less than a quarter of the variance. What is far apart can cast one shadow."
+            "Two of 64 directions keep less than a quarter of the variance. What is far apart can have one projection."
         ),
     ),
     Question(
-        "04.leans_now_somebody",
-        ("All leans are 0 now. Can somebody who sees the cleaned vectors still tell which professions leaned to he?"),
-        ["No: the lean is gone", "Yes, from the neighbours"],
+        "04.after_projection",
+        "All projections are 0 now. Can the cleaned vectors still tell which professions were skewed to he?",
+        [
+            "No: the direction is gone, and with it the difference",
+            "Yes, from their nearest neighbours",
+            "Only from the norms: they are smaller than before",
+        ],
         answer=1,
-        reason=(
-            "We removed one direction. Professions of one group are still more like each other than like the rest."
-        ),
+        reason="One direction was removed. Professions of one group remain more similar to each other than to others.",
     ),
     Question(
-        "04.vectors_point_way",
-        "Two vectors point the same way, one is ten times longer. What is different?",
+        "04.norm_and_measure",
+        "Two vectors point the same way, one has ten times the norm. What differs?",
         ["Their cosine is 0.1", "Nothing for the cosine; dot products and distances change", "Only the distance"],
         answer=1,
-        reason="Cosine is blind to length. And what a length means depends on the training.",
+        reason="The cosine does not depend on norms. What a norm means depends on the training.",
     ),
     Question(
-        "04.paper_reports_right",
-        "A paper reports 90 % right analogies. What do you ask first?",
-        ["How many dimensions?", "Which map was drawn?", "Could a, b and c answer?"],
+        "04.reported_accuracy",
+        "A paper reports 90 % accuracy on analogies. What do you ask first?",
+        [
+            "How many dimensions do the vectors have?",
+            "Is the relation linear on a map?",
+            "What does the nearest neighbour of c score?",
+        ],
         answer=2,
-        reason="Left out, they hide a poor arrow. On our real text most answers were one of them.",
+        reason="If c alone finds the answer, the accuracy says nothing about offsets (Linzen 2016).",
     ),
     Question(
-        "04.lean_professions_along",
-        "The lean of all professions along the he–she direction is 0. Is the bias gone?",
-        ["Yes, by construction", "Not necessarily: neighbours may still give it away", "No, it has grown"],
+        "04.zero_projection",
+        "The projections of all professions on the he–she direction are 0. Is the bias gone?",
+        [
+            "Yes, by construction",
+            "Not necessarily: neighbours may still reveal it",
+            "Yes, if the direction explains over 90 % of the variance",
+        ],
         answer=1,
-        reason="One direction is gone; that words of a group stand together is stored in the others.",
+        reason="One direction is gone; that words of a group are similar is stored in the others.",
     ),
 ]

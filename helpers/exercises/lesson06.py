@@ -1,4 +1,4 @@
-"""Lesson 06: a position is a second lookup, added to the first."""
+"""Lesson 06: learned positional embeddings, added to word embeddings."""
 
 import torch
 
@@ -17,6 +17,14 @@ def _add_positions(vectors: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
     return vectors + table[: vectors.shape[1]]
 
 
+def _stretch(table: torch.Tensor, new_len: int, exchanged: bool = False) -> torch.Tensor:
+    old = torch.linspace(0, len(table) - 1, new_len, dtype=table.dtype)
+    low = old.floor().long().clamp(max=len(table) - 2)
+    weight = (old - low).unsqueeze(1)
+    weight = 1 - weight if exchanged else weight
+    return (1 - weight) * table[low] + weight * table[low + 1]
+
+
 def _texts_per_row(lengths: list[int], max_len: int) -> torch.Tensor:
     return torch.tensor([sum(length > row for length in lengths) for row in range(max_len)])
 
@@ -30,6 +38,7 @@ EXERCISES = [
             (_words(3, 3, 4), _TABLE),
             (_words(1, 6, 4), _TABLE),
             (_words(4, 2, 4), _TABLE),
+            (_words(2, 3, 4), _TABLE.flip(0)[:5]),
         ],
         mistakes=[
             Mistake(
@@ -39,6 +48,7 @@ EXERCISES = [
             Mistake(
                 lambda vectors, table: vectors + table[: vectors.shape[0]],
                 "you cut the table to B rows; the tokens of a text are counted by T, the second side of the shape",
+                error="must match the size",
             ),
             Mistake(
                 lambda vectors, table: torch.cat([vectors, table[: vectors.shape[1]].expand_as(vectors)], dim=-1),
@@ -67,6 +77,7 @@ EXERCISES = [
                 (_words(2, 7, 4), _TABLE),
                 ValueError,
                 "7 tokens and a table of 6 positions: raise a ValueError that says so, do not cut or wrap in silence",
+                ("7", "6"),
             ),
         ],
         right="every text of the batch gets the same positions",
@@ -80,7 +91,7 @@ EXERCISES = [
                 lambda lengths, max_len: torch.tensor(
                     [sum(length >= row for length in lengths) for row in range(max_len)]
                 ),
-                "you count one row too many: a text of 3 tokens uses rows 0, 1 and 2",
+                "you count one row too many: a text of 3 tokens looks up rows 0, 1 and 2",
             ),
             Mistake(
                 lambda lengths, max_len: torch.bincount(torch.tensor(lengths) - 1, minlength=max_len),
@@ -88,15 +99,15 @@ EXERCISES = [
             ),
             Mistake(
                 lambda lengths, max_len: (_texts_per_row(lengths, max_len) > 0).long(),
-                "you say whether a row was used; how many texts used it is asked for",
+                "you return whether a row is used; the exercise asks how many texts use it",
             ),
             Mistake(
                 lambda lengths, max_len: torch.full((max_len,), len(lengths)),
-                "you let every text train every row; a short text never reaches the late rows",
+                "you count every text for every row; a short text never reaches the late rows",
             ),
             Mistake(
                 lambda lengths, max_len: _texts_per_row(lengths, max(lengths)),
-                "your result ends with the longest text; the rows after it exist too, with a count of 0",
+                "your result ends with the longest text; the later rows exist, too, with a count of 0",
             ),
         ],
         right="late rows see few texts, the last ones often none",
@@ -107,7 +118,7 @@ EXERCISES = [
         mistakes=[
             Mistake(
                 ["batch", "swapped", "unused", "typed"],
-                "you exchanged A and B: look at which table gets token_ids in A, and at which side B counts",
+                "you exchanged A and B: look at which embedding gets the token ids in A, and at which axis B counts",
             ),
             Mistake(
                 ["swapped", "batch", "typed", "unused"],
@@ -115,75 +126,114 @@ EXERCISES = [
             ),
             Mistake(
                 ["swapped", "typed", "unused", "batch"],
-                "you exchanged B and D: one counts the texts, the other holds numbers that somebody typed",
+                "you exchanged B and D: one counts the sequences, the other has hard-coded ids",
             ),
             Mistake(
                 ["unused", "batch", "swapped", "typed"],
-                "you exchanged A and C: both tables are used in A, only one of them in C",
+                "you exchanged A and C: both embeddings are used in A, only one of them in C",
             ),
         ],
-        right="all four ran without an error; only a look at the numbers finds them",
+        right="all four ran without an error; only a test of the values finds them",
+    ),
+    Exercise(
+        id="06.stretch",
+        reference=_stretch,
+        cases=[(_TABLE, 11), (_TABLE, 9), (_TABLE, 6), (_TABLE[:2], 5), (_TABLE, 4), (_words(5, 3).float(), 8)],
+        mistakes=[
+            Mistake(
+                lambda table, new_len: table[torch.linspace(0, len(table) - 1, new_len).floor().long()],
+                "you take the lower row as it is; weight it and the next row by the fraction",
+            ),
+            Mistake(
+                lambda table, new_len: table[torch.linspace(0, len(table) - 1, new_len).round().long()],
+                "you take the nearest row; interpolate linearly between the two neighbours",
+            ),
+            Mistake(
+                lambda table, new_len: (
+                    torch.nn.functional.interpolate(table.T[None], new_len, mode="linear", align_corners=False)[0].T
+                ),
+                "your ends are shifted (align_corners=False); row 0 and the last row must be kept",
+            ),
+            Mistake(
+                lambda table, new_len: _stretch(table, new_len, exchanged=True),
+                "you exchanged the two weights: a fraction near 0 belongs to the lower row",
+            ),
+            Mistake(
+                lambda table, new_len: torch.cat(
+                    [table, table.new_zeros(max(new_len - len(table), 0), table.shape[1])]
+                )[:new_len],
+                "you append zeros (or cut) instead of stretching the rows over the new length",
+            ),
+        ],
+        right="every new position lies between two trained ones",
     ),
 ]
 
 QUESTIONS = [
     Question(
-        "06.sentences_hold_words",
-        ("Two sentences hold the same words in another order. Their word vectors are added up. The sums are…"),
-        ["different: the order has changed", "the same: a sum does not know its order"],
-        answer=1,
-        reason="Each word brings the same vector wherever it stands, and a + b = b + a.",
-    ),
-    Question(
-        "06.word_vector_numbers",
-        ("A word vector has 768 numbers, a position vector too. How many numbers has a token with its position?"),
-        ["1,536: one behind the other", "769: the vector and its place number", "768: added number by number"],
+        "06.dimension_of_the_sum",
+        "A word embedding has dimension 768, a positional embedding too. What is the dimension of the token's vector?",
+        [
+            "1,536: the two are concatenated",
+            "769: the position id is appended to the word embedding",
+            "768: the two are added element by element",
+        ],
         answer=2,
-        reason=("The first number of the word and the first number of the position are added, and so on for all 768."),
+        reason="The first element of the word and the first element of the position are added, and so on for all 768.",
     ),
     Question(
-        "06.question",
+        "06.broadcast_over_the_batch",
         "What is (B, T, d) + (T, d)?",
         [
-            "An error: the shapes differ",
-            "(B, T, d): all texts get the same positions",
-            "(B, T, d): text b gets position b",
+            "an error: the shapes differ",
+            "(B, T, d): all sequences get the same positions",
+            "(B, T, d): sequence b gets position b",
         ],
         answer=1,
-        reason=(
-            "torch lines shapes up from the right: d with d, T with T. B has no partner, so each text gets them all."
-        ),
+        reason="torch aligns shapes from the right: d with d, T with T. Along B the positions are repeated.",
     ),
     Question(
-        "06.training_texts_tokens",
-        "After training on texts of 32 tokens, what is in rows 32 to 63?",
-        ["Sensible vectors: the table continues the pattern", "Zeros", "The random numbers they started with"],
+        "06.rows_beyond_training_length",
+        "We train with SGD on sequences of 32 tokens. What is in rows 32 to 63 afterwards?",
+        [
+            "vectors that continue the pattern of rows 0 to 31",
+            "vectors close to zero, since they were never needed",
+            "their random initial values",
+        ],
         answer=2,
-        reason="A row that is never looked up gets no gradient. It exists, and it knows nothing.",
+        reason="A row that is never looked up has gradient 0, so SGD leaves it as it was initialised.",
     ),
     Question(
-        "06.model_table_positions",
-        ("A model has a table of 512 positions and was trained on texts of up to 128 tokens. You give it 300 tokens."),
-        ["An error", "It runs, and positions 128 to 299 are noise", "It runs as well as before"],
+        "06.longer_than_training",
+        "A model with 512 learned positions was trained on sequences of up to 128 tokens. You give it 300 tokens.",
+        [
+            "an error at position 128",
+            "it runs, with untrained vectors at positions 128 to 299",
+            "it runs as well as on 128 tokens",
+        ],
         answer=1,
-        reason="The rows exist, so nothing fails. But no gradient ever reached them.",
+        reason="The rows exist, so there is no error. But no gradient ever reached them.",
     ),
     Question(
-        "06.words_positions_were",
+        "06.no_error_when_b_equals_t",
         "Words (8, 8, 64) and positions (8, 64) were added without an error. What do you know?",
         [
-            "The positions are right",
-            "Every text got the same positions",
-            "Nothing: with B = T a mixed-up axis is silent",
+            "each token received the position of its place in the sequence",
+            "every sequence received the same positions",
+            "neither: with B = T a mixed-up axis raises no error",
         ],
         answer=2,
-        reason="The shapes fit either way round. Try again with B and T that differ.",
+        reason="If the data are (T, B, d), all tokens of a sequence received the same position. Test with B ≠ T.",
     ),
     Question(
-        "06.position_added_attached",
-        "Why is the position added and not attached?",
-        ["Adding keeps the width of the vectors", "Attaching would lose the word", "Attaching is impossible in torch"],
+        "06.why_added",
+        "Why are positional embeddings usually added and not concatenated?",
+        [
+            "the embedding dimension stays the same",
+            "concatenation would hide the word from attention",
+            "concatenation cannot be trained with the model",
+        ],
         answer=0,
-        reason=("Attaching works as well, but every layer after it must be wider. Adding costs no width."),
+        reason="Concatenation works as well, but it needs a larger dimension, or takes some of it from the words.",
     ),
 ]

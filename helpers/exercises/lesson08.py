@@ -1,8 +1,9 @@
-"""Lesson 08: what a sum of word and position keeps."""
+"""Lesson 08: what the sum of a word and a position preserves."""
 
 import math
 
 import torch
+from torch.nn.functional import normalize, one_hot
 
 from helpers.exercises.exercise import Exercise, Mistake, Question
 
@@ -11,18 +12,40 @@ def _draw(*shape: int, seed: int = 8) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def _classes(count: int, number: int, seed: int) -> torch.Tensor:
-    return torch.randint(number, (count,), generator=torch.Generator().manual_seed(seed))
+def _scores(vectors: torch.Tensor, classes: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+    return new @ (torch.linalg.pinv(vectors) @ one_hot(classes).double())
 
 
 def _probe(vectors: torch.Tensor, classes: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
-    wanted = torch.nn.functional.one_hot(classes).double()
-    return (new @ (torch.linalg.pinv(vectors) @ wanted)).argmax(dim=1)
+    return _scores(vectors, classes, new).argmax(dim=1)
 
 
-_CENTRES = 3 * torch.cat([torch.eye(4), -torch.ones(1, 4)]).double()  # five, around the origin
-_SEEN, _NEW = _classes(60, 5, 2), _classes(20, 5, 3)
-_POINTS, _OTHERS = _CENTRES[_SEEN] + _draw(60, 4, seed=4) / 4, _CENTRES[_NEW] + _draw(20, 4, seed=5) / 4
+def _with_bias(vectors: torch.Tensor) -> torch.Tensor:
+    return torch.cat([vectors, torch.ones(len(vectors), 1, dtype=vectors.dtype)], dim=1)
+
+
+def _probe_case(seed: int, num_classes: int, dim: int, count: int, num_new: int) -> tuple[torch.Tensor, ...]:
+    """Overlapping classes whose dimensions have unequal scales and are correlated, so that distances mislead.
+
+    Returns:
+        vectors (count, dim), classes (count,) and up to ``num_new`` new vectors whose best two scores differ by 0.1.
+    """
+    mixing = _draw(dim, dim, seed=seed) * torch.logspace(0, 1.3, dim, dtype=torch.float64)
+    total = count + 4 * num_new
+    classes = torch.randint(num_classes, (total,), generator=torch.Generator().manual_seed(seed + 2))
+    centres, noise = 2 * _draw(num_classes, dim, seed=seed + 1), _draw(total, dim, seed=seed + 3)
+    vectors = (centres[classes] + noise) @ mixing
+    seen, labels, new = vectors[:count], classes[:count], vectors[count:]
+    best = _scores(seen, labels, new).topk(2).values
+    return seen, labels, new[best[:, 0] - best[:, 1] > 0.1][:num_new]
+
+
+def _score_terms(
+    words: torch.Tensor, positions: torch.Tensor, w_query: torch.Tensor, w_key: torch.Tensor
+) -> torch.Tensor:
+    parts = (words, positions)
+    return torch.stack([(a @ w_query) @ (b @ w_key).T for a in parts for b in parts])
+
 
 EXERCISES = [
     Exercise(
@@ -32,103 +55,169 @@ EXERCISES = [
         mistakes=[
             Mistake(
                 lambda weight: torch.cat([weight, weight], dim=0),
-                "you put the copies below each other: that doubles the output; the input is what doubles",
+                "you stack the copies vertically, which doubles the output; the input is what doubles",
             ),
             Mistake(
                 lambda weight: torch.cat([weight, torch.zeros_like(weight)], dim=1),
-                "your position is multiplied by zeros: it is lost; in a sum both parts meet the same weights",
+                "you multiply the position by zeros, so it is lost; in a sum both parts meet the same weights",
             ),
             Mistake(
                 lambda weight: torch.block_diag(weight, weight), "you keep word and position apart; the sum mixes them"
             ),
             Mistake(
-                lambda weight: 2 * weight, "you double the weights; the input is twice as wide, so they must be, too"
+                lambda weight: 2 * weight,
+                "you double the values of the weights; the matrix needs twice as many columns",
             ),
         ],
-        right="adding is concatenating with one weight matrix used twice",
+        right="for a linear layer, adding is concatenating with one weight matrix used twice",
+    ),
+    Exercise(
+        id="08.balancing_factor",
+        reference=lambda std, d_model: math.sqrt(d_model / 2) / (std * math.sqrt(d_model)),
+        cases=[(1.0, 768), (0.02, 768), (1 / math.sqrt(512), 512), (0.1, 10)],
+        mistakes=[
+            Mistake(
+                lambda std, d_model: std * math.sqrt(2),
+                "you return the norm of the word divided by that of the position; the factor is the inverse",
+            ),
+            Mistake(
+                lambda std, d_model: 1 / std,
+                "you take √d for the norm of the position; a sinusoidal one has √(d/2)",
+            ),
+            Mistake(
+                lambda std, d_model: math.sqrt(d_model),
+                "√d is the right order only for std = 1/√d; let the factor depend on std",
+            ),
+            Mistake(
+                lambda std, d_model: math.sqrt(d_model / 2) / std,
+                "you take std for the norm of the word; with d dimensions it is std · √d",
+            ),
+        ],
+        right="√(1/2) / std, whatever d is; for std = 1/√d that is √(d/2)",
     ),
     Exercise(
         id="08.probe",
         reference=_probe,
-        cases=[(_POINTS, _SEEN, _OTHERS), (_POINTS[:40], _SEEN[:40], _POINTS[40:])],
+        cases=[_probe_case(20, 3, 6, 40, 16), _probe_case(30, 5, 6, 60, 24)],
         mistakes=[
             Mistake(
                 lambda vectors, classes, new: _probe(vectors, classes, vectors),
-                "you answer for the vectors you fitted on; answer for the new ones",
+                "you predict the vectors that the matrix was fitted on; predict the new ones",
             ),
             Mistake(
                 lambda vectors, classes, new: (
-                    (new @ (torch.linalg.pinv(vectors) @ classes.double())).round().long().clamp(0, 4)
+                    (new @ (torch.linalg.pinv(vectors) @ classes.double())).round().long().clamp(0, int(classes.max()))
                 ),
-                "you fitted the class number itself; classes are labels, so fit a one-hot row for each",
+                "you fitted the class number itself; class numbers are labels, so fit one-hot rows",
+            ),
+            Mistake(_scores, "you return the scores; the prediction is the class with the largest score, argmax"),
+            Mistake(
+                lambda vectors, classes, new: (new @ (vectors.T @ one_hot(classes).double())).argmax(dim=1),
+                "you use the transpose instead of the pseudoinverse (the sum of each class); fit by least squares",
             ),
             Mistake(
-                lambda vectors, classes, new: (
-                    new @ (torch.linalg.pinv(vectors) @ torch.nn.functional.one_hot(classes).double())
-                ),
-                "you give the scores; the answer is the class with the largest score, argmax",
+                lambda vectors, classes, new: classes[torch.cdist(new, vectors).argmin(dim=1)],
+                "you copy the class of the nearest vector; fit one matrix by least squares",
+            ),
+            Mistake(
+                lambda vectors, classes, new: classes[
+                    (normalize(new, dim=1) @ normalize(vectors, dim=1).T).argmax(dim=1)
+                ],
+                "you copy the class of the vector with the largest cosine; fit one matrix by least squares",
+            ),
+            Mistake(
+                lambda vectors, classes, new: _probe(_with_bias(vectors), classes, _with_bias(new)),
+                "you fit a bias as well; the exercise asks for a matrix alone",
             ),
         ],
-        right="a linear probe shows what a vector holds in reach of a single layer",
+        right="a linear probe measures what one linear layer can read from a vector",
     ),
     Exercise(
-        id="08.loudness",
-        reference=lambda std, d_model: std * math.sqrt(d_model) / math.sqrt(d_model / 2),
-        cases=[(1.0, 768), (0.02, 768), (1 / math.sqrt(512), 512)],
+        id="08.score_terms",
+        reference=_score_terms,
+        cases=[
+            (_draw(3, 4), _draw(3, 4, seed=9), _draw(4, 4, seed=10), _draw(4, 4, seed=11)),
+            (_draw(5, 2), _draw(5, 2, seed=9), _draw(2, 2, seed=10), _draw(2, 2, seed=11)),
+            (_draw(4, 4), _draw(4, 4, seed=9), _draw(4, 4, seed=10), _draw(4, 4, seed=11)),
+        ],
         mistakes=[
             Mistake(
-                lambda std, d_model: std * math.sqrt(d_model), "you give the word's norm; divide by the position's"
+                lambda words, positions, w_query, w_key: _score_terms(words, positions, w_query, w_key)[[0, 2, 1, 3]],
+                "you exchanged the two mixed terms: in word–position the query is a word and the key a position",
             ),
             Mistake(
-                lambda std, d_model: 1 / (std * math.sqrt(2)),
-                "you give position over word; the word is asked over the position",
+                lambda words, positions, w_query, w_key: _score_terms(words, positions, w_query, w_key).mT,
+                "you exchanged the axes: the row belongs to the query, the column to the key",
             ),
             Mistake(
-                lambda std, d_model: std * math.sqrt(d_model) / math.sqrt(d_model),
-                "you take sqrt(d) for the position; a sinusoidal one is sqrt(d / 2) long",
+                lambda words, positions, w_query, w_key: _score_terms(words, positions, w_key, w_query),
+                "you exchanged the projections of query and key",
+            ),
+            Mistake(
+                lambda words, positions, w_query, w_key: _score_terms(words, positions, w_query, w_key).sum(dim=0),
+                "you return the score itself; return its four terms",
+            ),
+            Mistake(
+                lambda words, positions, w_query, w_key: (
+                    _score_terms(words, positions, w_query, w_key) / math.sqrt(words.shape[1])
+                ),
+                "you divide by √d; the exercise asks for the terms before that",
             ),
         ],
-        right="0.02 makes the word 35 times quieter than its place",
+        right="TUPE keeps the first and the last term, with projections of their own for positions",
     ),
 ]
 
 QUESTIONS = [
     Question(
-        "08.layer_numbers_weights",
-        (
-            "A layer from 768 to 768 numbers has 589,824 weights. How many for concatenated vectors, "
-            "both parts 768 wide?"
-        ),
-        ["589,824", "1,179,648", "2,359,296"],
+        "08.weights_after_concatenation",
+        "A linear layer from dimension 768 to 768 has 589,824 weights. How many for concatenated word and position?",
+        ["589,824: it still has 768 outputs", "1,179,648: twice as many", "2,359,296: four times as many"],
         answer=1,
-        reason="The input is 1,536 wide: 768 × 1,536.",
+        reason="The input has dimension 1,536 and the output 768: 1,536 × 768.",
     ),
     Question(
-        "08.probe_reads_word",
-        ("The probe reads the word from unseen sums, and, with another matrix, the place. How often is it right?"),
-        ["Neither: they are mixed for good", "The word nearly always, the place by chance", "Both nearly always"],
-        answer=2,
-        reason="In 128 dimensions 50 words and 32 places find room for directions of their own.",
-    ),
-    Question(
-        "08.layer_concatenated_vectors",
-        "What can a layer do with concatenated vectors that it cannot do with a sum?",
-        ["Read the place at all", "Use different weights for word and place", "Nothing"],
+        "08.what_a_probe_reads",
+        "Two probes predict the word and the (sinusoidal) position of unseen sums. How often are they right?",
+        [
+            "word and position nearly always",
+            "the word nearly always, the position about half of the time",
+            "the word nearly always, the position no better than chance",
+        ],
         answer=1,
-        reason="For the sum both halves of its weights are equal. That is the only difference.",
+        reason="Neighbouring sinusoidal positions have a cosine of 0.97, so noise makes the probe confuse them.",
     ),
     Question(
-        "08.words_std_sinusoidal",
-        "Words with std 0.02 and sinusoidal places, added as they are. What happens?",
-        ["The place drowns the word", "The word drowns the place", "They are balanced"],
+        "08.what_concatenation_adds",
+        "What can a linear layer compute from concatenated vectors that it cannot compute from their sum?",
+        [
+            "anything that depends on the position",
+            "different linear functions of word and position",
+            "nothing: the two are equivalent",
+        ],
+        answer=1,
+        reason="On the sum, the same weights act on word and position.",
+    ),
+    Question(
+        "08.small_words_large_positions",
+        "Word embeddings with std 0.02 and sinusoidal positions (d = 768) are added as they are. What happens?",
+        [
+            "the position dominates the sum",
+            "the word dominates the sum",
+            "both have about the same norm",
+        ],
         answer=0,
-        reason="0.55 beside 19.6: the word is 35 times quieter.",
+        reason="The norms are 0.55 and 19.6: the word is 35 times smaller.",
     ),
     Question(
-        "08.original_transformer_multiply",
-        "Why does the original transformer multiply word vectors by sqrt(d)?",
-        ["It is proved to be best", "The paper does not say", "To make training faster"],
+        "08.why_sqrt_d",
+        "Why does the original transformer multiply word embeddings by √d?",
+        [
+            "the paper proves that √d gives the smallest loss",
+            "the paper gives no reason; weight tying and the norm of the positions explain it",
+            "it undoes the division by √d in the attention score",
+        ],
         answer=1,
-        reason=("It balances the two norms for words of std 1/sqrt(d); the paper itself gives no reason."),
+        reason="A tied matrix should have small rows as output layer, and rows comparable to the positions as input.",
     ),
 ]

@@ -1,19 +1,22 @@
-"""Lesson 10: what was expected, what was measured, and vectors ready for a transformer layer."""
+"""Lesson 10: results read fairly, and vectors ready for a transformer layer."""
+
+from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 from helpers.exercises.exercise import Exercise, Mistake, Question
 
 _TRUTH = {1: False, 2: True, 3: False, 4: False, 5: False, 6: True, 7: False, 8: True}
 _SAYS = {
-    1: "without positions and without a mask the bag of tokens is all there is, and both answers have the same bags",
-    2: "a causal mask is itself positional information, the first token sees one token, the tenth ten",
-    3: "ALiBi subtracts a distance, and a distance is not a direction: without a mask, a text equals its mirror image",
-    4: "rows of a learned table that exist, but were never trained, know nothing",
-    5: "that the formula of the sinusoids continues does not mean that the model works there: it never saw those rows",
-    6: "ALiBi with a mask needs no more than 'near rather than far', which is true at every length",
-    7: "ALiBi favours the near, so 'exactly three back' always loses against one and two back",
-    8: "for RoPE the offset 3 is the same angle at every place; at twice the length that still carries",
+    1: "without positions and without a mask the model sees a bag of tokens, and both answers have the same bags",
+    2: "with a causal mask each position sees a different number of tokens; it was solved",
+    3: "ALiBi subtracts a distance, and a distance is not a direction: without a mask it stayed at chance",
+    4: "the rows of a learned table beyond the training length were never trained",
+    5: "sinusoids can be computed there, but the weights never met these rows",
+    6: "ALiBi lost less than 0.15 for every seed; 'near rather than far' is true at every length",
+    7: "one block of ALiBi gives nearer keys of equal content the higher score; it was not solved",
+    8: "for RoPE offset 3 is the same angle everywhere; at twice the length it was above 0.9",
 }
 
 
@@ -25,20 +28,36 @@ def _keeps(short: dict, long: dict, chance: float) -> list:
     return [name for name in short if short[name] > chance + 0.25 and long[name] > short[name] - 0.15]
 
 
-def _draw(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(10))
+def _draw(*shape: int, seed: int = 10) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def _prepare(token_ids, words, positions, pad_id):
-    return words[token_ids] + positions[: token_ids.shape[1]], token_ids == pad_id
+def _prepare(token_ids: Tensor, segment_ids: Tensor, tables: tuple, pad_id: int) -> tuple[Tensor, Tensor]:
+    tokens, positions, segments = tables
+    if token_ids.shape[1] > len(positions):
+        raise ValueError(f"{token_ids.shape[1]} tokens, but the table has {len(positions)} positions")
+    return tokens[token_ids] + positions[: token_ids.shape[1]] + segments[segment_ids], token_ids == pad_id
 
+
+def _added(look_up: Callable) -> Callable:
+    """An answer whose positions come from ``look_up(positions, token_ids)``."""
+
+    def prepare(token_ids: Tensor, segment_ids: Tensor, tables: tuple, pad_id: int) -> tuple[Tensor, Tensor]:
+        tokens, positions, segments = tables
+        return tokens[token_ids] + look_up(positions, token_ids) + segments[segment_ids], token_ids == pad_id
+
+    return prepare
+
+
+_TABLES = (_draw(5, 4), _draw(6, 4, seed=11), _draw(2, 4, seed=12))
+_OTHER_TABLES = (_draw(7, 3), _draw(5, 3, seed=11), _draw(2, 3, seed=12))
 
 EXERCISES = [
     Exercise(
         id="10.predictions",
         reference=_TRUTH,
         mistakes=[Mistake(_flipped(number), f"statement {number}: {says}") for number, says in _SAYS.items()],
-        right="now see it happen",
+        right="as measured",
     ),
     Exercise(
         id="10.keeps",
@@ -50,19 +69,34 @@ EXERCISES = [
                 0.5,
             ),
             ({"none": 0.3, "alibi": 0.7, "t5": 0.9}, {"none": 0.3, "alibi": 0.66, "t5": 0.5}, 0.25),
+            ({"rope": 0.9, "t5": 0.8, "none": 0.75}, {"rope": 0.9, "t5": 0.7, "none": 0.75}, 0.5),
+            ({"alibi": 0.9, "rope": 0.9}, {"alibi": 0.75, "rope": 0.8}, 0.5),
+            ({"t5": 0.8, "rope": 0.95, "none": 0.2}, {"t5": 0.7, "rope": 0.82, "none": 0.2}, 0.125),
+            ({"alibi": 0.45, "sinusoidal": 0.9}, {"alibi": 0.45, "sinusoidal": 0.2}, 0.25),
+            ({"learned": 0.6, "none": 0.52}, {"learned": 0.47, "none": 0.36}, 0.3),
         ],
         mistakes=[
             Mistake(
                 lambda short, long, chance: [name for name in short if long[name] > short[name] - 0.15],
-                "you count a model that never learned anything: it keeps what it has, and it has chance",
+                "you count schemes that never learned anything: they lose nothing, because they are near chance",
             ),
             Mistake(
                 lambda short, long, chance: [name for name in short if long[name] > chance + 0.25],
-                "you look at the long texts alone: compare each scheme with itself at the length of training",
+                "you look at the long sequences alone; compare each scheme with itself at the training length",
             ),
             Mistake(
-                lambda short, long, chance: [max(long, key=long.get)],
-                "you name the best one; asked for are all that keep what they had",
+                lambda short, long, chance: [name for name in short if short[name] > chance + 0.25],
+                "you look at the training length alone; compare each scheme with itself on long sequences",
+            ),
+            Mistake(
+                lambda short, long, chance: [
+                    name for name in short if short[name] > 0.25 and long[name] > short[name] - 0.15
+                ],
+                "you compare with 0.25; asked for is more than 0.25 above chance",
+            ),
+            Mistake(
+                lambda short, long, chance: [max(long, key=long.__getitem__)],
+                "you name the best scheme; asked for are all that keep what they learned",
             ),
         ],
         right="a fair reading: against chance, and against itself",
@@ -72,11 +106,15 @@ EXERCISES = [
         reference=("B", "C"),
         mistakes=[
             Mistake(
-                ("A", "C"), "the first: three seeds did it, and its score is far above chance; luck does not repeat"
+                ("A", "C"),
+                "the first: all three seeds solved it, far above chance; luck does not repeat",
             ),
-            Mistake(("C", "C"), "the first: this model adds no vector at all; what else differs from place to place?"),
-            Mistake(("B", "A"), "the second: the shares at the length of training are as low; more steps do not help"),
-            Mistake(("B", "B"), "the second: the mask is the same for all six, and four of them solve the task"),
+            Mistake(
+                ("C", "C"),
+                "the first: token embeddings are the same at every position; what differs between positions?",
+            ),
+            Mistake(("B", "A"), "the second: three times as many steps did not help either, and three blocks did"),
+            Mistake(("B", "B"), "the second: the mask hides later tokens only, and four other schemes solve the task"),
         ],
         right="evidence first, then the reason",
     ),
@@ -84,73 +122,104 @@ EXERCISES = [
         id="10.prepare",
         reference=_prepare,
         cases=[
-            (torch.tensor([[3, 1, 0], [2, 0, 0], [1, 1, 4]]), _draw(5, 4), _draw(6, 4), 0),
-            (torch.tensor([[1, 2, 4, 4]]), _draw(5, 4), _draw(6, 4), 4),
+            (
+                torch.tensor([[3, 1, 0], [2, 0, 0], [1, 1, 4]]),
+                torch.tensor([[0, 0, 0], [0, 1, 1], [0, 1, 1]]),
+                _TABLES,
+                0,
+            ),
+            (torch.tensor([[1, 2, 4, 4]]), torch.tensor([[0, 1, 1, 1]]), _OTHER_TABLES, 4),
+            (torch.tensor([[1, 2, 3, 0, 1, 2]]), torch.tensor([[1, 1, 1, 0, 0, 0]]), _TABLES, 4),
         ],
         mistakes=[
             Mistake(
-                lambda token_ids, words, positions, pad_id: (
-                    words[token_ids] + positions[: token_ids.shape[1]],
+                lambda token_ids, segment_ids, tables, pad_id: (
+                    _prepare(token_ids, segment_ids, tables, pad_id)[0],
                     token_ids != pad_id,
                 ),
-                "the mask is upside down: for torch, True means 'leave this one out'",
+                "the mask is inverted: True marks padding",
             ),
             Mistake(
-                lambda token_ids, words, positions, pad_id: (
-                    words[token_ids] + positions[: len(token_ids), None],
-                    token_ids == pad_id,
+                lambda token_ids, segment_ids, tables, pad_id: (
+                    _prepare(token_ids, segment_ids, tables, pad_id)[0],
+                    token_ids == 0,
                 ),
+                "your mask takes 0 for the padding id; it is `pad_id`",
+            ),
+            Mistake(
+                _added(lambda positions, token_ids: positions[: len(token_ids), None]),
                 "row b got position b: positions run over the batch axis; they belong to the second axis, T",
             ),
             Mistake(
-                lambda token_ids, words, positions, pad_id: (words[token_ids], token_ids == pad_id),
+                _added(lambda positions, token_ids: 0),
                 "the positions were not added: the layer cannot see order",
             ),
             Mistake(
-                lambda token_ids, words, positions, pad_id: (
-                    words[token_ids] + positions[token_ids],
+                _added(lambda positions, token_ids: positions[token_ids]),
+                "you looked up positions by token id; the positions of a sequence are 0, 1, 2, …",
+            ),
+            Mistake(
+                lambda token_ids, segment_ids, tables, pad_id: (
+                    tables[0][token_ids] + tables[1][: token_ids.shape[1]],
                     token_ids == pad_id,
                 ),
-                "you looked up positions by token id; a position is the place in the text: 0, 1, 2, …",
+                "the segments were not added",
             ),
         ],
-        right="this is what every transformer gets",
+        raises=[
+            (
+                (torch.ones(1, 7, dtype=torch.long), torch.zeros(1, 7, dtype=torch.long), _TABLES, 0),
+                ValueError,
+                "7 tokens with a table of 6 positions must raise a ValueError",
+            ),
+        ],
+        right="BERT then applies LayerNorm, and its first layer begins",
     ),
 ]
 
 QUESTIONS = [
     Question(
-        "10.padding_idx_keeps",
-        "`padding_idx=0` keeps the vector of token 0 at zero. Is the mask still needed?",
+        "10.is_mask_needed",
+        "`padding_idx=0` keeps the vector of token 0 at zero. Is the padding mask still needed?",
         [
-            "No: a vector of zeros changes nothing",
-            "Yes: zeros get their share of attention, too",
-            "Only without positions",
+            "No: a vector of zeros adds nothing to a weighted sum",
+            "Yes: padding gets attention weight, too",
+            "Only without positions, whose vectors are not zero",
         ],
         answer=1,
-        reason=(
-            "A score of zero is not a share of zero. And behind the sum with its place, the vector is not zero at all."
-        ),
+        reason="A score of 0 is not a weight of 0. And after a position is added, the vector is not zero at all.",
     ),
     Question(
-        "10.sinusoids_row_place",
-        "Sinusoids have a row for place one million. What follows?",
-        ["A model with them works there", "It can be computed there, no more", "They must be learned"],
+        "10.row_one_million",
+        "Sinusoids have a row for position one million. What follows?",
+        [
+            "A model that uses them works there",
+            "The row can be computed; whether the model works there has to be tested",
+            "The row must be trained before it can be added",
+        ],
         answer=1,
-        reason="The weights behind the rows were fitted to rows that training reached.",
+        reason="The weights after the rows were fitted to rows that training reached.",
     ),
     Question(
-        "10.scheme_stays_short",
-        "A scheme stays at 0.50 from short to long texts; chance is 0.50. It…",
-        ["extrapolates perfectly", "learned nothing, so it has nothing to lose", "needs a longer text"],
-        answer=1,
+        "10.stays_at_chance",
+        "A scheme stays at 0.50 from short to long sequences; chance is 0.50. The scheme…",
+        [
+            "extrapolates perfectly: it loses nothing",
+            "needs longer sequences in training",
+            "learned nothing, so it has nothing to lose",
+        ],
+        answer=2,
         reason="Compare with chance first, then with itself.",
     ),
     Question(
-        "10.positions_causal_model",
-        "Which positions does a causal model without any scheme have?",
-        ["None: it cannot solve order", "The number of tokens that each place sees", "The ids of its tokens"],
-        answer=1,
-        reason="The mask is positional information. On the order task that was enough.",
+        "10.causal_without_scheme",
+        "How did one causal block without positional embeddings solve *order*?",
+        [
+            "Each position sees a different number of tokens, and the model averages over positions",
+            "Its last position sees all tokens in their order",
+            "Its token embeddings learned the positions",
+        ],
+        answer=0,
+        reason="At its last position one such block sees a bag. The mean over positions, or a second block, does not.",
     ),
 ]

@@ -1,18 +1,31 @@
-"""Multiple-choice questions before and after the answer is on the page: choose, then see the reason."""
+"""Multiple-choice questions of the lessons, answered in the browser."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable
+from pathlib import Path
 
+import anywidget
 import ipywidgets
+import traitlets
 from IPython.display import display
 
 from helpers.exercises.exercise import Question
+from helpers.figures.scripts import bundle
+
+_HERE = Path(__file__).parent
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class QuizView(anywidget.AnyWidget):
+    """The browser's side of one question; ``question`` holds kind, text, options, answer and reason."""
+
+    _esm = bundle(_HERE.parent / "figures" / "widgets.js", _HERE / "quiz.js")
+    _css = (_HERE / "quiz.css").read_text(encoding="utf-8")
+    question = traitlets.Dict().tag(sync=True)
 
 
 def predict(question_id: str) -> None:
-    """Ask for a prediction; the answer and its reason appear only after a choice.
+    """Ask for a prediction; the reason appears with the right answer.
 
     Args:
         question_id: lesson and name of the question, ``"01.sum"``.
@@ -36,38 +49,20 @@ def _find(question_id: str) -> Question:
     return QUESTIONS[question_id]
 
 
-def verdict(chosen: int | None, answer: int, reason: str) -> str:
-    """The HTML line for a choice: a sign and a word, so that colour is not needed."""
-    if chosen is None:
-        text = "Choose one first."
-    elif chosen == answer:
-        text = f"✓ Right. {reason}"
-    else:
-        text = f"✗ Not this one. {reason}"
-    return f'<span role="status">{html.escape(text)}</span>'
-
-
 def _ask(kind: str, question: Question) -> None:
-    wide = ipywidgets.Layout(width="auto", max_width="100%")
-    heading = ipywidgets.HTML(f"<b>{kind}: {html.escape(question.text)}</b>", layout=wide)
-    choices = ipywidgets.RadioButtons(
-        options=[(text, index) for index, text in enumerate(question.options)], value=None, layout=wide
+    view = QuizView(
+        question={
+            "kind": kind,
+            "text": question.text,
+            "options": list(question.options),
+            "answer": question.answer,
+            "reason": question.reason,
+        }
     )
-    button = ipywidgets.Button(
-        description="Check my answer", layout=ipywidgets.Layout(width="auto", align_self="flex-start")
-    )
-    feedback = ipywidgets.HTML(layout=wide)
-
-    def reveal(_: ipywidgets.Button) -> None:
-        feedback.value = verdict(choices.value, question.answer, question.reason)
-
-    button.on_click(reveal)
-    text = "\n".join([f"{kind}: {question.text}", *(f"  ( ) {option}" for option in question.options)])
-    show_widget(ipywidgets.VBox([heading, choices, button, feedback]), text)
+    show_widget(view, "\n".join([f"{kind}: {question.text}", *(f"  ( ) {option}" for option in question.options)]))
 
 
 def show_widget(widget: ipywidgets.Widget, text: str) -> None:
-    """Display a widget with a stable text for every place where widgets do not live."""
-    view: Callable = widget._repr_mimebundle_
-    bundle = {name: data for name, data in (view() or {}).items() if "widget-view" in name}
-    display(bundle | {"text/plain": text}, raw=True)
+    """Display a widget with a stable text for front ends without widgets and for stored notebooks."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    display({WIDGET_VIEW: view, "text/plain": text}, raw=True)

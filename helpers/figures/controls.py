@@ -56,6 +56,8 @@ class _Stepped(Control):
 class Slider(_Stepped):
     """A slider from ``low`` to ``high`` in steps of ``step``; whole numbers stay whole.
 
+    With ``play`` a button moves it to its end, as for the steps of a training run.
+
     Raises:
         ValueError: an empty range, a step that is not positive, or a default outside the range.
     """
@@ -65,6 +67,7 @@ class Slider(_Stepped):
     value: float
     step: float = 1
     label: str | None = None
+    play: bool = False
 
     def __post_init__(self) -> None:
         if not self.low < self.high:
@@ -79,11 +82,16 @@ class Slider(_Stepped):
             )
         count = math.floor((self.high - self.low) / self.step + 1e-9) + 1
         whole = all(isinstance(number, int) for number in (self.low, self.high, self.value, self.step))
-        self._stops = [self.low + i * self.step if whole else round(self.low + i * self.step, 10) for i in range(count)]
+        self._stops: list[float] = [
+            self.low + i * self.step if whole else round(self.low + i * self.step, 10) for i in range(count)
+        ]
         self.value = min(self._stops, key=lambda stop: abs(stop - self.value))
 
     def _values(self) -> list[float]:
         return self._stops
+
+    def spec(self) -> dict[str, Any]:
+        return super().spec() | {"play": self.play}
 
 
 @dataclass
@@ -105,7 +113,7 @@ class LogSlider(_Stepped):
         rounded = {float(f"{self.low * ratio ** (i / self.steps):.3g}") for i in range(self.steps + 1)}
         stops = sorted(rounded | {float(self.low), float(self.high), float(self.value)})
         whole = all(isinstance(number, int) for number in (self.low, self.high, self.value))
-        self._stops = sorted({round(stop) for stop in stops}) if whole else stops
+        self._stops: list[float] = sorted({round(stop) for stop in stops}) if whole else stops
 
     def _values(self) -> list[float]:
         return self._stops

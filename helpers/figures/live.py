@@ -10,6 +10,7 @@ import linecache
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,18 +22,18 @@ from IPython.display import display
 
 from helpers.figures import static, theme
 from helpers.figures.controls import Control
-from helpers.figures.panels import SENT_CELLS, Panel
+from helpers.figures.panels import SENT_CELLS, Limits, Panel, Range
+from helpers.figures.scripts import bundle
 
 EXACT_CELLS = 10_000  # heat maps up to this size travel as float32, larger ones as 8-bit steps of their range
 _HERE = Path(__file__).parent
-Limits = tuple[tuple[float, float], tuple[float, float]]
 Draft = tuple[list[Panel], str]
 
 
 class _View(anywidget.AnyWidget):
     """The browser's side of one figure."""
 
-    _esm = (_HERE / "live.js").read_text(encoding="utf-8")
+    _esm = bundle(*(_HERE / f"{name}.js" for name in ("widgets", "queue", "draw", "reading", "live")))
     _css = (_HERE / "live.css").read_text(encoding="utf-8")
     spec = traitlets.Dict().tag(sync=True)
     first = traitlets.Dict().tag(sync=True)
@@ -64,6 +65,7 @@ class LiveFigure:
                 "pure": pure,
                 "controls": {name: one.spec() | {"label": label(name, one)} for name, one in controls.items()},
                 "series": theme.SERIES,
+                "seriesOnDark": theme.SERIES_ON_DARK,
                 "dashes": theme.DASHES,
                 "accent": theme.ACCENT,
                 "size": theme.PANEL_PX,
@@ -73,7 +75,7 @@ class LiveFigure:
                     "diverging": theme.colour_table(theme.DIVERGING),
                 },
             },
-            first=_embed(*self._encode(*first)),
+            first=self._message(first),
             scale=LiveFigure.scale,
         )
         self.widget.on_msg(self._receive)
@@ -109,11 +111,14 @@ class LiveFigure:
             raise TypeError(f"{self.title!r} must return a sentence that says what the picture shows, got {sentence!r}")
         if any(not panel.title for panel in panels):
             raise TypeError(f"every panel of {self.title!r} needs a title")
-        return panels, sentence
+        return panels, theme.minus(sentence)
 
     def draw(self, values: dict[str, Any]) -> dict[str, Any]:
         """What the browser is sent for these values, arrays still in place: panels, limits and the sentence."""
-        message, buffers = self._encode(*self(**values))
+        return self._message(self(**values))
+
+    def _message(self, draft: Draft) -> dict[str, Any]:
+        message, buffers = self._encode(*draft)
         return message | {"buffers": buffers}
 
     def refresh(self) -> None:
@@ -128,7 +133,9 @@ class LiveFigure:
 
     def _ipython_display_(self) -> None:
         image, sentence = self.still()
-        display({"text/html": static.still_html(image, sentence), "text/plain": sentence}, raw=True)
+        panels = self._first[0]
+        markup = static.still_html(image, self.title, sentence, static.describe(panels, self._limits(panels)))
+        display({"text/html": markup, "text/plain": sentence}, raw=True)
         view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
         display({"application/vnd.jupyter.widget-view+json": view}, raw=True)
 
@@ -166,24 +173,22 @@ class LiveFigure:
         return list(panels)
 
     def _limits(self, panels: Sequence[Panel]) -> list[Limits]:
-        found = []
-        for place, panel in enumerate(panels):
-            own = panel.extent()
-            x, y = _union([own, self._sampled[place]]) if place < len(self._sampled) else own
-            if panel.kind == "heatmap":
-                low, high = panel.limits or y
-                if panel.options["signed"] and panel.limits is None:
-                    low, high = -max(abs(low), abs(high)), max(abs(low), abs(high))
-                found.append((own[0], (low, high) if low < high else (low - 0.5, high + 0.5)))
-                continue
-            x = x if panel.kind == "bars" else _pad(*x, 0.0 if panel.kind == "lines" else 0.12)
-            y = _pad(*y, 0.06)
-            if panel.limits is not None:
-                x, y = panel.limits if isinstance(panel.limits[0], tuple) else (x, panel.limits)
-                if panel.kind in ("points", "arrows") and not isinstance(panel.limits[0], tuple):
-                    x = panel.limits
-            found.append((x, y))
-        return found
+        """Limits of x and y for each panel; a heat map's y are those of its colours."""
+        return [self._limits_of(panel, self._sampled[i : i + 1]) for i, panel in enumerate(panels)]
+
+    def _limits_of(self, panel: Panel, sampled: list[Limits]) -> Limits:
+        own = panel.extent()
+        x, y = _union([own, *sampled])
+        if panel.kind == "heatmap":
+            low, high = panel.y_limits or y
+            if panel.options["signed"] and panel.y_limits is None:
+                low, high = -max(abs(low), abs(high)), max(abs(low), abs(high))
+            return own[0], (low, high) if low < high else (low - 0.5, high + 0.5)
+        if panel.kind in ("points", "arrows"):
+            x = _pad(x, 0.12)
+        elif panel.kind == "lines":
+            x = _pad(x, 0.0)
+        return panel.x_limits or x, panel.y_limits or _pad(y, 0.06)
 
     def _encode(self, panels: list[Panel], sentence: str) -> tuple[dict[str, Any], list[bytes]]:
         buffers: list[bytes] = []
@@ -269,16 +274,19 @@ def _keep_hooks_on_main_thread(shell: Any) -> None:
     Widget messages are handled on another thread, also while a cell runs, and trigger the same hooks; matplotlib's hook
     then takes away the figure which the cell is building (ipykernel issue 1564).
     """
-    trigger = shell.events.trigger
-    if getattr(trigger, "on_main_thread_only", False):
-        return
+    if not isinstance(shell.events.trigger, _OnMainThread):
+        shell.events.trigger = _OnMainThread(shell.events.trigger)
 
-    def guarded(event: str, *args: Any, **kwargs: Any) -> None:
+
+@dataclass
+class _OnMainThread:
+    """Calls the function on the main thread and does nothing on any other."""
+
+    function: Callable[..., Any]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
         if threading.current_thread() is threading.main_thread():
-            trigger(event, *args, **kwargs)
-
-    guarded.on_main_thread_only = True
-    shell.events.trigger = guarded
+            self.function(*args, **kwargs)
 
 
 def _compact(panel: Panel, limits: Limits) -> dict[str, np.ndarray]:
@@ -298,16 +306,13 @@ def _compact(panel: Panel, limits: Limits) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _embed(message: dict[str, Any], buffers: list[bytes]) -> dict[str, Any]:
-    return message | {"buffers": buffers}
-
-
 def _union(spans: Sequence[Limits]) -> Limits:
     lows = np.min([[x[0], y[0]] for x, y in spans], axis=0)
     highs = np.max([[x[1], y[1]] for x, y in spans], axis=0)
     return (float(lows[0]), float(highs[0])), (float(lows[1]), float(highs[1]))
 
 
-def _pad(low: float, high: float, share: float) -> tuple[float, float]:
+def _pad(limits: Range, share: float) -> Range:
+    low, high = limits
     room = (high - low) * share
     return (low - room, high + room) if high > low else (low - 0.5, high + 0.5)

@@ -1,6 +1,6 @@
-"""Marks: the plain data a figure is made of, checked at the door.
+"""Panels: the plain data a figure is made of, validated when they are made.
 
-A *panel* is one set of axes holding one mark. Both renderers (the browser's canvas and matplotlib) read the same
+A panel is one set of axes with one kind of mark. Both renderers (the browser's canvas and matplotlib) read the same
 panels, and tests look at panels instead of pixels. Every function takes tensors, arrays or lists.
 """
 
@@ -17,21 +17,33 @@ SENT_CELLS = 100_000  # beyond this a heat map is subsampled before it travels
 MAX_POINTS = 20_000
 MAX_SERIES = 8
 
+Range = tuple[float, float]
+Limits = tuple[Range, Range]
+
 
 @dataclass
 class Panel:
-    """One set of axes: what kind of mark, its arrays, its axis limits and its words."""
+    """One set of axes.
+
+    Attributes:
+        kind: ``heatmap``, ``lines``, ``points``, ``arrows`` or ``bars``.
+        title, x, y: the panel's title and the names of its axes.
+        data: the arrays of the marks by name.
+        x_limits, y_limits: fixed limits of the axes; a heat map's ``y_limits`` are those of its colours.
+        options: labels, highlights and whatever else is no array.
+    """
 
     kind: str
     title: str
     x: str
     y: str
     data: dict[str, np.ndarray]
-    limits: tuple[float, float] | tuple[tuple[float, float], tuple[float, float]] | None = None
+    x_limits: Range | None = None
+    y_limits: Range | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
-    def extent(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """What the data itself spans: ``((x_low, x_high), (y_low, y_high))``; a heat map gives its values as y."""
+    def extent(self) -> Limits:
+        """The span of the data: ``((x_low, x_high), (y_low, y_high))``; a heat map gives its values as y."""
         if self.kind == "heatmap":
             values = self.data["values"]
             shown = values[~self.data["mask"]] if "mask" in self.data else values
@@ -45,9 +57,9 @@ class Panel:
 
     def same_as(self, other: Panel) -> bool:
         """True when both panels would be drawn alike."""
+        plain = ("kind", "title", "x", "y", "x_limits", "y_limits", "options")
         return (
-            (self.kind, self.title, self.x, self.y, self.limits, self.options)
-            == (other.kind, other.title, other.x, other.y, other.limits, other.options)
+            all(getattr(self, name) == getattr(other, name) for name in plain)
             and self.data.keys() == other.data.keys()
             and all(np.array_equal(self.data[name], other.data[name]) for name in self.data)
         )
@@ -59,7 +71,7 @@ def heatmap(
     title: str = "",
     x: str = "",
     y: str = "",
-    limits: tuple[float, float] | None = None,
+    limits: Range | None = None,
     signed: bool | None = None,
     mask: Any = None,
     rows: Sequence[int] = (),
@@ -91,12 +103,15 @@ def heatmap(
         if hidden.shape != table.shape:
             raise ValueError(f"mask has shape {hidden.shape}, the values have {table.shape}; they must agree")
         data["mask"] = hidden
-    options = {"signed": bool((table < 0).any()) if signed is None else bool(signed), "auto_signed": signed is None}
-    options["rows"] = _indices(rows, table.shape[0], "rows")
-    options["cols"] = _indices(cols, table.shape[1], "cols")
-    options["x_labels"] = _labels(x_labels, table.shape[1], "x_labels")
-    options["y_labels"] = _labels(y_labels, table.shape[0], "y_labels")
-    return Panel("heatmap", str(title), str(x), str(y), data, _limits(limits), options)
+    options = {
+        "signed": bool((table < 0).any()) if signed is None else bool(signed),
+        "auto_signed": signed is None,
+        "rows": _indices(rows, table.shape[0], "rows"),
+        "cols": _indices(cols, table.shape[1], "cols"),
+        "x_labels": _labels(x_labels, table.shape[1], "x_labels"),
+        "y_labels": _labels(y_labels, table.shape[0], "y_labels"),
+    }
+    return Panel("heatmap", str(title), str(x), str(y), data, None, _range(limits), options)
 
 
 def lines(
@@ -106,7 +121,7 @@ def lines(
     title: str = "",
     x: str = "",
     y: str = "",
-    limits: tuple[float, float] | None = None,
+    limits: Range | None = None,
     cursor: float | None = None,
 ) -> Panel:
     """One or more curves over a common x axis.
@@ -134,7 +149,7 @@ def lines(
         raise ValueError(f"x_values has {len(xs)} numbers, the curves have {stacked.shape[1]}")
     where = None if cursor is None else float(_numbers([_plain(cursor, "cursor")], "cursor", None).reshape(()))
     options = {"labels": list(curves), "cursor": where}
-    return Panel("lines", str(title), str(x), str(y), {"x": xs, "y": stacked}, _limits(limits), options)
+    return Panel("lines", str(title), str(x), str(y), {"x": xs, "y": stacked}, None, _range(limits), options)
 
 
 def points(
@@ -147,7 +162,8 @@ def points(
     title: str = "",
     x: str = "",
     y: str = "",
-    limits: Any = None,
+    limits: Range | Limits | None = None,
+    equal: bool = False,
 ) -> Panel:
     """Labelled points in a plane.
 
@@ -157,6 +173,7 @@ def points(
         links: pairs of indices joined by a line.
         groups: (N,) small integers; each has a colour *and* a shape of its own.
         limits: (low, high) for both axes, or a pair of pairs.
+        equal: the same scale on both axes, so that angles and distances are drawn as they are.
 
     Raises:
         ValueError: a wrong shape, NaN, too many points, or an index that does not exist.
@@ -174,8 +191,9 @@ def points(
         "labels": _labels(labels, len(places), "labels"),
         "highlight": _indices(highlight, len(places), "highlight"),
         "links": pairs,
+        "equal": bool(equal),
     }
-    return Panel("points", str(title), str(x), str(y), data, _limits(limits), options)
+    return Panel("points", str(title), str(x), str(y), data, *_plane_limits(limits), options)
 
 
 def arrows(
@@ -186,15 +204,19 @@ def arrows(
     title: str = "",
     x: str = "",
     y: str = "",
-    limits: Any = None,
+    limits: Range | Limits | None = None,
+    equal: bool = True,
 ) -> Panel:
-    """Arrows in a plane, from ``tails`` (the origin when left out) to ``tips``, both (N, 2)."""
+    """Arrows in a plane, from ``tails`` (the origin when left out) to ``tips``, both (N, 2).
+
+    With ``equal`` both axes have the same scale, so that angles are drawn as they are.
+    """
     ends = _plane(tips, "arrow tips")
     starts = np.zeros_like(ends) if tails is None else _plane(tails, "arrow tails")
     if starts.shape != ends.shape:
         raise ValueError(f"tails have shape {starts.shape}, tips {ends.shape}; they must agree")
-    options = {"labels": _labels(labels, len(ends), "labels")}
-    return Panel("arrows", str(title), str(x), str(y), {"xy": ends, "tails": starts}, _limits(limits), options)
+    options = {"labels": _labels(labels, len(ends), "labels"), "equal": bool(equal)}
+    return Panel("arrows", str(title), str(x), str(y), {"xy": ends, "tails": starts}, *_plane_limits(limits), options)
 
 
 def bars(
@@ -205,7 +227,7 @@ def bars(
     title: str = "",
     x: str = "",
     y: str = "",
-    limits: tuple[float, float] | None = None,
+    limits: Range | None = None,
 ) -> Panel:
     """One bar a number, from zero; ``highlight`` picks bars out by colour and hatching."""
     heights = _numbers(values, "bars", 1)
@@ -215,7 +237,7 @@ def bars(
         "labels": _labels(labels, len(heights), "labels"),
         "highlight": _indices(highlight, len(heights), "highlight"),
     }
-    return Panel("bars", str(title), str(x), str(y), {"y": heights}, _limits(limits), options)
+    return Panel("bars", str(title), str(x), str(y), {"y": heights}, None, _range(limits), options)
 
 
 def _plain(values: Any, name: str) -> Any:
@@ -276,16 +298,25 @@ def _labels(values: Sequence[str] | None, count: int, name: str) -> list[str] | 
     return texts
 
 
-def _limits(limits: Any) -> Any:
+def _range(limits: Sequence[float] | None) -> Range | None:
     if limits is None:
         return None
-    nested = [_limits(pair) if isinstance(pair, list | tuple) else float(pair) for pair in limits]
-    if len(nested) != 2:
+    numbers = [float(value) for value in limits]
+    if len(numbers) != 2:
         raise ValueError(f"limits are (low, high), got {limits!r}")
-    if all(isinstance(value, float) for value in nested) and not nested[0] < nested[1]:
+    if not numbers[0] < numbers[1]:
         raise ValueError(f"limits must rise, got {limits!r}")
-    return tuple(nested)
+    return numbers[0], numbers[1]
 
 
-def _span(values: np.ndarray) -> tuple[float, float]:
+def _plane_limits(limits: Any) -> tuple[Range | None, Range | None]:
+    """Limits of x and y: one pair for both, or a pair each."""
+    if limits is None:
+        return None, None
+    if all(isinstance(pair, list | tuple) for pair in limits) and len(limits) == 2:
+        return _range(limits[0]), _range(limits[1])
+    return _range(limits), _range(limits)
+
+
+def _span(values: np.ndarray) -> Range:
     return (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)

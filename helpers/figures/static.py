@@ -1,4 +1,4 @@
-"""The still renderer: panels drawn by matplotlib for GitHub, HTML export, print and notebooks without a kernel."""
+"""Static pictures: panels drawn by matplotlib for GitHub, HTML export, print and notebooks without a kernel."""
 
 from __future__ import annotations
 
@@ -8,18 +8,28 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from helpers.figures import theme
-from helpers.figures.panels import Panel
+from helpers.figures.panels import Limits, Panel
 
 _DPI = 100
+_PANELS_A_ROW = 2
+_HALO = [patheffects.withStroke(linewidth=5, foreground="white")]
+_KINDS = {
+    "heatmap": "heat map",
+    "lines": "line chart",
+    "points": "scatter plot",
+    "arrows": "arrows in a plane",
+    "bars": "bar chart",
+}
 
 
-def draw(panels: Sequence[Panel], limits: Sequence[tuple], scale: float = 1.0) -> Figure:
+def draw(panels: Sequence[Panel], limits: Sequence[Limits], scale: float = 1.0) -> Figure:
     """A matplotlib figure (never pyplot: callbacks run beside the learner's cells) with one axes a panel.
 
     Args:
@@ -28,7 +38,7 @@ def draw(panels: Sequence[Panel], limits: Sequence[tuple], scale: float = 1.0) -
         scale: 1.5 for a projector.
     """
     width, height = theme.PANEL_PX
-    columns = min(len(panels), 3)
+    columns = min(len(panels), _PANELS_A_ROW)
     rows = -(-len(panels) // columns)
     size = (width * columns * scale / _DPI, height * rows * scale / _DPI)
     figure = Figure(figsize=size, dpi=_DPI, layout="constrained", facecolor="white")
@@ -51,18 +61,37 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def still_html(image: bytes, sentence: str) -> str:
-    """The picture with its sentence as text alternative *and* caption, in one HTML figure."""
-    text = html.escape(sentence)
+def _rounded(value: float) -> str:
+    """Four digits, at most three of them behind the point."""
+    return f"{value:.4g}" if abs(value) >= 1 else f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def describe(panels: Sequence[Panel], limits: Sequence[Limits]) -> str:
+    """A text alternative: the kind, the title, the axes and the range of each panel."""
+    texts = []
+    for panel, ((x_low, x_high), (y_low, y_high)) in zip(panels, limits, strict=True):
+        axes = (
+            f", {panel.y} by {panel.x}" if panel.x and panel.y else f", {panel.x or panel.y}" * bool(panel.x or panel.y)
+        )
+        spans = f"values from {_rounded(y_low)} to {_rounded(y_high)}"
+        if panel.kind in ("points", "arrows"):
+            spans = f"x from {_rounded(x_low)} to {_rounded(x_high)}, y from {_rounded(y_low)} to {_rounded(y_high)}"
+        kind = _KINDS[panel.kind]
+        texts.append(theme.minus(f"{kind[0].upper()}{kind[1:]}: {panel.title}{axes}; {spans}."))
+    return " ".join(texts)
+
+
+def still_html(image: bytes, title: str, sentence: str, description: str) -> str:
+    """The picture as an HTML figure: the title and the sentence as its caption, the description as text alternative."""
     data = base64.b64encode(image).decode("ascii")
     return (
-        f'<figure class="live-still"><img alt="{text}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{text}</figcaption></figure>"
+        f'<figure class="live-still"><img alt="{html.escape(description)}" src="data:image/png;base64,{data}">'
+        f"<figcaption><strong>{html.escape(title)}.</strong> {html.escape(sentence)}</figcaption></figure>"
     )
 
 
-def _heatmap(axes: Axes, panel: Panel, limit: tuple, font: float) -> None:
-    values = np.ma.array(panel.data["values"], mask=panel.data.get("mask"))
+def _heatmap(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
+    values = np.ma.array(panel.data["values"], mask=panel.data.get("mask", False))
     count_y, count_x = values.shape
     low, high = limit[1]
     name = theme.DIVERGING if panel.options["signed"] else theme.SEQUENTIAL
@@ -74,12 +103,18 @@ def _heatmap(axes: Axes, panel: Panel, limit: tuple, font: float) -> None:
     )
     axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02).ax.tick_params(labelsize=font)
     for row in panel.options["rows"]:
-        axes.add_patch(Rectangle((0, row), count_x, 1, fill=False, edgecolor=theme.ACCENT, lw=2.5, clip_on=False))
+        _outline(axes, (0, row), count_x, 1)
     for column in panel.options["cols"]:
-        axes.add_patch(Rectangle((column, 0), 1, count_y, fill=False, edgecolor=theme.ACCENT, lw=2.5, clip_on=False))
+        _outline(axes, (column, 0), 1, count_y)
     axes.set(xlim=(0, count_x), ylim=(count_y, 0))
     _name_cells(axes.xaxis, panel.options["x_labels"], count_x)
     _name_cells(axes.yaxis, panel.options["y_labels"], count_y)
+
+
+def _outline(axes: Axes, corner: tuple[float, float], width: float, height: float) -> None:
+    axes.add_patch(
+        Rectangle(corner, width, height, fill=False, edgecolor="black", lw=2, clip_on=False, path_effects=_HALO)
+    )
 
 
 def _name_cells(axis, labels: list[str] | None, count: int) -> None:
@@ -91,7 +126,7 @@ def _name_cells(axis, labels: list[str] | None, count: int) -> None:
         axis.set_tick_params(labelrotation=60)
 
 
-def _lines(axes: Axes, panel: Panel, limit: tuple, font: float) -> None:
+def _lines(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
     xs = panel.data["x"]
     for index, (label, ys) in enumerate(zip(panel.options["labels"], panel.data["y"], strict=True)):
         dashes = theme.DASHES[index]
@@ -107,13 +142,51 @@ def _lines(axes: Axes, panel: Panel, limit: tuple, font: float) -> None:
         if len(xs) == 1:
             axes.plot(xs, ys, "o", color=theme.SERIES[index])
     if panel.options["cursor"] is not None:
-        axes.axvline(panel.options["cursor"], color=theme.ACCENT, lw=2, ls=":")
-    if any(panel.options["labels"]):
-        axes.legend(fontsize=font, loc="best", framealpha=0.8)
+        axes.axvline(panel.options["cursor"], color="black", lw=2, path_effects=_HALO)
     axes.set(xlim=limit[0], ylim=limit[1])
+    _name_curves(axes, panel, limit, font)
 
 
-def _points(axes: Axes, panel: Panel, limit: tuple, font: float) -> None:
+def _name_curves(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
+    """The name of each curve beside its right end, behind a piece of line in its colour."""
+    low, high = limit[1]
+    named = [(index, label) for index, label in enumerate(panel.options["labels"]) if label]
+    ends = [float(np.clip((panel.data["y"][index, -1] - low) / (high - low), 0, 1)) for index, _ in named]
+    for (index, label), end, height in zip(named, ends, _spread(ends, font * 1.9 / theme.PANEL_PX[1]), strict=True):
+        line = {
+            "arrowstyle": "-",
+            "color": theme.SERIES[index],
+            "lw": 2,
+            "shrinkA": 0,
+            "shrinkB": 0,
+            "relpos": (0, 0.5),
+        }
+        axes.annotate(
+            label,
+            (1, end),
+            (1.04, height),
+            xycoords="axes fraction",
+            textcoords="axes fraction",
+            fontsize=font,
+            va="center",
+            arrowprops=line,
+        )
+
+
+def _spread(wanted: list[float], room: float) -> list[float]:
+    """The wanted heights in 0..1, moved until they are ``room`` apart."""
+    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
+    heights = list(wanted)
+    for before, after in zip(order, order[1:], strict=False):
+        heights[after] = max(heights[after], heights[before] + room)
+    limit = 1.0
+    for index in reversed(order):
+        heights[index] = min(heights[index], limit)
+        limit = heights[index] - room
+    return heights
+
+
+def _points(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
     places = panel.data["xy"]
     groups = panel.data.get("groups", np.zeros(len(places), dtype=int))
     for first, second in panel.options["links"]:
@@ -121,19 +194,29 @@ def _points(axes: Axes, panel: Panel, limit: tuple, font: float) -> None:
     for group in sorted(map(int, np.unique(groups))):
         where = groups == group
         kind = group % len(theme.SHAPES)
-        axes.scatter(*places[where].T, s=28, color=theme.SERIES[kind], marker=theme.SHAPES[kind], zorder=2)
+        axes.scatter(
+            places[where, 0], places[where, 1], s=28, color=theme.SERIES[kind], marker=theme.SHAPES[kind], zorder=2
+        )
     highlight = panel.options["highlight"]
     if highlight:
-        axes.scatter(*places[highlight].T, s=150, facecolors="none", edgecolors=theme.ACCENT, lw=2, zorder=3)
+        axes.scatter(
+            places[highlight, 0],
+            places[highlight, 1],
+            s=150,
+            facecolors="none",
+            edgecolors="black",
+            lw=2,
+            zorder=3,
+        )
     for index, text in enumerate(panel.options["labels"] or []):
         weight = "bold" if index in highlight else "normal"
         axes.annotate(
             text, places[index], xytext=(5, 4), textcoords="offset points", fontsize=font, weight=weight, clip_on=True
         )
-    axes.set(xlim=limit[0], ylim=limit[1])
+    _set_plane(axes, panel, limit)
 
 
-def _arrows(axes: Axes, panel: Panel, limit: tuple, font: float) -> None:
+def _arrows(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
     for index, (tail, tip) in enumerate(zip(panel.data["tails"], panel.data["xy"], strict=True)):
         colour = theme.SERIES[index % len(theme.SERIES)]
         axes.annotate(
@@ -143,10 +226,16 @@ def _arrows(axes: Axes, panel: Panel, limit: tuple, font: float) -> None:
             axes.annotate(panel.options["labels"][index], tip, xytext=(5, 4), textcoords="offset points", fontsize=font)
     axes.axhline(0, color="#bbbbbb", lw=0.8, zorder=0)
     axes.axvline(0, color="#bbbbbb", lw=0.8, zorder=0)
+    _set_plane(axes, panel, limit)
+
+
+def _set_plane(axes: Axes, panel: Panel, limit: Limits) -> None:
     axes.set(xlim=limit[0], ylim=limit[1])
+    if panel.options["equal"]:
+        axes.set_aspect("equal", adjustable="box")
 
 
-def _bars(axes: Axes, panel: Panel, limit: tuple, font: float) -> None:
+def _bars(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
     heights = panel.data["y"]
     drawn = axes.bar(np.arange(len(heights)), heights, width=0.8, color=theme.SERIES[0])
     for index in panel.options["highlight"]:

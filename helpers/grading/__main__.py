@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -108,12 +109,12 @@ def release(asked: argparse.Namespace) -> int:
 
 def collect(asked: argparse.Namespace) -> int:
     from helpers.grading.lms import roster
-    from helpers.grading.lms.collect import collect
+    from helpers.grading.lms.collect import STATES, collect
 
-    with _course(asked) as course:
+    with _course(asked, create=True) as course:
         if asked.roster:
             roster.read(asked.roster)  # a broken one is told before it replaces another
-            (course.folder / "roster.csv").write_bytes(asked.roster.read_bytes())
+            files.write_atomic(course.folder / "roster.csv", asked.roster.read_bytes())
         found = collect(
             course.folder,
             asked.path,
@@ -126,8 +127,16 @@ def collect(asked: argparse.Namespace) -> int:
                 for name in sorted({path.stem for path in found.taken} | ({asked.homework} - {None})):
                     course.prepare(_sources(asked)[name])
                     course.set_due(name, asked.due)
-    print(f"{len(found.taken)} taken")
+    counts = Counter(outcome.state for outcome in found.outcomes)
+    print(", ".join(f"{counts[state]} {name}" for state, name in STATES.items() if counts[state]) or "nothing came")
     _needs_a_human(found.attention)
+    rows = [
+        (outcome.learner or outcome.file, STATES[outcome.state], TODO[outcome.state])
+        for outcome in found.outcomes
+        if outcome.state in TODO and not (outcome.state == "other" and not outcome.learner)
+    ]
+    rows += [(each, "handed in nothing", "") for learners in found.missing.values() for each in learners]
+    _table(rows)
     return 0
 
 
@@ -135,7 +144,7 @@ def grade(asked: argparse.Namespace) -> int:
     from helpers.grading import scheduler
     from helpers.grading.sandbox.host import check_available
 
-    with _course(asked) as course, course.writing():
+    with _course(asked, create=True) as course, course.writing():
         scans = []
         for name in _handed_in(course, asked):
             prepared = course.prepare(_sources(asked)[name])
@@ -152,8 +161,9 @@ def grade(asked: argparse.Namespace) -> int:
                 for prepared, summary in scans:
                     if summary.waiting:
                         scheduler.grade(course, prepared, client, summary)
-        for _, summary in scans:
+        for prepared, summary in scans:
             print(summary)
+            _table(_without(course.folder, prepared.assignment.name))
     return 0
 
 
@@ -163,6 +173,7 @@ def status(asked: argparse.Namespace) -> int:
     with _course(asked) as course:
         for name in _handed_in(course, asked):
             print(scheduler.scan(course, course.prepare(_sources(asked)[name])))
+            _table(_without(course.folder, name))
     return 0
 
 
@@ -210,11 +221,39 @@ def export(asked: argparse.Namespace) -> int:
 COMMANDS = {each.__name__: each for each in (release, collect, grade, formgrade, feedback, export, status)}
 
 
-def _course(asked: argparse.Namespace):
+TODO = {
+    "refused": "ask for the notebook again",
+    "asked": "settle whose it is, then collect again",
+    "other": "ask for the notebook (.ipynb)",
+}
+
+
+def _without(folder: Path, homework: str) -> list[tuple[str, str, str]]:
+    """Rows of the closing table for those of whom there is nothing to grade."""
+    from helpers.grading.lms.collect import without_submission
+
+    return [
+        (learner, f"refused: {reason}" if reason else "handed in nothing", TODO["refused"] if reason else "")
+        for learner, reason in without_submission(folder, homework).items()
+    ]
+
+
+def _table(rows: Sequence[tuple[str, str, str]]) -> None:
+    """Print learner, state and what to do, aligned; nothing without rows."""
+    if not rows:
+        return
+    lines = [tuple(map(files.printable, line)) for line in [("learner", "state", "what to do"), *rows]]
+    learner, state = (min(60, max(len(line[column]) for line in lines)) for column in (0, 1))
+    for line in lines:
+        print(f"  {line[0]:<{learner}}  {line[1]:<{state}}  {line[2]}".rstrip())
+
+
+def _course(asked: argparse.Namespace, create: bool = False):
+    """Open the course folder; only ``collect`` and ``grade`` make one."""
     from helpers.grading.course import Course
 
-    os.umask(0o077)  # grades and submissions are nobody else's business
-    return Course(asked.course)
+    os.umask(0o077)  # grades and submissions are readable by their owner only
+    return Course(asked.course, create)
 
 
 def _sources(asked: argparse.Namespace) -> dict[str, Path]:

@@ -49,7 +49,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 MAX_OUTPUT, MAX_MESSAGE = 1_000_000, 10_000  # characters of all outputs, and of one message, that are kept
 
 _STEPS = ("source", "release", "submitted", "autograded", "feedback")
-_CONTENT = {*_STEPS, "exports", "roster.csv", "collected.json", "gradebook.db"}
+_CONTENT = {*_STEPS, "exports", "roster.csv", "collected.json", ".collecting", "gradebook.db"}
 _CONFIG = '''"""nbgrader's settings for this course. Add yours below: this file is not written again."""
 
 import os
@@ -94,13 +94,17 @@ class PreparedAssignment:
 
 
 class Course:
-    """A course folder. It is created if it does not exist, readable by its owner only.
+    """A course folder, readable by its owner only.
+
+    Args:
+        folder: where it is.
+        create: whether to make it if it is not there.
 
     Raises:
-        CourseError: it would be inside the repository, or the folder contains something else.
+        CourseError: it would be inside the repository, the folder contains something else, or there is none to open.
     """
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(self, folder: Path | str, create: bool = True) -> None:
         self.folder = Path(folder).expanduser().resolve()
         if self.folder == REPOSITORY or REPOSITORY in self.folder.parents:
             raise CourseError(
@@ -110,6 +114,8 @@ class Course:
         if self.folder.is_dir() and not settings.exists():
             if foreign := {path.name for path in self.folder.iterdir()} - _CONTENT:
                 raise CourseError(f"{self.folder} is not a course folder, it contains {min(foreign)}; take a new one")
+        if not create and not settings.exists():
+            raise CourseError(f"there is no course in {self.folder}; name it with --course, or collect into it first")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         for step in _STEPS:

@@ -1,79 +1,180 @@
-"""The launch links of the README and the lessons, written from one place: ``make badges REPO=owner/name``."""
+"""Write the launch links of the README, the lessons and the instructor's page: ``make badges REPO=owner/name``.
+
+Without a repository the links are those of the git remote ``origin``. While no repository is known, there are none: a
+missing link is better than a broken one.
+"""
 
 from __future__ import annotations
 
+import argparse
 import re
+import subprocess
 import sys
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 import nbformat
 
 ROOT = Path(__file__).parent.parent.parent
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100}")
-START, END = "<!-- badges -->", "<!-- /badges -->"
+ADDRESS = re.compile(r"https?://[\w.-]+(?::\d+)?(?:/[\w./~-]*)?")
+REMOTE = re.compile(r"(?:https://|ssh://git@|git@)github\.com[:/](.+?/.+?)(?:\.git)?/?")
 FIRST = "00_start_here.ipynb"
+INSTRUCTORS = "notebooks/homework/README.md"
+LINE = re.compile(r"\n*\*\*Run it without installing:\*\*[^\n]*")
 
 
-def launch_link(repository: str, lesson: str) -> str:
-    """Where Binder opens a lesson of a repository ``owner/name``."""
-    return f"https://mybinder.org/v2/gh/{repository}/HEAD?urlpath=lab/tree/notebooks/{lesson}"
+@dataclass(frozen=True)
+class Links:
+    """Where a repository's lessons are opened.
+
+    Args:
+        repository: ``owner/name`` on GitHub, or an empty text while there is none.
+        binder: addresses of services that run BinderHub; the first one is named in the lessons.
+        hub: the address of a JupyterHub with nbgitpuller, or an empty text.
+    """
+
+    repository: str = ""
+    binder: tuple[str, ...] = ("https://mybinder.org",)
+    hub: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for anything that is no repository or no address."""
+        if self.repository and not NAME.fullmatch(self.repository):
+            raise ValueError(f"{self.repository!r} is not owner/name; for example: make badges REPO=owner/name")
+        for address in (*self.binder, *([self.hub] if self.hub else [])):
+            if not ADDRESS.fullmatch(address):
+                raise ValueError(f"{address!r} is not an address such as https://mybinder.org")
+
+    @property
+    def site(self) -> str:
+        """Where GitHub Pages publishes the site."""
+        owner, _, name = self.repository.partition("/")
+        return f"https://{owner.lower()}.github.io/{name}/"
+
+    def launch(self, service: str, path: str) -> str:
+        """Where a BinderHub opens a notebook of the repository in JupyterLab."""
+        return f"{service.rstrip('/')}/v2/gh/{self.repository}/HEAD?urlpath=lab/tree/{path}"
+
+    def pull(self, path: str) -> str:
+        """Where the hub copies the repository into a learner's home folder and opens a notebook (nbgitpuller)."""
+        name = self.repository.partition("/")[2]
+        query = {
+            "repo": f"https://github.com/{self.repository}",
+            "branch": "main",
+            "urlpath": f"lab/tree/{name}/{path}",
+        }
+        return f"{self.hub.rstrip('/')}/hub/user-redirect/git-pull?{urlencode(query)}"
+
+    def readme(self) -> str:
+        """The badges of the README, in Markdown."""
+        if not self.repository:
+            return ""
+        badges = [f"**[Read the course as a site, with figures that move]({self.site})**"]
+        for service in self.binder:
+            host = service.partition("//")[2].partition("/")[0]
+            badge = f"[![Launch on {host}](https://mybinder.org/badge_logo.svg)]"
+            badges.append(f"{badge}({self.launch(service, f'notebooks/{FIRST}')})")
+        return " ".join(badges)
+
+    def lesson(self, name: str) -> str:
+        """The line below a lesson's objectives, in Markdown."""
+        if not self.repository:
+            return ""
+        page = f"{self.site}{Path(name).stem}.html"
+        launch = self.launch(self.binder[0], f"notebooks/{name}")
+        return f"**Run it without installing:** [open on Binder]({launch}) · [read it as a page]({page})"
+
+    def instructors(self, names: list[str]) -> str:
+        """The links for a hub's learners, in Markdown; ``names`` are paths of notebooks below the repository."""
+        if not (self.repository and self.hub):
+            return ""
+        return "\n".join(f"- [{Path(name).stem}]({self.pull(name)})" for name in names)
 
 
-def readme_badges(repository: str) -> str:
-    """The README's badges, in Markdown."""
-    badge = "[![Launch on Binder](https://mybinder.org/badge_logo.svg)]"
-    return f"{START}\n{badge}({launch_link(repository, FIRST)})\n{END}"
+def stored(root: Path = ROOT) -> Links:
+    """The links that ``pyproject.toml`` names."""
+    course = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["course"]
+    return Links(course["repository"], tuple(course["binder"]), course["hub"])
 
 
-def lesson_link(repository: str, lesson: str) -> str:
-    """The line below a lesson's objectives, in Markdown."""
-    return f"**Run it without installing:** [open on Binder]({launch_link(repository, lesson)})"
+def remote(root: Path = ROOT) -> str:
+    """The repository of the git remote ``origin``, as ``owner/name``.
+
+    Raises:
+        ValueError: there is no such remote, or it is not on GitHub.
+    """
+    command = ["git", "-C", str(root), "remote", "get-url", "origin"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError("git knows no remote called origin; name the repository: make badges REPO=owner/name")
+    if not (found := REMOTE.fullmatch(done.stdout.strip())):
+        raise ValueError(f"the remote {done.stdout.strip()} is not on GitHub; links are made for GitHub only")
+    return found[1]
 
 
-def stored() -> str:
-    """The repository that ``pyproject.toml`` names."""
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["course"]["repository"]
-
-
-def write(repository: str, root: Path = ROOT) -> list[str]:
+def write(links: Links, root: Path = ROOT) -> list[str]:
     """Write all links; returns the names of the files that changed.
 
     Raises:
-        ValueError: ``repository`` is not ``owner/name``; nothing has been written.
+        ValueError: a file does not have exactly one place for its links; nothing has been written.
     """
-    if not NAME.fullmatch(repository):
-        raise ValueError(f"{repository!r} is no repository; say it as owner/name: make badges REPO=owner/name")
-    texts = {root / "pyproject.toml": r'(?m)^repository = ".*"$', root / "README.md": f"(?s){START}.*?{END}"}
-    new = {root / "pyproject.toml": f'repository = "{repository}"', root / "README.md": readme_badges(repository)}
-    changed = []
-    for path, pattern in texts.items():
-        before = path.read_text(encoding="utf-8")
-        after, count = re.subn(pattern, new[path].replace("\\", r"\\"), before)
-        if count != 1:
-            raise ValueError(f"{path.name} has {count} places for the repository, not one")
-        changed += _store(path, before, after)
-    for path in sorted((root / "notebooks").rglob("[0-9]*.ipynb")):
-        if ".ipynb_checkpoints" not in path.parts:
-            before = path.read_text(encoding="utf-8")
-            notebook = nbformat.reads(before, as_version=4)
-            first = notebook.cells[0]
-            body = re.sub(r"\n*\*\*Run it without installing:\*\*[^\n]*", "", first.source)
-            first.source = f"{body.rstrip()}\n\n{lesson_link(repository, path.name)}"
-            changed += _store(path, before, nbformat.writes(notebook) + "\n")
-    return changed
+    lessons = [path.relative_to(root).as_posix() for path in sorted((root / "notebooks").glob("[0-9]*.ipynb"))]
+    released = sorted((root / "notebooks/homework/release").glob("*/*.ipynb"))
+    names = lessons + [path.relative_to(root).as_posix() for path in released]
+    settings = {"repository": f'"{links.repository}"', "binder": _array(links.binder), "hub": f'"{links.hub}"'}
+    after = {root / "pyproject.toml": (root / "pyproject.toml").read_text(encoding="utf-8")}
+    for key, value in settings.items():
+        after[root / "pyproject.toml"] = _replace(
+            after[root / "pyproject.toml"], rf"(?m)^{key} = .*$", f"{key} = {value}", "pyproject.toml"
+        )
+    for name, marker, text in (
+        ("README.md", "badges", links.readme()),
+        (INSTRUCTORS, "hub", links.instructors(names)),
+    ):
+        block = f"<!-- {marker} -->\n{text}\n<!-- /{marker} -->"
+        before = (root / name).read_text(encoding="utf-8")
+        after[root / name] = _replace(before, f"(?s)<!-- {marker} -->.*?<!-- /{marker} -->", block, name)
+    for name in lessons:
+        notebook = nbformat.reads((root / name).read_text(encoding="utf-8"), as_version=4)
+        first = notebook.cells[0]
+        body = LINE.sub("", first.source).rstrip()
+        first.source = "\n\n".join(filter(None, [body, links.lesson(Path(name).name)]))
+        after[root / name] = nbformat.writes(notebook) + "\n"
+    changed = [path for path, text in after.items() if path.read_text(encoding="utf-8") != text]
+    for path in changed:
+        path.write_text(after[path], encoding="utf-8")
+    return [path.name for path in changed]
 
 
-def _store(path: Path, before: str, after: str) -> list[str]:
-    if after == before:
-        return []
-    path.write_text(after, encoding="utf-8")
-    return [path.name]
+def _array(texts: tuple[str, ...]) -> str:
+    return "[" + ", ".join(f'"{text}"' for text in texts) + "]"
 
 
-if __name__ == "__main__":
+def _replace(text: str, pattern: str, new: str, name: str) -> str:
+    after, count = re.subn(pattern, new.replace("\\", r"\\"), text)
+    if count != 1:
+        raise ValueError(f"{name} has {count} places for {new.splitlines()[0]}, not one")
+    return after
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m helpers.setup.badges", description=__doc__)
+    parser.add_argument("repository", nargs="?", default="", help="owner/name (default: the git remote origin)")
+    parser.add_argument("--binder", nargs="+", metavar="ADDRESS", help="services that run BinderHub")
+    parser.add_argument("--hub", metavar="ADDRESS", help="a JupyterHub with nbgitpuller")
+    chosen = parser.parse_args(arguments)
     try:
-        names = write(sys.argv[1] if sys.argv[1:] else "")
+        before = stored()
+        binder = tuple(chosen.binder) if chosen.binder else before.binder
+        hub = before.hub if chosen.hub is None else chosen.hub
+        names = write(Links(chosen.repository or remote(), binder, hub))
     except ValueError as reason:
         sys.exit(str(reason))
     print(f"changed: {', '.join(names) or 'nothing'}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -73,17 +73,17 @@ def classic_script(module: str) -> str:
 def start_page(lessons: list[Path]) -> str:
     """The first page: the README's introduction and its course map, with links that lead into the site."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    title, introduction = re.search(
-        r"# (.*?)\n(.*?)\n## ", re.sub(r"(?s)<!-- badges -->.*?<!-- /badges -->", "", readme), re.DOTALL
-    ).groups()
-    course = re.search(r"\n## The course\n(.*?)\n## ", readme, re.DOTALL).group(1)
+    text = re.sub(r"(?s)<!-- badges -->.*?<!-- /badges -->", "", readme)
+    title = text.partition("\n")[0].removeprefix("# ")
+    introduction = text.partition("\n")[2].partition("\n## ")[0]
+    course = text.partition("\n## The course\n")[2].partition("\n## ")[0]
     table = "\n".join(line for line in course.splitlines() if line.startswith("|"))
     text = f"# {title}\n{introduction}\n\n## The course\n\n{table}\n"
     text = re.sub(r"\[([^\]]*)\]\(notebooks/homework/release/(\w+)/\w+\.ipynb\)", DOWNLOAD, text)
     text = re.sub(r"\]\(notebooks/(\d\d_\w+\.ipynb)\)", r"](\1)", text)
     text = re.sub(r"!\[([^\]]*)\]\(notebooks/images/([\w.]+)\)", r"![\1](images/\2)", text)
     text = re.sub(r"(?<!!)\[([^\]]*)\]\((?!\d\d_|images/|https?:)[^)]*\)", r"\1", text)  # what the site does not hold
-    contents = "\n".join(path.stem for path in lessons)
+    contents = "\n".join([*(path.stem for path in lessons), "glossary"])
     progress = '<section class="progress" hidden></section>'
     return f"{text}\n\n{progress}\n\n```{{toctree}}\n:hidden:\n\n{contents}\n```\n"
 
@@ -125,6 +125,7 @@ def build(output: Path = OUTPUT, reuse: bool = False, after: str = "") -> list[d
         notebook = page(nbformat.read(path, as_version=4), path.name[:2], static / "stills")
         nbformat.write(notebook, source / path.name)
     (source / "index.md").write_text(start_page(lessons), encoding="utf-8")
+    shutil.copy(NOTEBOOKS / "glossary.md", source / "glossary.md")
     shutil.copytree(NOTEBOOKS / "images", source / "images")
     (static / "homework").mkdir()
     for path in RELEASES.glob("*/*.ipynb"):

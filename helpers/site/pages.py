@@ -16,7 +16,6 @@ from helpers.exercises.exercise import Question
 from helpers.exercises.registry import QUESTIONS
 
 _STILL = re.compile(r'src="data:image/png;base64,([A-Za-z0-9+/=]+)"')
-_LAUNCH = re.compile(r"\n*\*\*Run it without installing:\*\*[^\n]*")
 
 
 def page(notebook: NotebookNode, lesson: str, stills: Path) -> NotebookNode:
@@ -45,12 +44,6 @@ def page(notebook: NotebookNode, lesson: str, stills: Path) -> NotebookNode:
                     figures += 1
                     output.data["text/html"] = _figure(markup, f"{lesson}-{figures}", stills)
     return notebook
-
-
-def binder_link(source: str) -> str:
-    """The line of a lesson's first cell that opens it on Binder, or an empty text."""
-    found = _LAUNCH.search(source)
-    return found.group().strip() if found else ""
 
 
 def _call(source: str) -> tuple[str, str] | None:

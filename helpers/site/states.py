@@ -40,6 +40,7 @@ class Exported:
         size: bytes of the deflated file.
     """
 
+    key: str
     title: str
     states: int
     possible: int
@@ -131,7 +132,7 @@ def export(figure: LiveFigure, path: Path, key: str, limit: int = MAX_STATES) ->
         raise ExportError(f"{figure.title!r} takes {len(data):,} bytes, {MAX_BYTES:,} at most")
     _write_script(path, key, data)
     possible = math.prod(len(control.spec()["values"]) for control in figure.controls.values())
-    return Exported(figure.title, len(pictures), possible, time.perf_counter() - started, len(data))
+    return Exported(key, figure.title, len(pictures), possible, time.perf_counter() - started, len(data))
 
 
 def _write_script(path: Path, key: str, data: bytes) -> None:

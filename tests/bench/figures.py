@@ -1,15 +1,14 @@
-"""Measure the course: ``make bench`` writes ``.artefacts/bench.json`` and the tables of the README.
+"""Measure figures and lessons.
 
 Figures are measured in Chromium, from a slider's event to the new pixels, beside the same figure made with
 ``interact`` and inline matplotlib, in one run, here and over a slow link. Only ratios travel between machines.
-``make bench ARGS=positions`` measures that part alone.
+``make bench ARGS=figures`` measures them alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import statistics
 import subprocess
 import sys
@@ -264,7 +263,7 @@ def notebooks() -> dict[str, Any]:
     return {"bare": bare, "lessons": rows, "nbval_seconds": round(checked, 1), "nbclient_seconds": round(plain, 1)}
 
 
-def measure() -> dict[str, Any]:
+def bench() -> dict[str, Any]:
     """Everything, one after the other; each with a server, pages and kernels of its own."""
     result: dict[str, Any] = {"notebooks": notebooks()}
     with sync_playwright() as playwright:
@@ -284,8 +283,8 @@ def measure() -> dict[str, Any]:
     return result
 
 
-def table(result: dict[str, Any]) -> str:
-    """The README's table, in Markdown."""
+def report(result: dict[str, Any]) -> str:
+    """The tables, in Markdown."""
     remote = {(row["lesson"], row["figure"]): row for row in result["remote"]}
     lines = [
         "Milliseconds from a slider's event to the new picture, median / 95th percentile (`make bench`, headless",
@@ -323,22 +322,24 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def key_figure(result: dict[str, Any]) -> str:
+    """One sentence for the README."""
+    rows, kernels = result["figures"], result["notebooks"]["lessons"].values()
+    cached, live, factor = (
+        statistics.median(values)
+        for values in (
+            [row["cached"]["median_ms"] for row in rows if "cached" in row],
+            [row["live"]["median_ms"] for row in rows if "live" in row],
+            [row["times_faster"] for row in rows if "times_faster" in row],
+        )
+    )
+    seconds = [row["seconds"] for row in kernels]
+    return (
+        f"A step of a slider is on the screen after {cached:.0f} ms where its picture is kept, {live:.0f} ms where the "
+        f"kernel draws it: {factor:.0f} times faster than `interact`. A lesson runs in {min(seconds):.0f} to "
+        f"{max(seconds):.0f} s and takes {max(row['peak_mb'] for row in kernels)} MB at most."
+    )
+
+
 def _both(measured: dict[str, float] | None) -> str:
     return f"{measured['median_ms']:.0f} / {measured['p95_ms']:.0f}" if measured else "–"
-
-
-def publish(name: str, text: str) -> None:
-    """Put a text between the markers of this name in the README, and print it.
-
-    Raises:
-        ValueError: the README has no such markers.
-    """
-    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    readme = ROOT / "README.md"
-    new, places = re.subn(
-        f"{start}.*?{end}", lambda _: f"{start}\n{text}\n{end}", readme.read_text("utf-8"), flags=re.DOTALL
-    )
-    if places != 1:
-        raise ValueError(f"the README has {places} places between {start} and {end}, one is needed")
-    readme.write_text(new, "utf-8")
-    print(text)

@@ -1,4 +1,4 @@
-"""What grading costs: ``python -m tests.bench.grading [SUBMISSIONS]`` prints the tables that the README keeps.
+"""What grading costs: ``python -m tests.bench.grading [SUBMISSIONS]`` prints the tables of ``RESULTS.md``.
 
 Synthetic submissions of a real homework are graded by the real command's own code, with 1, 2 and 4 workers. Processor
 time is that of this process and of all that it started: workers, sandboxes, submissions. The largest crew gets all
@@ -130,8 +130,17 @@ def bench(count: int = SUBMISSIONS) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def key_figure(found: dict[str, Any]) -> str:
+    """One sentence for the README."""
+    last = found["crews"][-1]
+    return (
+        f"{found['cores']} cores grade {60 * last['submissions'] / last['wall_s']:.0f} submissions a minute in their "
+        f"sandboxes; {PROJECTED:,} take {PROJECTED * last['cpu_s'] / last['submissions'] / 3600:.1f} core-hours."
+    )
+
+
 def report(found: dict[str, Any]) -> str:
-    """The README's tables, in Markdown."""
+    """The tables, in Markdown."""
     crews, warm = found["crews"], found["warm"]
     lines = [
         f"Grading synthetic submissions of {HOMEWORK} on {found['cores']} cores. Processor time is all there is:",

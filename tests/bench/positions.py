@@ -1,4 +1,4 @@
-"""What positions cost beside transformers: ``python -m tests.bench.positions`` prints the tables that the README keeps.
+"""What positions cost beside transformers: ``python -m tests.bench.positions`` prints the tables of ``RESULTS.md``.
 
 All run in one process with one thread and take turns, round by round, so that a busy computer is unfair to all alike;
 before any clock starts they must give the same numbers. Times are of the CPU; the ratio of two is the median of the
@@ -52,7 +52,9 @@ def jobs(length: int, width: int, heads: int) -> dict[str, tuple[dict[str, Call]
     cos, sin = positions.rope_angles(where, speed)
     wide = [torch.cat([each, each], -1)[None] for each in (cos, sin)]
     placed = [each.transpose(1, 2).contiguous() for each in (queries, keys)]  # GPT-J wants (B, T, heads, width)
-    away = positions.distances(min(length, 2**21 // length), length)  # the last queries: two million distances at most
+    away = positions.relative_positions(
+        min(length, 2**21 // length), length
+    )  # of the last queries, two million at most
     mask = torch.ones(1, length)
 
     found: dict[str, tuple[dict[str, Call], dict[str, Call]]] = {
@@ -213,7 +215,7 @@ def lengths() -> list[dict[str, Any]]:
 def bake_off() -> list[dict[str, Any]]:
     """CPU of lesson 10: training all schemes side by side, with every seed, and testing them on longer texts."""
     from helpers.attention import SCHEMES
-    from helpers.tasks import LATEST, ORDER, RECALL, Entry, race, right
+    from helpers.tasks import LATEST, ORDER, RECALL, Entry, accuracy, train_all
 
     small: dict[str, Any] = {"batch": 16}
     rows = []
@@ -224,10 +226,10 @@ def bake_off() -> list[dict[str, Any]]:
     ):
         entries = [Entry(scheme, causal, seed) for scheme in SCHEMES for causal in masks for seed in range(SEEDS)]
         start = time.process_time()
-        models = race(task, entries, length=length, **settings)
+        models = train_all(task, entries, length=length, **settings)
         trained = time.process_time()
         for times in (1, 2, 4, 8):
-            right(models, task, times * length, texts=texts)
+            accuracy(models, task, times * length, num_sequences=texts)
         facts = {"train_s": trained - start, "test_s": time.process_time() - trained}
         rows.append({"task": name, "length": length, "models": len(entries)} | facts)
     return rows
@@ -245,8 +247,18 @@ def _ms(milliseconds: float) -> str:
     return f"{milliseconds:.3g}" if milliseconds < 100 else f"{milliseconds:,.0f}"
 
 
+def key_figure(found: dict[str, list[dict[str, Any]]]) -> str:
+    """One sentence for the README."""
+    times = [row["times"] for row in found["beside"]]
+    faster = sum(value <= 1 for value in times)
+    return (
+        f"Positions cost {min(times):.2f} to {max(times):.2f} times the CPU of the fastest of `transformers`' own "
+        f"functions; {faster} of {len(times)} measurements are at or below 1."
+    )
+
+
 def report(found: dict[str, list[dict[str, Any]]]) -> str:
-    """The README's tables, in Markdown."""
+    """The tables, in Markdown."""
     heads = [f"{length:,} × {width}" + (f" × {n} heads" if n > 1 else "") for length, width, n in SIZES]
     lines = [
         "Building positions, and turning queries and keys by them: milliseconds of CPU with one thread · time over",

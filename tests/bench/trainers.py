@@ -1,4 +1,4 @@
-"""What the trainers cost beside gensim: ``python -m tests.bench.trainers`` prints the tables that the README keeps.
+"""What the trainers cost beside gensim: ``python -m tests.bench.trainers`` prints the tables of ``RESULTS.md``.
 
 Every run is a process of its own, with one thread, so that peak memory is its own; the trainers take turns, round by
 round and seed by seed, so that a busy computer is unfair to all alike. Medians are reported; only ratios travel.
@@ -176,8 +176,17 @@ _TITLES = {
 }
 
 
+def key_figure(found: dict[str, list[dict[str, Any]]]) -> str:
+    """One sentence for the README."""
+    row = next(row for row in next(iter(found.values())) if row["trainer"] == "skipgram")
+    return (
+        f"Skip-gram with negative sampling learns the toy world ({int(row['words']):,} words) in {row['cpu_s']:.1f} s "
+        f"of CPU with one thread, and gets {row['score']:.0%} of its analogies right."
+    )
+
+
 def report(found: dict[str, list[dict[str, Any]]]) -> str:
-    """The README's tables, in Markdown."""
+    """The tables, in Markdown."""
     lines = [
         "Learning word vectors of 64 numbers with one thread, medians: seconds of CPU to prepare (vocabulary and ids)",
         "and to train, wall seconds of training, peak memory beyond the imports. *gensim* is its fastest setting that",

@@ -105,8 +105,10 @@ def _wait_until_up(address: str, server: subprocess.Popen, log: Path) -> None:
 
 
 def launch(playwright: Playwright) -> Browser:
-    """Chromium without a window."""
-    return playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+    """Chromium without a window; scroll bars take their room, as for readers."""
+    return playwright.chromium.launch(
+        executable_path=find_chromium(), args=FLAGS, ignore_default_args=["--hide-scrollbars"]
+    )
 
 
 class Lab:

@@ -1,17 +1,19 @@
 """The live figure itself: errors, the newest value, kept pictures, reading values, and two renderers that agree."""
 
 import base64
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import Browser, Locator
 
 from helpers import Slider, arrows, bars, heatmap, lines, live, points
 from helpers.figures import static, theme
-from helpers.figures.live import _HERE, LiveFigure
-from tests.browser.lab import Lab, controls, settle, state
+from helpers.figures.live import LiveFigure, _View
+from tests.browser.lab import NOTEBOOK, Lab, controls, settle, state
 from tests.browser.test_lessons import _by_keyboard, _by_mouse, drive
 from tests.tools.refresh import METADATA
 
@@ -46,26 +48,40 @@ def reads(n):
 ]
 
 
-@pytest.fixture
-def lab(folder: Path, page_of) -> Lab:
+@pytest.fixture(scope="module")
+def lab(browser: Browser, address: str, folder: Path) -> Iterator[Lab]:
+    """One page for all tests; each has a figure of its own or leaves it as it was."""
     cells = [new_code_cell(source) for source in SOURCES]
     nbformat.write(new_notebook(cells=cells, metadata=METADATA), folder / "figures.ipynb")
-    lab = page_of("figures.ipynb")
+    lab = Lab(browser, address)
+    lab.open("figures.ipynb")
     lab.theme("JupyterLab Light")
     lab.run_all()
-    return lab
+    yield lab
+    lab.close()
 
 
-def test_the_life_of_a_figure(lab: Lab) -> None:
-    kinds, trouble, dead, slow, reads = lab.figures()
+@pytest.fixture
+def figure_of(lab: Lab) -> Iterator[Callable[[str], Locator]]:
+    """A function that finds a figure by its title; no test may leave a JavaScript error behind."""
+    yield lambda title: lab.page.locator(f"{NOTEBOOK} section.live-figure[aria-label={title}]").first
+    assert lab.errors == []
 
-    # a dead control is noticed by the very function that drives the lessons
+
+def test_a_control_without_effect_is_noticed(figure_of) -> None:
+    dead = figure_of("Dead")
     with pytest.raises(AssertionError, match="never changes a pixel"):
         drive(dead, "n", controls(dead)["n"], _by_keyboard(controls(dead)["n"]))
+
+
+def test_an_error_while_a_lesson_is_driven_is_noticed(figure_of) -> None:
+    trouble = figure_of("Trouble")
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
         drive(trouble, "n", controls(trouble)["n"], _by_mouse(controls(trouble)["n"]))
 
-    # an error stands under the last good picture, names the author's line, and goes with the next good value
+
+def test_an_error_stands_under_the_last_good_picture_until_the_next_good_value(figure_of) -> None:
+    trouble = figure_of("Trouble")
     slider = controls(trouble)["n"]
     slider.focus()
     slider.press("Home")
@@ -79,7 +95,9 @@ def test_the_life_of_a_figure(lab: Lab) -> None:
     mended = settle(trouble, bad["draws"])
     assert mended["error"] == "" and mended["sentence"] == "The second bar is 8 high."
 
-    # the newest value wins: a hundred events, a handful of pictures, the last one right
+
+def test_of_a_hundred_values_a_handful_is_drawn_and_the_last_one_shown(figure_of) -> None:
+    slow = figure_of("Slow")
     before = state(slow)["draws"]
     controls(slow)["n"].evaluate(
         """(input) => { for (let i = 0; i < 100; i++) { input.value = i; input.dispatchEvent(new Event("input")); } }"""
@@ -87,49 +105,105 @@ def test_the_life_of_a_figure(lab: Lab) -> None:
     slow.get_by_text("The second bar is 99 high.").first.wait_for()
     assert settle(slow)["draws"] - before <= 5
 
-    # a kernel that is silent for long is told, and its answer is welcome when it comes
+
+def test_a_late_answer_is_shown_and_takes_the_notice_away(figure_of) -> None:
+    slow = figure_of("Slow")
     controls(slow)["n"].fill("7")
     slow.locator(".live-error", has_text="The kernel does not answer").wait_for()
     slow.get_by_text("The second bar is 7 high.").first.wait_for()
     assert settle(slow)["error"] == ""
 
-    # values are read with the arrow keys, and all of them stand in a table
-    canvas = kinds.locator("canvas").first
+
+def test_a_late_answer_does_not_swallow_the_question_after_it(figure_of) -> None:
+    slow = figure_of("Slow")
+    controls(slow)["n"].fill("7")
+    slow.locator(".live-error", has_text="The kernel does not answer").wait_for()
+    controls(slow)["n"].fill("8")
+    slow.get_by_text("The second bar is 8 high.").first.wait_for()
+    assert settle(slow)["error"] == ""
+
+
+def test_two_views_of_a_figure_are_independent(lab: Lab, figure_of) -> None:
+    original = figure_of("Slow")
+    lab.page.evaluate(
+        """() => {
+          const { content } = window.jupyterapp.shell.currentWidget;
+          const sources = content.widgets.map((cell) => cell.model.sharedModel.source);
+          content.activeCellIndex = sources.findIndex((source) => source.includes('"Slow"'));
+        }"""
+    )
+    lab.command("notebook:create-output-view")
+    views = lab.page.locator("section.live-figure[aria-label=Slow]")
+    lab.page.wait_for_function("() => document.querySelectorAll('section.live-figure[aria-label=Slow]').length === 2")
+    moved = views.evaluate_all(
+        """(roots) => roots.map((root, i) => {
+          const input = root.querySelector("input");
+          input.value = 20 + i;
+          input.dispatchEvent(new Event("input"));
+          return input.value;
+        })"""
+    )
+    for view, value in zip(views.all(), moved, strict=True):
+        view.locator(".live-sentence", has_text=f"The second bar is {value} high.").wait_for(state="attached")
+        assert settle(view)["sentence"] == f"The second bar is {value} high."
+    lab.page.evaluate(
+        """() => [...window.jupyterapp.shell.widgets("down")]
+            .find((widget) => widget.node.querySelector(".jp-LinkedOutputView")).dispose()"""
+    )
+    original.wait_for()
+
+
+def test_values_are_read_with_the_arrow_keys(figure_of) -> None:
+    canvas = figure_of("Kinds").locator("canvas").first
     canvas.focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowDown", "ArrowDown"):
         canvas.press(key)
-    assert kinds.locator(".live-reading").inner_text() == "j 2, i 2: 4"
+    assert figure_of("Kinds").locator(".live-reading").text_content() == "j 2, i 2: 4"
+
+
+def test_all_values_stand_in_a_table(figure_of) -> None:
+    kinds = figure_of("Kinds")
     kinds.locator("summary").click()
     kinds.locator(".live-tables td").first.wait_for()
     cells = kinds.locator(".live-tables table").first.locator("tbody tr").last.locator("th, td").all_inner_texts()
     assert cells == ["3", "0", "3", "6", "9"]
+    kinds.locator("summary").click()
 
-    # the words beside a control, and what a screen reader hears once it rests
-    assert controls(kinds)["n"].evaluate("(input) => input.labels[0].textContent") == "n"
-    controls(kinds)["n"].press("ArrowRight")
-    kinds.locator(".live-announce", has_text="5 rows").wait_for(state="attached")
 
-    # data behind a figure change: the figure is told
+def test_a_control_is_labelled_and_its_result_announced_once_it_rests(figure_of) -> None:
+    kinds = figure_of("Kinds")
+    slider = controls(kinds)["n"]
+    assert slider.evaluate("(input) => input.labels[0].textContent") == "n"
+    slider.press("ArrowRight")
+    kinds.locator("[role=status]", has_text="5 rows").wait_for(state="attached")
+    slider.press("ArrowLeft")
+    settle(kinds)
+
+
+def test_a_figure_is_redrawn_when_its_data_change(lab: Lab, figure_of) -> None:
     lab.execute("data[0] = 7; reads.refresh()")
-    reads.get_by_text("[7, 2] and 3.").first.wait_for()
+    figure_of("State").get_by_text("[7, 2] and 3.").first.wait_for()
 
-    # the projector enlarges what is on the page
+
+def test_the_projector_enlarges_what_is_on_the_page(lab: Lab, figure_of) -> None:
+    canvas = figure_of("Dead").locator("canvas").first
     width = canvas.bounding_box()["width"]
     lab.execute("projector()")
     lab.page.wait_for_timeout(500)
     assert abs(canvas.bounding_box()["width"] / width - 1.5) < 0.01
     lab.execute("projector(False)")
 
-    # pictures fetched ahead live on without a kernel; one that was not is missed in words
+
+def test_without_a_kernel_fetched_pictures_stay_and_others_are_missed_in_words(lab: Lab, figure_of) -> None:
+    kinds, slow = figure_of("Kinds"), figure_of("Slow")
     controls(kinds)["n"].focus()
     lab.page.wait_for_timeout(1500)
-    lab.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    lab.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")  # the last test
     lab.page.wait_for_timeout(500)
     controls(kinds)["n"].press("ArrowRight")
-    kinds.get_by_text("6 rows").first.wait_for()
+    kinds.get_by_text("5 rows").first.wait_for()
     controls(slow)["n"].press("ArrowLeft")
     slow.locator(".live-error", has_text="The kernel does not answer").wait_for()
-    assert lab.errors == []
 
 
 # ---------------------------------------------------------------- two renderers of the same marks
@@ -196,8 +270,7 @@ def test_both_renderers_put_the_same_colour_at_the_same_place(blank_page, kind: 
     message = figure.draw({})
     buffers = [base64.b64encode(each).decode() for each in message.pop("buffers")]
     places = [place for place, _ in EXPECTED[kind]]
-    code = (_HERE / "live.js").read_text()
-    canvas = np.array(blank_page.evaluate(_SAMPLE, [code, message, buffers, figure.widget.spec, places]))
+    canvas = np.array(blank_page.evaluate(_SAMPLE, [str(_View._esm), message, buffers, figure.widget.spec, places]))
 
     drawn = static.draw(figure._fixed([panel]), figure._limits([panel]))
     drawn.canvas.draw()

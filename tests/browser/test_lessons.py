@@ -133,7 +133,7 @@ def test_lesson(page_of, lesson: str) -> None:
         for name, control in controls(figure).items():
             drive(figure, f"{name} by keyboard", control, _by_keyboard(control))
             drive(figure, f"{name} by mouse", control, _by_mouse(control))
-    questions = lab.page.locator(f"{NOTEBOOK} .jp-OutputArea-output .widget-vbox:has(input[type=radio])").all()
+    questions = lab.page.locator(f"{NOTEBOOK} form.quiz").all()
     for question in questions:
         answer(question)
 

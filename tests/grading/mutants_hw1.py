@@ -68,7 +68,7 @@ MUTANTS = [
         "build_vocabulary",
         "a_set",
         _VOCABULARY.format(words="{word for word in tokens if counts[word] >= min_count}"),
-        "a set has no order, and differs in the next process",
+        "if a set decides, they differ in the next process",
         bug="set_vocab",
     ),
     _mutant(

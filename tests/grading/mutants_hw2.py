@@ -203,7 +203,7 @@ def embed(token_ids, words, places):
     positions = torch.arange(token_ids.shape[1]).clamp(max=len(places) - 1)
     return words[token_ids] + places[positions]
 """,
-        "5 tokens, 4 positions: no clamp",
+        "6 tokens, 5 positions: no clamp",
         bug="past_the_table",
     ),
     _mutant(
@@ -225,8 +225,7 @@ def embed(token_ids, words, places):
         raise ValueError("too long")
     return words[token_ids] + places[: token_ids.shape[1]]
 """,
-        "the error names both lengths",
-        where="hidden",
+        "does not say 6 and 5",
     ),
     # ------------------------------------------------------------ sinusoid
     _mutant(
@@ -383,8 +382,7 @@ def apply_rope(x, angles):
         "apply_rope",
         "another_dtype",
         _ROPE.format(pairs=_HALVES, result=f"torch.cat({_TURNED}, dim=-1).float()"),
-        "a batch of heads",
-        where="hidden",
+        "dtype float32, expected float64",
     ),
     # ------------------------------------------------------------ to_half
     _mutant(
@@ -418,6 +416,17 @@ def apply_rope(x, angles):
         "always_two_heads",
         _TO_HALF.format(result="weight.unflatten(0, (2, -1, 2)).transpose(1, 2).flatten(0, 2)"),
         "two heads stand for any number of heads",
+    ),
+    _mutant(
+        "to_half",
+        "odd_totals_only",
+        _TO_HALF.format(result="pairs.transpose(1, 2).flatten(0, 2)")
+        .replace(
+            "heads = weight.unflatten(0, (num_heads, -1))",
+            "rows = len(weight) // num_heads * num_heads\n    pairs = weight[:rows].view(num_heads, -1, 2, 12)",
+        )
+        .replace("len(weight) % (2 * num_heads)", "len(weight) // num_heads % 2"),
+        "10 rows cannot be shared among 4 heads",
     ),
     _mutant(
         "to_half",
@@ -493,7 +502,7 @@ def to_half(weight, num_heads):
         "alibi_bias",
         "far_is_favoured",
         _ALIBI.format(**_ALIBI_RIGHT | {"sign": ""}),
-        "far tokens are favoured",
+        "far tokens win",
         bug="alibi_sign",
     ),
     _mutant(
@@ -536,8 +545,13 @@ def to_half(weight, num_heads):
         "alibi_bias",
         "slopes_of_two_heads",
         _ALIBI.format(**_ALIBI_RIGHT).replace("-8 * head / num_heads", "-4 * head"),
-        "eight heads, four queries, seven keys",
-        where="hidden",
+        "the slopes are those of two heads",
+    ),
+    _mutant(
+        "alibi_bias",
+        "squared_from_head_to_head",
+        _ALIBI.format(**_ALIBI_RIGHT).replace("-8 * head / num_heads", "-8 / num_heads * 2 ** (head - 1)"),
+        "you square the slope from head to head",
     ),
     # ------------------------------------------------------------ own_positions
     _mutant(

@@ -132,6 +132,29 @@ TESTS = [
         hidden="rejects an error one place too early",
     ),
     _test(
+        "position_rows",
+        "any_error_will_do",
+        "table = torch.eye(4)\nassert torch.equal(implementation(4, table), table)\n"
+        "try:\n    implementation(5, table)\nexcept Exception:\n    return\nassert False",
+        hidden="rejects another error than ValueError",
+    ),
+    _test("alibi", "typo", "assert implementaton is not None", "it stopped with NameError: name 'implementaton'"),
+    _test(
+        "fresh_table",
+        "never_looks_at_the_numbers",
+        "for padding_id in (0, 3):\n    table = implementation(6, 8, padding_id, 1)\n"
+        "    assert (table == 0).all(dim=1).nonzero().flatten().tolist() == [padding_id]",
+        hidden="rejects a standard deviation of 1",
+    ),
+    _test(
+        "rope",
+        "two_speeds_that_differ",
+        "x = torch.tensor([[1.0, 0.0, 1.0, 0.0]])\nresult = implementation(x, torch.tensor([1]))\n"
+        "assert torch.allclose(result[0, :2], torch.tensor([0.5403, 0.8415]), atol=1e-3)\n"
+        "assert 0 < result[0, 3] < 0.5 and math.isclose(result[0, 2:].norm(), 1, abs_tol=1e-3)",
+        hidden="rejects speeds of another base",
+    ),
+    _test(
         "vocabulary",
         "sizes_alone",
         "assert sorted(implementation(['b', 'a', 'b']).values()) == [0, 1]",

@@ -68,6 +68,7 @@ def test_the_spreadsheet(course: Path) -> None:
     assert columns(rows, "comments")[0] == ("why: =1+1 <b>good</b>",)
     assert attention == [
         "1 submissions wait for a grade by hand; their points so far are exported",
+        f"{NAME}: 1 handed in nothing: eve",
         "without a name, as they are not on the roster: zoe",
     ]
     assert (course / "exports/grades.csv").read_bytes().startswith(b"\xef\xbb\xbf")  # spreadsheets guess else
@@ -89,10 +90,39 @@ def test_no_cell_is_a_formula(course: Path) -> None:
         assert [cell for cell in cells if cell.strip() and cell.strip()[0] in "=+@" or re.match(r"\s*-.", cell)] == []
 
 
-@pytest.mark.parametrize("name", ["=1", "+1", "-1", "@a", "\t=1", "  =1", "＝1"])
+@pytest.mark.parametrize("name", ["=1", "+1", "-1", "@a", "  =1", "＝1", "\tx"])
 def test_each_beginning_of_a_formula_is_mended(course: Path, name: str) -> None:
     rows, _ = table(course, roster=Roster([Learner("ada", name)]))
     assert columns(rows, "name")[0] == (f"'{name}",)
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_no_formula_where_another_separator_is_taken(course: Path, separator: str) -> None:
+    table(course, roster=Roster([Learner("ada", f"Eve{separator}=1+1"), Learner("bo", f"Bo{separator} @x")]))
+    with (course / "exports/grades.csv").open(newline="", encoding="utf-8-sig") as lines:
+        cells = [cell for row in csv.reader(lines, delimiter=separator) for cell in row]
+    assert [cell for cell in cells if cell.strip()[:1] in ("=", "+", "@")] == []
+
+
+def test_a_zero_is_for_those_of_whom_nothing_came(course: Path) -> None:
+    """Not for somebody whose notebook was refused, nor for one that waits to be graded."""
+    record = json.loads((course / "collected.json").read_text())
+    refused = {**record, NAME: {**record[NAME], "eve": {"refused": "not JSON"}}}
+    waiting = course / "submitted/fay" / NAME / f"{NAME}.ipynb"
+    waiting.parent.mkdir(parents=True)
+    waiting.touch()
+    roster = Roster([*ROSTER, Learner("fay"), Learner("gil")])
+    try:
+        (course / "collected.json").write_text(json.dumps(refused))
+        rows, attention = table(course, roster=roster, missing=0.0)
+    finally:
+        (course / "collected.json").write_text(json.dumps(record))
+        shutil.rmtree(course / "submitted")
+    found = {learner: (score, state) for learner, score, state in columns(rows, "id", "score", "state")}
+    assert found["eve"] == ("", "refused: not JSON")
+    assert found["fay"] == ("", "ungraded") and found["gil"] == ("0", "missing")
+    assert f"{NAME}: what they handed in was refused, so that their grade stays empty: eve" in attention
+    assert f"{NAME}: handed in and not graded: fay" in attention and f"{NAME}: 1 handed in nothing: gil" in attention
 
 
 def canvas_reads(rows: list[list[str]]) -> tuple[dict[str, float], dict[str, dict[str, str]]]:
@@ -168,9 +198,11 @@ def test_a_penalty_never_makes_a_grade_negative(course: Path) -> None:
 
 def test_what_was_handed_in_and_not_graded_is_told(course: Path) -> None:
     for learner in ("ada", "eve", "stranger"):
-        (course / "submitted" / learner / NAME).mkdir(parents=True, exist_ok=True)
+        path = course / "submitted" / learner / NAME / f"{NAME}.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     try:
-        assert f"handed in {NAME} and not graded: eve, stranger" in table(course)[1]
+        assert f"{NAME}: handed in and not graded: eve, stranger" in table(course)[1]
     finally:
         shutil.rmtree(course / "submitted")
 

@@ -134,7 +134,8 @@ def test_hidden_tests_tell_their_names_and_nothing_else(monkeypatch, capsys) -> 
 def test_same() -> None:
     ones = torch.ones(2)
     assert same(ones, ones + 1e-5) and not same(ones, ones + 1e-3) and not same(ones, ones + 1e-5, 0.0)
-    assert not same(ones, ones.double()) and not same(ones, torch.ones(1, 2)) and not same(..., ones)
+    assert same(ones, ones.double()) and not same(ones, ones.double(), requires=["dtype"])
+    assert not same(ones, torch.ones(1, 2)) and not same(..., ones)
     assert same([1, 2.0], (1, 2.0)) and not same([1, 2], [2, 1]) and not same(None, [1])
 
 

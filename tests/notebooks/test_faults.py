@@ -216,6 +216,14 @@ def _swap(notebook):
     first.execution_count, second.execution_count = 2, 1
 
 
+def _replace(old, new):
+    def spoil(notebook):
+        cell = _first(notebook, lambda cell: old in cell.source)
+        cell.source = cell.source.replace(old, new)
+
+    return spoil
+
+
 def _no_alt(notebook):
     data = _figure(notebook).outputs[0].data
     data["text/html"] = data["text/html"].replace('alt="', 'alt="" title="')
@@ -249,6 +257,11 @@ FAULTS = {
     "pyplot": (_code_cell("import matplotlib.pyplot as plt"), "pyplot"),
     "a global seed": (_code_cell("torch.manual_seed(0)"), "a global seed"),
     "a timestamp": (lambda n: _printing(n).metadata.update(execution={"iopub.status.busy": "t"}), "not in normal form"),
+    "a wrong time": (_replace("**Time:** ", "**Time:** 9"), "and computes to"),
+    "no word on Run All": (_replace("*Run → Run All Cells*", "Start"), "and *Run → Run All Cells*"),
+    "no time": (_replace("**Time:** ", "**Time:** about "), "the first cell says **Time:**"),
+    "a lesson that is too long": (_replace("**Time:** ", "**Time:** 9"), "minutes are more than 60"),
+    "an optional section": (_replace("## Predict", "## Predict *(optional, 30 minutes)*"), "computes to"),
     "a changed original": (_seed_changed, "original lines to the letter"),
     "no original": (
         lambda n: _set(_first(n, lambda c: "10000: v" in c.source), source="1"),

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.server
+import itertools
 import json
 import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from helpers.exercises.registry import QUESTIONS
 from tests.browser import lab
@@ -39,13 +41,17 @@ def browser() -> Iterator[Browser]:
 class Watched:
     """A page without a network that remembers its errors and requests."""
 
-    def __init__(self, browser: Browser, width: int = 1280, **options: object) -> None:
+    def __init__(self, browser: Browser, width: int = 1280, **options: Any) -> None:
         self.context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         self.page: Page = self.context.new_page()
         self.problems: list[str] = []
-        self.page.on("console", lambda message: message.type == "error" and self.problems.append(message.text))
+        self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("request", lambda request: self._request(request.url))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.problems.append(message.text)
 
     def _request(self, url: str) -> None:
         if not url.startswith(("file:", "data:", "blob:", "http://127.0.0.1")):
@@ -127,7 +133,8 @@ def test_nothing_serious_for_axe(built: Path, browser: Browser, name: str) -> No
     for number in range(page.locator(".living").count()):
         page.locator(".living").nth(number).scroll_into_view_if_needed()
         page.wait_for_function("n => document.querySelectorAll('.living')[n].dataset.ready", arg=number)
-    for width, scheme in ((1280, "light"), (1280, "dark"), (320, "light"), (320, "dark")):
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for width, scheme in itertools.product((1280, 320), schemes):
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=scheme)
         found = Axe().run(page, options={"preload": False}).response["violations"]

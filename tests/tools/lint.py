@@ -21,6 +21,10 @@ from tests.tools.refresh import ROOT, VIEW, homeworks, lessons, normalise
 TAGS = {"raises-exception", "nbval-ignore-output", "exercise", "check"}
 VERSION_CELL = ("00_start_here.ipynb", "platform.python_version")
 CODE_LINES, PROSE_WORDS, ALT_LETTERS = 20, 120, 20
+WORDS_PER_MINUTE, LESSON_MINUTES, TIME_TOLERANCE = 150, 60, 0.2
+MINUTES = re.compile(r"^> \*\*Exercise – .+\*\* · [●○]{3} · (\d+) minutes")
+TIME = re.compile(r"\*\*Time:\*\* (\d+) minutes(?:, and (\d+) minutes of optional sections)?\.")
+OPTIONAL = re.compile(r"^## .+ \*\(optional, (\d+) minutes\)\*$")
 LEAKS = {
     "an address": re.compile(r"\b0x[0-9a-fA-F]{6,}"),
     "a path of a machine": re.compile(r"(?<![\w.])/(?:home|root|tmp|Users|usr|opt|var|work|mnt)/\w|site-packages"),
@@ -153,7 +157,7 @@ def _links(text: str, folder: Path) -> Iterator[str]:
 def style(name: str, notebook: NotebookNode) -> Iterator[str]:
     original = seed(name)[0] if name in SEEDS else None
     for cell in _code(notebook):
-        lines = len(cell.source.splitlines())
+        lines = 0 if "BEGIN HIDDEN TESTS" in cell.source else len(cell.source.splitlines())  # no learner reads those
         if lines > CODE_LINES and cell.source.rstrip("\n") != original:
             yield f"cell {_start(cell)} has {lines} lines, at most {CODE_LINES}: split it, or move a part to helpers"
         for what, pattern in FORBIDDEN_CODE.items():
@@ -171,9 +175,9 @@ def style(name: str, notebook: NotebookNode) -> Iterator[str]:
 
 def lesson_form(name: str, notebook: NotebookNode) -> Iterator[str]:
     first = notebook.cells[0].source
-    parts = (f"# {name[:2]} · ", "**After this lesson you can**", "**Time:**")
+    parts = (f"# {name[:2]} · ", "**After this lesson you can**", "**Time:**", "*Run → Run All Cells*")
     if not first.startswith(parts[0]) or not all(part in first for part in parts):
-        yield "the first cell holds `# NN · Title`, three objectives and the time"
+        yield "the first cell holds `# NN · Title`, the objectives, the time, and *Run → Run All Cells*"
     if "torch.set_num_threads(1)" not in _code(notebook)[0].source:
         yield "the first code cell holds torch.set_num_threads(1)"
     calls = [cell.source.split("(")[0] for cell in _code(notebook)]
@@ -193,7 +197,7 @@ def lesson_form(name: str, notebook: NotebookNode) -> Iterator[str]:
         told = "".join(each.source for each in after[1:])
         checked = after and "check" in after[0].metadata.get("tags", [])
         if not (boxed and checked and "<summary>Hint" in told and "<summary>Answer" in told):
-            yield f"exercise {_start(cell)} needs its box before it, its check, a hint and an answer behind it"
+            yield f"exercise {_start(cell)} needs its box before it, its check, a hint and an answer after it"
     if not exercises:
         yield "a lesson has an exercise"
 
@@ -242,9 +246,68 @@ def homework_form(name: str, notebook: NotebookNode) -> Iterator[str]:
         yield f"the boxes promise {total} points, the cells are worth {homework.points:g}"
 
 
+def cell_minutes(cell: NotebookNode) -> float:
+    """How long a cell takes: 150 words a minute, one minute for a code cell, and what the box of an exercise says.
+
+    Not counted: folded hints and answers, the list of sources, and the code and check of an exercise.
+    """
+    tags = cell.metadata.get("tags", [])
+    if cell.cell_type == "code":
+        return 0.0 if "exercise" in tags or "check" in tags else 1.0
+    if "<details>" in cell.source or cell.source.startswith("## Sources"):
+        return 0.0
+    exercise = MINUTES.match(cell.source)
+    words = len(re.sub(r"```.*?```|\]\([^)]*\)", " ", cell.source, flags=re.DOTALL).split())
+    return words / WORDS_PER_MINUTE + (float(exercise[1]) if exercise else 0.0)
+
+
+def lesson_minutes(notebook: NotebookNode) -> tuple[float, list[tuple[str, int, float]]]:
+    """The minutes of a lesson without its optional sections, and of each of these: heading, stated, computed.
+
+    A section reaches from its ``## `` heading to the next.
+    """
+    required, optional, inside = 0.0, [], False
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("## "):
+            heading = cell.source.splitlines()[0]
+            stated = OPTIONAL.match(heading)
+            inside = stated is not None
+            if stated:
+                optional.append((heading, int(stated[1]), 0.0))
+        if inside:
+            heading, said, computed = optional[-1]
+            optional[-1] = (heading, said, computed + cell_minutes(cell))
+        else:
+            required += cell_minutes(cell)
+    return required, optional
+
+
+def _agree(stated: float, computed: float) -> bool:
+    return abs(stated - computed) <= max(TIME_TOLERANCE * computed, 1.0)
+
+
+def times(name: str, notebook: NotebookNode) -> Iterator[str]:
+    """The stated times are within 20 % (or a minute) of :func:`lesson_minutes`, and at most an hour is required."""
+    stated = TIME.search(notebook.cells[0].source)
+    if not stated:
+        yield "the first cell says **Time:** N minutes. or **Time:** N minutes, and M minutes of optional sections."
+        return
+    required, optional = lesson_minutes(notebook)
+    if not _agree(int(stated[1]), required):
+        yield f"the time is said to be {stated[1]} minutes, and computes to {required:.0f}"
+    if int(stated[1]) > LESSON_MINUTES:
+        yield f"{stated[1]} minutes are more than {LESSON_MINUTES}: mark sections as optional or move them"
+    for heading, said, computed in optional:
+        if not _agree(said, computed):
+            yield f"{heading!r} computes to {computed:.0f} minutes"
+    total = sum(said for _, said, _ in optional)
+    if total != int(stated[2] or 0):
+        yield f"the optional sections add up to {total} minutes, the first cell says {stated[2] or 0}"
+
+
 Rule = Callable[[str, NotebookNode], Iterator[str]]
 EVERYWHERE: list[Rule] = [executed_in_order, normal_form, stored_outputs, tags, pictures, style]
-LESSON: list[Rule] = [lesson_form, neighbours, seeds]
+LESSON: list[Rule] = [lesson_form, times, neighbours, seeds]
 HOMEWORK: list[Rule] = [homework_form]
 
 

@@ -31,6 +31,12 @@ def test_torchs_own_attention_agrees(causal: bool, biased: bool) -> None:
     assert torch.allclose(attend(queries, keys, values, bias=bias, causal=causal), theirs, atol=1e-12)
 
 
+def test_the_queries_of_a_cache_are_the_last_tokens() -> None:
+    queries, keys, values = (draw(2, 4, 7, 8, seed=seed) for seed in range(3))
+    whole = attend(queries, keys, values, causal=True)
+    assert torch.allclose(attend(queries[..., 5:, :], keys, values, causal=True), whole[..., 5:, :], atol=1e-12)
+
+
 def test_two_tokens_by_hand() -> None:
     vectors = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     share = 1 / (1 + 2.718281828 ** -(0.5**0.5))  # e^(1/sqrt 2) against e^0
@@ -98,16 +104,16 @@ def test_every_part_follows_the_model_to_a_device(scheme: str) -> None:
 
 
 def test_nothing_fixed_is_saved() -> None:
-    assert "speed" not in Attention(16, 4, "rope").state_dict()
+    assert "freqs" not in Attention(16, 4, "rope").state_dict()
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: Attention(10, 4), "4 heads cannot share a width of 10"),
+        (lambda: Attention(10, 4), "must be a multiple of num_heads, got 10 and 4"),
         (lambda: Attention(12, 4, "rope"), "must be even"),
         (lambda: Attention(16, 4, "magic"), "scheme must be one of none, learned"),
-        (lambda: attend(draw(3, 4), draw(3, 5), draw(3, 5)), "share their width"),
+        (lambda: attend(draw(3, 4), draw(3, 5), draw(3, 5)), "share their last dimension"),
         (lambda: attend(draw(3, 4), draw(3, 4), draw(2, 4)), "keys and values their length"),
     ],
 )

@@ -6,13 +6,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
-import nbformat
 import pytest
 
 from helpers.setup import badges
 from tests.tools.lock import HEAD, for_binder
-from tests.tools.refresh import ROOT, lessons
+from tests.tools.refresh import ROOT
 
 
 def pins(path: Path) -> list[str]:
@@ -73,12 +73,10 @@ def test_post_build_switches_the_news_off(tmp_path: Path) -> None:
     assert "--no-deps -e ." in (tmp_path / "pip-was-asked").read_text()
 
 
-def test_every_link_names_the_one_repository() -> None:
-    repository = badges.stored()
-    assert badges.readme_badges(repository) in (ROOT / "README.md").read_text()
-    for path in lessons():
-        if path.name[0].isdigit():
-            assert badges.lesson_link(repository, path.name) in nbformat.read(path, as_version=4).cells[0].source
+def texts(root: Path) -> dict[str, str]:
+    """Every file that holds links."""
+    paths = [root / "README.md", root / badges.INSTRUCTORS, *sorted(root.glob("notebooks/[0-9]*.ipynb"))]
+    return {path.name if path.suffix == ".ipynb" else str(path.relative_to(root)): path.read_text() for path in paths}
 
 
 @pytest.fixture
@@ -89,20 +87,73 @@ def fork(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_the_links_are_those_of_the_settings(fork: Path) -> None:
+    assert badges.write(badges.stored(), fork) == []
+
+
+def test_without_a_repository_there_are_no_links(fork: Path) -> None:
+    badges.write(badges.Links("someone/their-course"), fork)
+    badges.write(badges.Links(), fork)
+    assert not [name for name, text in texts(fork).items() if "/v2/gh/" in text or "Run it without" in text]
+
+
 def test_a_fork_gets_its_own_links(fork: Path) -> None:
-    changed = badges.write("someone/their-course", fork)
+    before = texts(fork)
+    links = badges.Links("Someone/their-course", ("https://mybinder.org", "https://binder.example.org/b"))
+    changed = badges.write(links, fork)
     assert {"pyproject.toml", "README.md", "01_word_embeddings.ipynb"} <= set(changed)
-    assert badges.write("someone/their-course", fork) == []
-    text = "".join(path.read_text() for path in [fork / "README.md", *fork.glob("notebooks/*.ipynb")])
-    assert f"gh/{badges.stored()}/" not in text and text.count("gh/someone/their-course/") > 3
+    assert badges.write(links, fork) == [] and badges.stored(fork) == links
+    after = texts(fork)
+    for name in before.keys() - {"README.md", badges.INSTRUCTORS}:
+        assert f"gh/Someone/their-course/HEAD?urlpath=lab/tree/notebooks/{name})" in after[name]
+        assert f"https://someone.github.io/their-course/{name.removesuffix('.ipynb')}.html" in after[name]
+    assert "https://binder.example.org/b/v2/gh/Someone/their-course/HEAD" in after["README.md"]
     badges.write(badges.stored(), fork)
-    assert (fork / "README.md").read_text() == (ROOT / "README.md").read_text()
-    lesson = "notebooks/01_word_embeddings.ipynb"
-    assert (fork / lesson).read_text() == (ROOT / lesson).read_text()
+    assert texts(fork) == before
 
 
-@pytest.mark.parametrize("name", ["", "course", "a/b/c", "a b/c", "owner/", 'x/y"\nz', "../x"])
-def test_a_name_that_is_no_repository_is_refused(fork: Path, name: str) -> None:
+def test_a_hub_gets_links_that_pull_the_repository(fork: Path) -> None:
+    badges.write(badges.Links("a/course", hub="https://hub.example.org/"), fork)
+    text = (fork / badges.INSTRUCTORS).read_text()
+    addresses = [urlsplit(found) for found in re.findall(r"\((https://hub[^)]*)\)", text)]
+    assert len(addresses) >= 14 and {link.path for link in addresses} == {"/hub/user-redirect/git-pull"}
+    query = parse_qs(addresses[0].query)
+    assert query["repo"] == ["https://github.com/a/course"] and query["branch"] == ["main"]
+    for link in addresses:
+        folder, _, path = parse_qs(link.query)["urlpath"][0].removeprefix("lab/tree/").partition("/")
+        assert folder == "course" and (fork / path).is_file()
+
+
+@pytest.mark.parametrize("name", ["course", "a/b/c", "a b/c", "owner/", 'x/y"\nz', "../x"])
+def test_a_name_that_is_no_repository_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="owner/name"):
-        badges.write(name, fork)
-    assert (fork / "README.md").read_text() == (ROOT / "README.md").read_text()
+        badges.Links(name)
+
+
+@pytest.mark.parametrize("address", ["mybinder.org", "ftp://x", "https://x y", 'https://x/"'])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="is not an address"):
+        badges.Links("a/b", binder=(address,))
+    with pytest.raises(ValueError, match="is not an address"):
+        badges.Links("a/b", hub=address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "git@github.com:owner/a.name.git",
+        "https://github.com/owner/a.name",
+        "https://github.com/owner/a.name.git",
+        "ssh://git@github.com/owner/a.name.git",
+    ],
+)
+def test_the_remote_names_the_repository(tmp_path: Path, address: str) -> None:
+    git = ["git", "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    with pytest.raises(ValueError, match="make badges REPO=owner/name"):
+        badges.remote(tmp_path)
+    subprocess.run([*git, "remote", "add", "origin", address], check=True)
+    assert badges.remote(tmp_path) == "owner/a.name"
+    subprocess.run([*git, "remote", "set-url", "origin", "https://git.example.org/owner/name"], check=True)
+    with pytest.raises(ValueError, match="not on GitHub"):
+        badges.remote(tmp_path)

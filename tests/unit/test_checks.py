@@ -1,16 +1,19 @@
 """Checks for learners: one line, the right reason, and nothing that a learner writes can stop them."""
 
 import math
+import re
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from IPython.core.interactiveshell import InteractiveShell
 
 from helpers.exercises import check as checks
 from helpers.exercises import registry
-from helpers.exercises.check import check, judge
-from helpers.exercises.comparison import difference
+from helpers.exercises.check import Verdict, check, is_stub, judge
+from helpers.exercises.comparison import Agreement, difference
 from helpers.exercises.exercise import Exercise, Mistake
 
 VALUE = Exercise("99.value", torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), right="a fact")
@@ -58,10 +61,11 @@ def test_right_wrong_and_not_attempted(verdict) -> None:
     ("answer", "reason"),
     [
         (torch.ones(3, 2), "shape (3, 2), expected (2, 3)"),
-        (torch.ones(2, 3, dtype=torch.float64), "dtype float64, expected float32"),
+        (torch.ones(2, 3, dtype=torch.bool), "dtype bool, expected float32"),
         (torch.tensor([[1.0, 2, 3], [4, 5, 7]]), "value at [1, 2]: 7, expected 6"),
         (torch.full((2, 3), math.nan), "value at [0, 0] is NaN, expected 1"),
-        ([[1, 2, 3], [4, 5, 6]], "expected a tensor of shape (2, 3), got [[1, 2, 3], [4, 5, 6]]"),
+        ([[1, 2, 3], [4, 5, 7]], "value at [1, 2]: 7, expected 6"),
+        ([[1, 2, 3], [4, 5]], "expected a tensor of shape (2, 3), got [[1, 2, 3], [4, 5]]"),
         ("text", "expected a tensor of shape (2, 3), got 'text'"),
         (double, "a value is asked for, but this is the function double"),
     ],
@@ -202,5 +206,87 @@ def test_numbers_and_tensors_of_no_dimension_are_alike() -> None:
 
 
 def test_a_check_that_accepts_everything_would_be_seen(monkeypatch) -> None:
-    monkeypatch.setattr(checks, "difference", lambda *_: "")
-    assert judge(DOUBLE, lambda x: x + 2) != "you add two"
+    monkeypatch.setattr(checks, "compare", lambda *_, **__: Agreement(""))
+    assert judge(DOUBLE, lambda x: x + 2).text != "you add two"
+
+
+def test_a_function_that_returns_nothing_is_told_so(verdict, capsys) -> None:
+    def prints(x):
+        print(2 * x)
+
+    def forgets(x):
+        x = 2 * x
+
+    def sometimes(x):
+        if x.any():
+            return 2 * x
+
+    judged = [judge(DOUBLE, answer) for answer in (prints, forgets, sometimes)]
+    assert [each.status for each in judged] == ["wrong"] * 3
+    assert judged[0].text.startswith("your function prints and returns nothing")
+    assert judged[1].text.startswith("your function returns nothing (None)") and "(try 2 of 2)" in judged[2].text
+    assert "tensor" in capsys.readouterr().out  # what a learner prints is not swallowed
+
+
+def test_a_body_of_a_docstring_is_a_stub() -> None:
+    def documented(x):
+        """(d,) → (d,)."""
+
+    def ellipsis(x):
+        """(d,) → (d,)."""
+        ...
+
+    assert is_stub(documented) and is_stub(ellipsis) and is_stub(lambda x: None)
+    assert not is_stub(double) and not is_stub(broken) and not is_stub(len) and not is_stub(torch.nn.Identity())
+
+
+def test_accepted_forms_are_noted_beside_the_fact(verdict) -> None:
+    line = verdict("value", VALUE.reference.tolist())
+    assert line == "✓ value: right – a list here; a tensor is what later layers take – a fact"
+    noted = judge(DOUBLE, lambda x: double(x).numpy())
+    assert noted == Verdict("right", "a numpy array here; a tensor is what later layers take")
+
+
+def test_answers_that_raise_are_a_mistake_only_if_it_is_declared() -> None:
+    def wrong(x):
+        return x @ torch.ones(4, 4)
+
+    undeclared = replace(DOUBLE, mistakes=[Mistake(wrong, "you multiply by a matrix")])
+    declared = replace(DOUBLE, mistakes=[Mistake(wrong, "you multiply by a matrix", error="cannot be multiplied")])
+    assert judge(undeclared, wrong).text.startswith("it raised RuntimeError")
+    assert judge(declared, wrong).text == "you multiply by a matrix"
+    assert judge(declared, lambda x: x + torch.ones(7)).text.startswith("it raised RuntimeError")
+    assert judge(declared, lambda x: [][0]).text.startswith("it raised IndexError")
+
+
+def test_the_message_of_an_error_must_mention_what_is_asked_for() -> None:
+    def refuses(text):
+        def answer(x):
+            if not x.numel():
+                raise ValueError(text)
+            return 2 * x
+
+        return answer
+
+    exercise = replace(DOUBLE, raises=[((torch.zeros(0),), ValueError, "refuse an empty tensor", ("0", "empty"))])
+    assert judge(exercise, refuses("0 numbers: empty")).status == "right"
+    assert judge(exercise, refuses("0 numbers")).text == "the message of your ValueError does not say empty"
+    assert judge(exercise, lambda x: 2 * x).text == "refuse an empty tensor"
+
+
+def test_pytests_own_outcomes_are_errors_like_any(verdict) -> None:
+    assert "it raised Failed: no" in verdict("double", lambda x: pytest.fail("no"))
+
+
+@pytest.mark.parametrize("source", ["def f(x:\n    return x", "def f(x):\n    return undefined\n\nf(1)"])
+def test_an_error_of_the_cell_before_is_told_with_an_unattempted_check(source: str) -> None:
+    shell = InteractiveShell.instance()
+    try:
+        shell.run_cell(source)
+        told = judge(DOUBLE, None)
+        assert told.status == "not attempted" and re.match("the cell .* stopped with (Syntax|Name)Error: ", told.text)
+        assert judge(DOUBLE, lambda x: ...) == told and judge(DOUBLE, double).status == "right"
+        shell.run_cell("1 + 1")
+        assert judge(DOUBLE, None) == Verdict("not attempted")
+    finally:
+        InteractiveShell.clear_instance()

@@ -1,8 +1,12 @@
 """Real text: read without imports, no code, no repetitions, and errors that name the file."""
 
+import re
 import sys
+import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from helpers import corpus
 
@@ -13,6 +17,42 @@ def test_sentences() -> None:
     text = "Don't stop. Go on!\n\nA heading\n\nÜber 3 Äpfel; done\r\n\r\nno_underscores here"
     expected = [["don't", "stop"], ["go", "on"], ["a", "heading"], ["über", "äpfel"], ["no", "underscores", "here"]]
     assert corpus.sentences(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Un café naïf à Málaga", ["un", "café", "naïf", "à", "málaga"]),
+        ("I don’t know, it’s his", ["i", "don't", "know", "it's", "his"]),
+        ("rock'n'roll 'quoted words'", ["rock'n'roll", "quoted", "words"]),
+        ("Donau\u00addampf\u00adschiff fährt", ["donaudampfschiff", "fährt"]),
+        ("İstanbul ve Iğdır", ["istanbul", "ve", "iğdır"]),
+        ("क्या आपके पास मिल्क है।", ["क्या", "आपके", "पास", "मिल्क", "है"]),
+        ("كَتَبَ الوَلَدُ رِسَالَةً", ["كَتَبَ", "الوَلَدُ", "رِسَالَةً"]),
+        ("שָׁלוֹם עוֹלָם", ["שָׁלוֹם", "עוֹלָם"]),
+        ("می\u200cخواهم نمی\u200cدانم", ["می\u200cخواهم", "نمی\u200cدانم"]),
+        ("ὈΔΥΣΣΕΎΣ φεύγει", ["ὀδυσσεύς", "φεύγει"]),
+        ("việt nam 2024 x_y", ["việt", "nam", "x", "y"]),
+    ],
+)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_words_of_many_scripts_stay_whole(text: str, words: list[str], form) -> None:
+    assert corpus.sentences(unicodedata.normalize(form, text)) == [[unicodedata.normalize("NFC", w) for w in words]]
+
+
+def test_marks_and_joiners_without_a_letter_are_no_words() -> None:
+    assert corpus.sentences("a \u0301 b \u200d c \u200c' d") == [["a", "b", "c", "d"]]
+
+
+@given(st.text(st.characters(categories=["L", "M", "N", "P", "Zs", "Cf"]), max_size=60))
+def test_every_letter_is_in_a_word_and_words_are_normal(text: str) -> None:
+    text = re.sub("[.!?:;।॥؟؛۔]", " ", text)  # one sentence, so that no sentence of one word is left out
+    [found] = corpus.sentences(f"first {text} last")
+    kinds = {unicodedata.category(sign)[0] for word in found for sign in word if sign not in "'\u200c\u200d"}
+    assert kinds <= {"L", "M"}
+    assert all(word == unicodedata.normalize("NFC", word) for word in found)
+    wanted = [sign for sign in unicodedata.normalize("NFC", text.lower()) if unicodedata.category(sign)[0] == "L"]
+    assert [sign for word in found[1:-1] for sign in word if unicodedata.category(sign)[0] == "L"] == wanted
 
 
 @pytest.fixture(scope="module")

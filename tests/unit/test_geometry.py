@@ -36,7 +36,7 @@ def test_measures_are_what_plain_loops_give() -> None:
             lengths = [sum(a * a for a in v) ** 0.5 for v in (q, r)]
             apart = sum((a - b) ** 2 for a, b in zip(q, r, strict=True)) ** 0.5
             assert geometry.dot(queries, rows)[i, j].item() == pytest.approx(product)
-            assert geometry.closeness(queries, rows)[i, j].item() == pytest.approx(-apart)
+            assert geometry.negative_distance(queries, rows)[i, j].item() == pytest.approx(-apart)
             expected = product / (lengths[0] * lengths[1]) if lengths[1] else 0.0
             assert geometry.cosine(queries, rows)[i, j].item() == pytest.approx(expected)
 
@@ -104,7 +104,7 @@ def grid() -> tuple[torch.Tensor, list[tuple[str, str]]]:
 def test_accuracy_of_a_perfect_relation_and_of_noise() -> None:
     vectors, pairs = grid()
     vectors = torch.nn.functional.normalize(vectors, dim=1)
-    asked = geometry.questions(VOCABULARY, pairs)
+    asked = geometry.analogy_questions(VOCABULARY, pairs)
     assert asked.shape == (12 * 11, 4)
     assert geometry.analogy_accuracy(vectors, VOCABULARY, pairs) > 0.9
     assert geometry.analogy_accuracy(table(3), VOCABULARY, pairs) < 0.2
@@ -132,17 +132,70 @@ def test_pca_signs_are_fixed() -> None:
     assert torch.allclose(directions, flipped)
 
 
+@pytest.mark.parametrize("noise_seed", range(5))
+def test_a_tie_for_the_largest_entry_does_not_leave_the_sign_to_rounding(noise_seed: int) -> None:
+    """Along (1, -1) both entries are equally large; without a rule for ties the smallest error decides."""
+    steps = torch.linspace(-1, 1, 9)[:, None] * torch.tensor([[1.0, -1.0]])
+    noise = 1e-7 * torch.randn(9, 2, generator=torch.Generator().manual_seed(noise_seed))
+    directions = geometry.pca(steps + noise, 1)[1]
+    assert torch.allclose(directions, torch.tensor([[0.5**0.5, -(0.5**0.5)]]), atol=1e-5)
+
+
+def broken(row: int, value: float) -> torch.Tensor:
+    vectors = table()
+    vectors[row, 3] = value
+    return vectors
+
+
+FIRST = torch.tensor([2]), torch.tensor([3]), torch.tensor([4])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda rows: geometry.nearest(table()[2], rows),
+        lambda rows: geometry.nearest(rows, table()),
+        lambda rows: geometry.analogy(rows, *FIRST),
+        lambda rows: geometry.pca(rows),
+        lambda rows: geometry.bias_direction(rows, VOCABULARY, [("w01", "w02")]),
+    ],
+)
+def test_a_row_that_is_not_finite_is_named(call, value: float) -> None:
+    with pytest.raises(ValueError, match=r"must be finite; row 17 is not \(1 of 42 rows\)"):
+        call(broken(17, value))
+
+
+def test_a_single_query_that_is_not_finite_is_named() -> None:
+    with pytest.raises(ValueError, match=r"the queries must be finite; row 0 is not \(1 of 1 rows\)"):
+        geometry.nearest(broken(17, float("nan"))[17], table())
+
+
+def test_bias_direction_is_the_eigenvector_of_the_pair_centred_covariance() -> None:
+    """Bolukbasi et al. 2016, written with loops: the sum over pairs of the outer products of centred vectors."""
+    pairs = [(WORDS[i], WORDS[i + 12]) for i in range(12)]
+    unit = torch.nn.functional.normalize(table(), dim=1).numpy()
+    covariance = np.zeros((8, 8))
+    for first, second in pairs:
+        two = unit[[VOCABULARY.id(first), VOCABULARY.id(second)]]
+        for vector in two - two.mean(axis=0):
+            covariance += np.outer(vector, vector) / 2
+    expected = np.linalg.eigh(covariance)[1][:, -1]
+    found = geometry.bias_direction(table(), VOCABULARY, pairs).numpy()
+    assert abs(expected @ found) == pytest.approx(1)
+
+
 def test_direction_finds_what_was_put_in() -> None:
     axis = torch.nn.functional.normalize(table(5)[10], dim=0)
     vectors = torch.nn.functional.normalize(table(), dim=1)
     vectors[14:26] = vectors[2:14] - 2 * axis
     pairs = [(WORDS[i], WORDS[i + 12]) for i in range(12)]
     unit = torch.nn.functional.normalize(vectors, dim=1)
-    found = geometry.direction(vectors, VOCABULARY, pairs)
+    found = geometry.bias_direction(vectors, VOCABULARY, pairs)
     assert found.norm().item() == pytest.approx(1)
     assert (found @ axis).item() > 0.95
     assert ((unit[2:14] - unit[14:26]) @ found).mean() > 0
-    turned = geometry.direction(vectors, VOCABULARY, [(second, first) for first, second in pairs])
+    turned = geometry.bias_direction(vectors, VOCABULARY, [(second, first) for first, second in pairs])
     assert torch.allclose(turned, -found)
 
 
@@ -158,15 +211,15 @@ def test_nothing_is_left_along_a_direction_projected_out(seed: int) -> None:
 @pytest.mark.parametrize(
     ("call", "error", "says"),
     [
-        (lambda: geometry.nearest(table()[2:3, :4], table()), ValueError, "width 4, the table 8"),
-        (lambda: geometry.nearest(table()[2:3], table(), 41), ValueError, "1 to 40"),
+        (lambda: geometry.nearest(table()[2:3, :4], table()), ValueError, "dimension 4, the table has 8"),
+        (lambda: geometry.nearest(table()[2:3], table(), 41), ValueError, "between 1 and 40"),
         (lambda: geometry.nearest(table()[2:3], table(), 0), ValueError, "got 0"),
-        (lambda: geometry.questions(VOCABULARY, [("w01", "w02")]), ValueError, "two pairs"),
-        (lambda: geometry.questions(VOCABULARY, [("w01", "zebra"), ("w03", "w04")]), KeyError, "zebra"),
+        (lambda: geometry.analogy_questions(VOCABULARY, [("w01", "w02")]), ValueError, "two pairs"),
+        (lambda: geometry.analogy_questions(VOCABULARY, [("w01", "zebra"), ("w03", "w04")]), KeyError, "zebra"),
         (lambda: geometry.pca(table(), 9), ValueError, "k = 9"),
-        (lambda: geometry.pca(torch.ones(4, 3)), ValueError, "all vectors are the same"),
-        (lambda: geometry.direction(table(), VOCABULARY, []), ValueError, "at least one pair"),
-        (lambda: geometry.direction(table(), VOCABULARY, [("w01", "w01")]), ValueError, "do not differ"),
+        (lambda: geometry.pca(torch.ones(4, 3)), ValueError, "all vectors are equal"),
+        (lambda: geometry.bias_direction(table(), VOCABULARY, []), ValueError, "at least one pair"),
+        (lambda: geometry.bias_direction(table(), VOCABULARY, [("w01", "w01")]), ValueError, "equal vectors"),
         (lambda: geometry.project_out(table(), torch.zeros(8)), ValueError, "not zero"),
         (lambda: geometry.project_out(table(), torch.ones(4)), ValueError, r"\(8,\)"),
     ],

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from matplotlib.text import Text
 from traitlets.config import Config
 
 from helpers import Slider, Toggle, arrows, bars, heatmap, lines, live, points, projector
-from helpers.figures import theme
-from helpers.figures.live import EXACT_CELLS, LiveFigure
+from helpers.figures import static, theme
+from helpers.figures.live import EXACT_CELLS, LiveFigure, _View
 from helpers.figures.static import still_html
 
 
@@ -36,9 +37,17 @@ def sent(monkeypatch):
 def test_a_question_is_answered_with_the_picture_of_its_values(sent) -> None:
     powers._receive(None, {"type": "draw", "id": 7, "values": {"top": 3, "sign": True}}, [])
     (content, buffers), *others = sent
-    assert not others and content["id"] == 7 and content["sentence"] == "The last square is -9."
+    assert not others and content["id"] == 7 and content["sentence"] == "The last square is \u22129."
     array = content["panels"][0]["arrays"]["y"]
     assert np.frombuffer(buffers[array["buffer"]], array["type"]).reshape(array["shape"]).tolist() == [[0, -1, -4, -9]]
+
+
+def test_the_script_is_one_module_without_imports() -> None:
+    script = str(_View._esm)
+    assert not re.search(r"^import\b", script, re.MULTILINE)
+    exports = re.findall(r"^export .*$", script, re.MULTILINE)
+    assert all(re.match(r"export (function|const|class|default) ", line) for line in exports)
+    assert [line for line in exports if "default" in line] == ["export default { render };"]
 
 
 @pytest.mark.parametrize("values", [None, 3, {"top": "x", "sign": "maybe"}, {"unknown": 1}, {"top": float("nan")}])
@@ -147,12 +156,58 @@ def test_a_cell_shows_a_still_with_its_sentence_and_then_the_widget_alone() -> N
     still, view = (output.data for output in caught.outputs)
     assert set(still) == {"text/html", "text/plain"} and set(view) == {"application/vnd.jupyter.widget-view+json"}
     assert still["text/plain"] == "The last square is 16."
-    assert '<img alt="The last square is 16." src="data:image/png;base64,' in still["text/html"]
+    html = still["text/html"]
+    assert "<figcaption><strong>Powers.</strong> The last square is 16.</figcaption>" in html
+    assert re.search(r'<img alt="Line chart: Squares, square by number; values from −\d', html)
+    assert html.count("The last square") == 1  # a screen reader hears it once
 
 
 def test_the_still_escapes_its_sentence() -> None:
-    html = still_html(b"png", 'a < b & "c" <script>')
-    assert "<script>" not in html and 'alt="a &lt; b &amp; &quot;c&quot; &lt;script&gt;"' in html
+    html = still_html(b"png", "<b>", "a < b <script>", 'a < b & "c" <script>')
+    assert "<script>" not in html and "<b>" not in html
+    assert 'alt="a &lt; b &amp; &quot;c&quot; &lt;script&gt;"' in html
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("The dot product is -1.72.", "The dot product is \u22121.72."),
+        ("between -3 and (-.5)", "between \u22123 and (\u2212.5)"),
+        ("2-D, 3-4, word2vec-1, 10-fold", "2-D, 3-4, word2vec-1, 10-fold"),
+    ],
+)
+def test_negative_numbers_have_one_minus_sign(text: str, shown: str) -> None:
+    figure = live("Minus", n=Slider(0, 1, 0))(lambda n: ([bars([1], title="t")], text))
+    assert figure()[1] == shown
+
+
+def test_a_still_has_two_panels_a_row_at_most() -> None:
+    panels = [bars([1], title=str(n)) for n in range(3)]
+    two, three = (
+        live("Rows", n=Slider(0, 1, 0))(lambda n, count=count: (panels[:count], f"{n}")).still()[0] for count in (2, 3)
+    )
+    (height, width), (taller, same) = (matplotlib.image.imread(io.BytesIO(image)).shape[:2] for image in (two, three))
+    assert (same, taller) == (width, 2 * height)
+
+
+def test_a_square_is_drawn_square_where_scales_are_equal() -> None:
+    for equal in (True, False):
+        panel = arrows([[1, 0], [0, 1]], title="t", limits=((-1, 3), (-1, 1)), equal=equal)
+        figure = live("Square", n=Slider(0, 1, 0))(lambda n, panel=panel: ([panel], f"{n}"))
+        drawn = static.draw([panel], figure._limits([panel]))
+        drawn.canvas.draw()
+        (x0, y0), (x1, y1) = drawn.axes[0].transData.transform([[0, 0], [1, 1]])
+        assert bool(abs((x1 - x0) / (y1 - y0) - 1) < 0.01) is equal
+
+
+def test_names_of_curves_do_not_overlap_in_the_still() -> None:
+    panel = lines({name: [0, 1.0] for name in "abcd"}, title="t")
+    figure = live("Names", n=Slider(0, 1, 0))(lambda n: ([panel], f"{n}"))
+    drawn = static.draw([panel], figure._limits([panel]))
+    drawn.canvas.draw()
+    extents = (Text.get_window_extent(text) for text in drawn.axes[0].texts)  # of the text without its line
+    boxes = sorted(extents, key=lambda box: box.y0)
+    assert len(boxes) == 4 and all(low.y1 <= high.y0 + 1 for low, high in zip(boxes, boxes[1:], strict=False))
 
 
 def _picture(panel, **more) -> np.ndarray:
@@ -186,7 +241,8 @@ def test_the_still_draws_the_colours_of_the_values() -> None:
 )
 def test_what_is_picked_out_is_seen_in_the_still(panel) -> None:
     plain = type(panel)(**vars(panel) | {"options": panel.options | {"rows": [], "highlight": [], "cursor": None}})
-    assert _near(_picture(panel), theme.ACCENT) > _near(_picture(plain), theme.ACCENT) + 50
+    colour = theme.ACCENT if panel.kind == "bars" else "#000000"
+    assert _near(_picture(panel), colour) > _near(_picture(plain), colour) + 50
 
 
 def test_an_arrow_is_drawn() -> None:

@@ -241,7 +241,7 @@ def test_alibi_by_hand() -> None:
 def test_t5_has_the_same_buckets(bidirectional: bool, num_buckets: int, max_distance: int) -> None:
     from transformers.models.t5.modeling_t5 import T5Attention
 
-    for relative in (ours.distances(400, 400), torch.tensor([-(10**6), -5000, 5000, 10**6])):
+    for relative in (ours.relative_positions(400, 400), torch.tensor([-(10**6), -5000, 5000, 10**6])):
         theirs = T5Attention._relative_position_bucket(relative, bidirectional, num_buckets, max_distance)
         mine = ours.t5_bucket(relative, num_buckets=num_buckets, max_distance=max_distance, bidirectional=bidirectional)
         assert torch.equal(mine, theirs)
@@ -258,8 +258,8 @@ def test_t5_buckets_by_hand() -> None:
     assert ours.t5_bucket(away, **ask).tolist() == [0, 5, 6, 6, 6, 7, 7, 7, 7, 7]
 
 
-def stretched(kind: str, **more: float) -> torch.Tensor:
-    """The frequencies of transformers for a head of 64 trained on 256 positions."""
+def theirs_scaled(kind: str, **more: float) -> tuple[torch.Tensor, float]:
+    """Frequencies and attention factor of transformers for 64 dimensions, 256 positions and factor 4."""
     from transformers import LlamaConfig
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
@@ -269,37 +269,122 @@ def stretched(kind: str, **more: float) -> torch.Tensor:
     config = LlamaConfig(
         hidden_size=64, num_attention_heads=1, head_dim=64, max_position_embeddings=256, rope_parameters=told
     )
-    return ROPE_INIT_FUNCTIONS[kind](config, **more)[0].double()
+    freqs, attention_factor = ROPE_INIT_FUNCTIONS[kind](config, **more)
+    return freqs.double(), attention_factor
 
 
-def test_transformers_scales_alike_but_for_the_ramp_of_yarn() -> None:
-    ask: dict[str, Any] = {"factor": 4.0, "trained_len": 256}
-    plain = ours.frequencies(64)
-    assert torch.allclose(ours.scaled_frequencies(64, scaling="linear", **ask), stretched("linear"), rtol=1e-6)
+def test_transformers_scales_the_frequencies_in_the_same_way() -> None:
+    ask: dict[str, Any] = {"factor": 4.0, "original_max_len": 256}
     # "dynamic" raises the base with the length; at 7/4 of 256 by 4, as "ntk" does at once
-    assert torch.allclose(
-        ours.scaled_frequencies(64, scaling="ntk", **ask), stretched("dynamic", seq_len=448), rtol=1e-5
-    )
-    mine, theirs = ours.scaled_frequencies(64, scaling="yarn", **ask), stretched("yarn")
-    # both keep the fast pairs and divide the slow ones by 4; between, the paper's ramp is straight in turns
-    # (equation 18), theirs in the number of the pair: other numbers for the pairs that turn 1 to 32 times
-    turns = 256 * plain / (2 * math.pi)
-    assert torch.allclose(mine[turns > 40], theirs[turns > 40], rtol=1e-6)
-    assert torch.allclose(mine[turns < 0.7], theirs[turns < 0.7], rtol=1e-6)
-    between = (turns > 2) & (turns < 20)
-    assert bool(((mine / theirs - 1).abs()[between] > 0.05).all())
+    cases: list[tuple[ours.Scaling, str, dict[str, float]]] = [
+        ("linear", "linear", {}),
+        ("ntk", "dynamic", {"seq_len": 448}),
+        ("yarn", "yarn", {}),
+    ]
+    for ours_is, theirs_is, more in cases:
+        mine = ours.scaled_frequencies(64, scaling=ours_is, **ask)
+        assert torch.allclose(mine, theirs_scaled(theirs_is, **more)[0], rtol=1e-5), ours_is
+    assert math.isclose(ours.yarn_attention_factor(4.0), theirs_scaled("yarn")[1])
+    assert ours.yarn_attention_factor(1.0) == 1 and math.isclose(ours.yarn_attention_factor(math.e**2), 1.2)
+
+
+def test_by_parts_differs_from_yarn_between_the_bounds_only() -> None:
+    ask: dict[str, Any] = {"factor": 32.0, "original_max_len": 4096}
+    paper, code = (ours.scaled_frequencies(128, scaling=name, **ask) for name in ("by_parts", "yarn"))
+    turns = 4096 * ours.frequencies(128) / (2 * math.pi)
+    outside = (turns > 40) | (turns < 0.7)
+    assert torch.allclose(paper[outside], code[outside], rtol=1e-9)
+    assert 3.9 < (code / paper).max() < 4.0  # the docstring's "up to four times"
 
 
 def test_scalings_by_their_definition() -> None:
     plain = ours.frequencies(64)
-    ask: dict[str, Any] = {"factor": 4.0, "trained_len": 256}
-    linear, ntk, yarn = (ours.scaled_frequencies(64, scaling=name, **ask) for name in ("linear", "ntk", "yarn"))
+    ask: dict[str, Any] = {"factor": 4.0, "original_max_len": 256}
+    linear, ntk, parts = (ours.scaled_frequencies(64, scaling=name, **ask) for name in ("linear", "ntk", "by_parts"))
     assert torch.allclose(linear * 4, plain)
     assert math.isclose(ntk[0], plain[0]) and math.isclose(ntk[-1] * 4, plain[-1], rel_tol=1e-9)
     turns = 256 * plain / (2 * math.pi)
-    assert torch.equal(yarn[turns > 32], plain[turns > 32]) and torch.allclose(yarn[turns < 1] * 4, plain[turns < 1])
-    assert bool((yarn <= plain).all()) and bool((yarn >= linear).all())
-    assert torch.equal(ours.scaled_frequencies(64), plain)
+    kept = (parts / plain - 0.25) / 0.75  # 1 where a frequency is kept, 0 where it is divided by the factor
+    assert torch.allclose(kept, ((turns - 1) / 31).clamp(0, 1), atol=1e-12)  # straight in the number of turns
+    for name in ("linear", "ntk", "by_parts", "yarn"):
+        assert torch.allclose(ours.scaled_frequencies(64, scaling=name), plain)  # factor 1
+
+
+def test_position_ids_of_a_batch_rotate_each_sequence_by_its_own() -> None:
+    queries, freqs = torch.randn(3, 2, 5, 8, generator=SEED), ours.frequencies(8)
+    position_ids = torch.tensor([[0, 1, 2, 3, 4], [0, 0, 0, 1, 2], [70, 71, 72, 73, 74]])
+    for layout in ("interleaved", "half"):
+        batched = ours.rotate(queries, *ours.rope_angles(position_ids, freqs), layout)
+        for number, ids in enumerate(position_ids):
+            single = ours.rotate(queries[number], *ours.rope_angles(ids, freqs), layout)
+            assert torch.allclose(batched[number], single, atol=1e-6)
+        flat = ours.rotate(queries[:, 0], *ours.rope_angles(position_ids, freqs), layout)  # no axis of heads
+        assert torch.allclose(flat, batched[:, 0], atol=1e-6)
+
+
+def test_partial_rotation_is_gptjs_and_leaves_the_rest() -> None:
+    from transformers.models.gpt_neox.modeling_gpt_neox import apply_rotary_pos_emb as neox
+    from transformers.models.gptj.modeling_gptj import apply_rotary_pos_emb as gptj
+
+    queries = torch.randn(2, 3, 12, 16, generator=SEED)
+    cos, sin = ours.rope_angles(torch.arange(12), ours.frequencies(8))
+    mine = ours.rotate(queries, cos, sin, rotary_dim=8)
+    theirs = gptj(queries[..., :8].transpose(1, 2), sin[None], cos[None]).transpose(1, 2)
+    assert torch.allclose(mine[..., :8], theirs, atol=1e-6) and torch.equal(mine[..., 8:], queries[..., 8:])
+    wide = [torch.cat([each, each], -1)[None] for each in (cos, sin)]
+    theirs = neox(queries, queries, *wide)[0]  # takes the rotated part from the width of cos
+    assert torch.allclose(ours.rotate(queries, cos, sin, "half", rotary_dim=8), theirs, atol=1e-6)
+    assert torch.equal(
+        ours.rotate(queries, *ours.rope_angles(torch.arange(12), ours.frequencies(16)), rotary_dim=16),
+        ours.rotate(queries, *ours.rope_angles(torch.arange(12), ours.frequencies(16))),
+    )
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+def test_qwen_has_the_same_multi_axis_angles(blocks: bool) -> None:
+    rope = {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [4, 2, 2]}
+    asked: dict[str, Any] = {"hidden_size": 16, "num_attention_heads": 1, "rope_parameters": rope}
+    module: Any
+    config: Any
+    if blocks:
+        from transformers.models.qwen2_vl.configuration_qwen2_vl import Qwen2VLTextConfig
+        from transformers.models.qwen2_vl.modeling_qwen2_vl import Qwen2VLRotaryEmbedding
+
+        config = Qwen2VLTextConfig(**asked)
+        module, axes = Qwen2VLRotaryEmbedding(config), [0] * 4 + [1] * 2 + [2] * 2
+    else:
+        from transformers.models.qwen3_vl.configuration_qwen3_vl import Qwen3VLTextConfig
+        from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLTextRotaryEmbedding
+
+        module, axes = Qwen3VLTextRotaryEmbedding(Qwen3VLTextConfig(**asked, head_dim=16)), [0, 1, 2, 0, 1, 2, 0, 0]
+    position_ids = torch.randint(0, 50, (3, 2, 7), generator=SEED)
+    theirs = module(torch.zeros(1), position_ids)
+    mine = ours.multi_axis_angles(position_ids, ours.frequencies(16), axes)
+    for each, other in zip(mine, theirs, strict=True):
+        assert each.shape == (2, 7, 8) and torch.allclose(torch.cat([each, each], -1), other, atol=1e-5)
+
+
+def test_multi_axis_rotation_is_complex_multiplication_and_equal_axes_are_one() -> None:
+    vectors, freqs = torch.randn(6, 8, generator=SEED), torch.cat([ours.frequencies(4)] * 2)
+    position_ids = torch.cartesian_prod(torch.arange(2), torch.arange(3)).T  # row and column of 2 × 3 patches
+    axes = [0, 0, 1, 1]
+    mine = ours.rotate(vectors, *ours.multi_axis_angles(position_ids, freqs, axes))
+    turn = torch.polar(torch.ones(1, dtype=torch.float64), position_ids[axes].T.double() * freqs)
+    theirs = torch.view_as_real(torch.view_as_complex(vectors.double().unflatten(-1, (-1, 2))) * turn).flatten(-2)
+    assert torch.allclose(mine.double(), theirs, atol=1e-6)
+    ids = torch.arange(9)
+    for each, other in zip(
+        ours.multi_axis_angles(ids.expand(4, -1), freqs, [0, 3, 1, 2]), ours.rope_angles(ids, freqs), strict=True
+    ):
+        assert torch.equal(each, other)
+
+
+@pytest.mark.parametrize(("dtype", "limit"), [(torch.bfloat16, "256"), (torch.float16, "2,048")])
+def test_position_ids_that_cannot_count_are_refused(dtype: torch.dtype, limit: str) -> None:
+    limit_id = int(limit.replace(",", ""))
+    assert torch.tensor(limit_id).to(dtype) == torch.tensor(limit_id + 1).to(dtype)
+    with pytest.raises(ValueError, match=f"above {limit}; keep them torch.long"):
+        ours.rope_angles(torch.arange(4).to(dtype), ours.frequencies(8))
 
 
 def test_fixed_tables_follow_the_model_and_are_not_saved() -> None:
@@ -324,17 +409,36 @@ def test_fixed_tables_follow_the_model_and_are_not_saved() -> None:
         (lambda: ours.SinusoidalPositions(4, 8)(torch.zeros(1, 5, 8)), "raise max_len or shorten"),
         (lambda: ours.rotate(torch.zeros(5, 7), torch.zeros(5, 3), torch.zeros(5, 3)), "head_dim must be even"),
         (lambda: ours.rotate(torch.zeros(5, 8), torch.zeros(4, 4), torch.zeros(4, 4)), r"need cos and sin .*\(5, 4\)"),
-        (lambda: ours.rotate(torch.zeros(5, 8).long(), torch.zeros(5, 4), torch.zeros(5, 4)), "must hold floats, got"),
+        (
+            lambda: ours.rotate(torch.zeros(5, 8).long(), torch.zeros(5, 4), torch.zeros(5, 4)),
+            "must be floating point, got",
+        ),
         (lambda: ours.rotate(torch.zeros(5, 8), torch.zeros(5, 4), torch.zeros(5, 4), "mixed"), "layout must be"),  # type: ignore[arg-type]
         (lambda: ours.alibi_slopes(0), "at least 1"),
-        (lambda: ours.distances(5, 4), "cannot end"),
+        (lambda: ours.relative_positions(5, 4), "cannot stand at the end"),
         (lambda: ours.alibi_bias(2, -1), "negative"),
         (lambda: ours.t5_bucket(torch.zeros(1, dtype=torch.int64), num_buckets=3), "num_buckets"),
         (lambda: ours.t5_bucket(torch.zeros(1, dtype=torch.int64), max_distance=4), "max_distance"),
         (lambda: ours.scaled_frequencies(8, factor=0.5), "at least 1"),
         (lambda: ours.scaled_frequencies(8, scaling="magic"), "scaling must be"),  # type: ignore[arg-type]
         (lambda: ours.scaled_frequencies(2, scaling="ntk", factor=2), "single frequency"),
-        (lambda: ours.scaled_frequencies(8, scaling="yarn", alpha=3, beta=2), "alpha must be below"),
+        (lambda: ours.scaled_frequencies(8, scaling="yarn", alpha=3, beta=2), "alpha must be positive and below"),
+        (lambda: ours.scaled_frequencies(8, 1.0, scaling="yarn"), "base must be above 1"),
+        (lambda: ours.yarn_attention_factor(0.5), "at least 1"),
+        (
+            lambda: ours.rotate(torch.zeros(5, 8), torch.zeros(5, 5), torch.zeros(5, 5), rotary_dim=10),
+            "larger than the head",
+        ),
+        (
+            lambda: ours.rotate(torch.zeros(5, 8), torch.zeros(5, 1), torch.zeros(5, 1), rotary_dim=3),
+            "rotary_dim must be even",
+        ),
+        (
+            lambda: ours.rotate(torch.zeros(2, 4, 5, 8), torch.zeros(3, 5, 4), torch.zeros(3, 5, 4)),
+            "with the batch before it",
+        ),
+        (lambda: ours.multi_axis_angles(torch.zeros(2, 5), ours.frequencies(8), [0, 1]), "for each of 4 pairs"),
+        (lambda: ours.multi_axis_angles(torch.zeros(2, 5), ours.frequencies(8), [0, 1, 2, 0]), r"lie in 0\.\.1"),
     ],
 )
 def test_bad_input_is_told(call, message: str) -> None:

@@ -22,7 +22,7 @@ from torch.nn.functional import layer_norm
 from helpers import positions, pretrained
 from helpers.pretrained import FILE, EmbeddingsUnavailable, load_embeddings
 
-GPT2, BERT = pretrained.NAMES["GPT-2"][1:], pretrained.NAMES["BERT"][1:]
+GPT2, BERT = ((names.tokens, names.positions) for names in map(pretrained.NAMES.get, ("GPT-2", "BERT")) if names)
 
 Tensors = dict[str, torch.Tensor]
 
@@ -127,6 +127,54 @@ def test_bert_adds_the_same_two_rows_and_a_third_and_normalises(tmp_path: Path) 
             assert not torch.allclose(added, theirs(token_ids), atol=1e-2)
 
 
+def test_roberta_leaves_out_two_rows(tmp_path: Path) -> None:
+    from transformers import RobertaConfig, RobertaForMaskedLM, RobertaModel
+
+    sizes = RobertaConfig(
+        vocab_size=40,
+        max_position_embeddings=14,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        type_vocab_size=1,
+    )
+    token_ids = torch.randint(2, 40, (3, 12), generator=torch.Generator().manual_seed(0))  # 1 is padding
+    for kind in (RobertaModel, RobertaForMaskedLM):
+        model = kind(sizes).eval()
+        model.save_pretrained(tmp_path / kind.__name__)
+        found = load_embeddings(tmp_path / kind.__name__ / "model.safetensors")
+        assert found.source == "RoBERTa, model.safetensors" and found.offset == 2 and len(found.positions) == 12
+        theirs = model.base_model.embeddings
+        with torch.no_grad():
+            added = found.tokens[token_ids] + positions.rows(found.positions, 12)
+            mine = layer_norm(added + theirs.token_type_embeddings.weight[0], (8,), eps=theirs.LayerNorm.eps)
+            assert torch.allclose(mine, theirs(token_ids), atol=1e-6)
+
+
+def test_opt_leaves_out_two_rows(tmp_path: Path) -> None:
+    from transformers import OPTConfig, OPTForCausalLM, OPTModel
+
+    sizes = OPTConfig(
+        vocab_size=40,
+        max_position_embeddings=12,
+        hidden_size=8,
+        word_embed_proj_dim=8,
+        ffn_dim=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+    )
+    token_ids = torch.randint(2, 40, (3, 12), generator=torch.Generator().manual_seed(0))
+    for kind in (OPTModel, OPTForCausalLM):
+        model = kind(sizes).eval()
+        model.save_pretrained(tmp_path / kind.__name__)
+        found = load_embeddings(tmp_path / kind.__name__ / "model.safetensors")
+        assert found.source == "OPT, model.safetensors" and found.offset == 2 and len(found.positions) == 12
+        with torch.no_grad():
+            theirs = model(token_ids, output_hidden_states=True).hidden_states[0]
+        assert torch.equal(found.tokens[token_ids] + positions.rows(found.positions, 12), theirs)
+
+
 # ---------------------------------------------------------------- damaged and foreign files
 
 
@@ -154,10 +202,24 @@ def test_a_broken_header(tmp_path: Path) -> None:
         load_embeddings(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"a few words", b"version https://git-lfs.github.com/spec/v1\n" * 20])
+@pytest.mark.parametrize("content", [b"", b"a few words", b"version 2 of a story\n" * 20])
 def test_something_else_with_the_right_ending(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.safetensors").write_bytes(content)
     with pytest.raises(ValueError, match="model.safetensors is not a safetensors file"):
+        load_embeddings(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 548105171\n", "is a Git LFS pointer"),
+        (b"\n<!DOCTYPE html>\n<html><head><title>model.safetensors at main</title>", "is a web page"),
+        (b"<html lang='en'>", "is a web page"),
+    ],
+)
+def test_what_was_downloaded_instead_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match=f"model.safetensors {message}"):
         load_embeddings(tmp_path / "model.safetensors")
 
 
@@ -209,7 +271,7 @@ def test_neither_models_names(tmp_path: Path) -> None:
         (draw(6), r"wpe.weight in model.safetensors has shape \(6,\); a table has rows and columns"),
         (draw(1, 6, 4), r"has shape \(1, 6, 4\)"),
         (draw(0, 4), r"has shape \(0, 4\)"),
-        (draw(6, 5), "wte.weight in model.safetensors is 4 wide and wpe.weight 5"),
+        (draw(6, 5), "wte.weight in model.safetensors has rows of 4 numbers and wpe.weight of 5"),
     ],
 )
 def test_tables_that_cannot_be_added(tmp_path: Path, table: torch.Tensor, message: str) -> None:

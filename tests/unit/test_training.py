@@ -117,7 +117,7 @@ def test_the_optimum_is_pmi_minus_log_k(negatives: float) -> None:
 
 def test_gradients_and_adam_by_hand_are_torchs() -> None:
     counts = small_counts()
-    real, noise = training.expected_pairs(counts, 2.0)
+    positive, negative = training.pair_weights(counts, 2.0)
     centre = ((torch.rand(14, 5, generator=torch.Generator().manual_seed(3)) - 0.5) / 5).requires_grad_()
     context = torch.zeros(14, 5, requires_grad=True)
     optimiser = torch.optim.Adam([centre, context], lr=0.2)
@@ -125,8 +125,8 @@ def test_gradients_and_adam_by_hand_are_torchs() -> None:
     for _ in range(8):
         scores = centre @ context.T
         softplus = torch.nn.functional.softplus
-        loss = (real * softplus(-scores) + noise * softplus(scores)).sum()
-        losses.append(loss.item() / real.sum().item())
+        loss = (positive * softplus(-scores) + negative * softplus(scores)).sum()
+        losses.append(loss.item() / positive.sum().item())
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -154,6 +154,16 @@ def test_counts_are_what_a_plain_loop_gives() -> None:
                         pairs.append((centre, context))
         assert torch.allclose(training.cooccurrence(ids, len(vocabulary), window), expected)
         assert sorted(map(tuple, training.word_pairs(ids, window).tolist())) == sorted(pairs)
+
+
+def test_counts_are_the_average_over_window_sizes() -> None:
+    """word2vec's dynamic window: each size from 1 to the largest is equally likely."""
+    ids, size = _small_world()
+    plain = torch.zeros(size, size)
+    for window in range(1, 6):
+        pairs = training.word_pairs(ids, window)
+        plain.index_put_(tuple(pairs.T), torch.full((len(pairs),), 1 / 5), accumulate=True)
+    assert torch.allclose(training.cooccurrence(ids, size, window=5), plain, rtol=1e-4)
 
 
 def test_pmi_is_its_definition() -> None:
@@ -251,19 +261,19 @@ IDS = torch.tensor([[2, 3, 4], [4, 3, 0]])
 @pytest.mark.parametrize(
     ("call", "error", "says"),
     [
-        (lambda: training.word_pairs(torch.zeros(3, 4).long()), ValueError, "no two known words"),
+        (lambda: training.word_pairs(torch.zeros(3, 4).long()), ValueError, "no two known words co-occur"),
         (lambda: training.word_pairs(torch.ones(3, 1).long()), ValueError, "one word long"),
         (lambda: training.word_pairs(IDS[0]), ValueError, r"\(B, T\) of int64 ids, got \(3,\)"),
         (lambda: training.word_pairs(IDS.float()), ValueError, "float32; Vocabulary.batch"),
-        (lambda: training.word_pairs(IDS, 0), ValueError, "at least 1 word wide"),
-        (lambda: training.cooccurrence(torch.zeros(3, 4).long(), 5), ValueError, "no two known words"),
-        (lambda: training.cooccurrence(IDS, 4), ValueError, r"0\.\.4, the vocabulary has 4 words"),
+        (lambda: training.word_pairs(IDS, 0), ValueError, "at least 1, got 0"),
+        (lambda: training.cooccurrence(torch.zeros(3, 4).long(), 5), ValueError, "no two known words co-occur"),
+        (lambda: training.cooccurrence(IDS, 4), ValueError, r"0\.\.4, the vocabulary has ids 0\.\.3"),
         (lambda: training.cooccurrence(IDS, 50_000), ValueError, r"50,000 words would need about 70\.0 GB"),
         (lambda: training.skipgram(torch.empty(0, 2).long(), 5), ValueError, r"\(0, 2\)"),
         (lambda: training.skipgram(IDS, 5), ValueError, r"\(2, 3\)"),
-        (lambda: training.skipgram(torch.tensor([[2, 9]]), 5), ValueError, "do they belong together"),
+        (lambda: training.skipgram(torch.tensor([[2, 9]]), 5), ValueError, "another vocabulary"),
         (lambda: training.skipgram(training.word_pairs(IDS), 5, lr=1e30, epochs=3), FloatingPointError, "rate"),
-        (lambda: training.count_skipgram(small_counts(), lr=1e30), FloatingPointError, "came apart at step"),
+        (lambda: training.count_skipgram(small_counts(), lr=1e30), FloatingPointError, "diverged at step"),
         (lambda: training.count_skipgram(torch.zeros(5, 5)), ValueError, "is the text empty"),
         (lambda: training.count_skipgram(-small_counts()), ValueError, "not negative"),
         (lambda: training.count_skipgram(small_counts()[:4]), ValueError, r"square, \(V, V\), got \(4, 14\)"),

@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -46,6 +47,23 @@ def test_rare_words_are_unknown_and_counted() -> None:
     assert Vocabulary.build(TEXTS, max_size=3).words[2:] == ("a",)
 
 
+def test_iterators_are_sentences() -> None:
+    vocabulary = Vocabulary.build(iter(map(iter, TEXTS)))
+    assert vocabulary == Vocabulary.build(TEXTS)
+    assert vocabulary.encode(map(str.lower, ["A", "B"])) == [2, 3]
+    assert vocabulary.batch(word.split() for word in ("a b", "c")).tolist() == [[2, 3], [4, 0]]
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [[3, 2, 0], (3, 2), iter([3, 2]), np.array([3, 2, 0]), np.array([3, 2], dtype=np.uint8), list(np.array([3, 2]))]
+    + [torch.tensor([3, 2, 0]), torch.tensor([3, 2], dtype=torch.int32), list(torch.tensor([3, 2]))],
+    ids=lambda ids: type(ids).__name__,
+)
+def test_every_kind_of_integer_is_an_id(ids) -> None:
+    assert Vocabulary.build(TEXTS).decode(ids) == ["b", "a"]
+
+
 def test_batches_are_padded_on_the_right() -> None:
     batch = Vocabulary.build(TEXTS).batch([["a"], ["b", "a", "c"], []])
     assert batch.dtype == torch.long
@@ -58,10 +76,19 @@ def test_batches_are_padded_on_the_right() -> None:
     [
         (lambda v: v.encode("a b"), TypeError, r"string 'a b'; split it"),
         (lambda v: v.encode(["a", 3]), TypeError, r"3 \(int\)"),
-        (lambda v: v.decode([2, 6]), IndexError, r"id 6 at place 1 .*0\.\.5"),
-        (lambda v: v.decode([-1]), IndexError, "id -1 at place 0"),
-        (lambda v: v.decode([1.0]), TypeError, "whole numbers"),
-        (lambda v: v.decode(torch.tensor([[1], [2]])), TypeError, "in one row"),
+        (lambda v: v.decode([2, 6]), IndexError, r"id 6 at position 1 .*0\.\.5"),
+        (lambda v: v.decode([-1]), IndexError, "id -1 at position 0"),
+        (lambda v: v.decode(np.array([2, 6])), IndexError, "id 6 at position 1"),
+        (lambda v: v.decode([1.0]), TypeError, r"integers .*got 1\.0 at position 0"),
+        (lambda v: v.decode([2, np.float32(3)]), TypeError, r"got 3\.0 at position 1"),
+        (lambda v: v.decode([True]), TypeError, "got True"),
+        (lambda v: v.decode([np.bool_(True)]), TypeError, "got True"),
+        (lambda v: v.decode("23"), TypeError, "got '2'"),
+        (lambda v: v.decode(2), TypeError, "put a single id into a list"),
+        (lambda v: v.decode(torch.tensor(2)), TypeError, "put a single id into a list"),
+        (lambda v: v.decode(torch.tensor([[1], [2]])), TypeError, r"\(T,\), got \[1\]"),
+        (lambda v: v.decode([torch.tensor([1])]), TypeError, r"got \[1\]"),
+        (lambda v: v.encode(iter(["a", 3])), TypeError, r"3 \(int\)"),
         (lambda v: v.id("z"), KeyError, "'z' is not among"),
         (lambda v: v.batch([]), ValueError, "at least one word"),
         (lambda v: v.batch([[], []]), ValueError, "2 texts without"),

@@ -19,9 +19,9 @@ from pathlib import Path, PurePosixPath
 
 from helpers.grading.lms.filenames import is_notebook
 from helpers.grading.lms.roster import RESERVED
+from helpers.grading.submission import MAX_BYTES as MAX_NOTEBOOK_BYTES
 
 MEGABYTE = 1_000_000
-MAX_NOTEBOOK_BYTES = 10 * MEGABYTE  # the same limit as for grading
 MAX_ZIP_BYTES = 4_000 * MEGABYTE  # unpacked
 MAX_ENTRIES = 20_000
 MAX_RATIO = 200  # unpacked to packed; a notebook of text stays below 20

@@ -152,7 +152,7 @@ def collect(
     if homework is not None and homework not in known:
         raise ValueError(f"no homework is called {homework!r}; there are {', '.join(known) or 'none'}")
     if roster is None:
-        roster = rosters.read(course / "roster.csv") if (course / "roster.csv").exists() else Roster()
+        roster = rosters.of_course(course)
     outcomes: list[Outcome] = []
     rejected: list[str] = []
     found: list[_Submission] = []
@@ -169,11 +169,32 @@ def collect(
         store = _Store(course, due, _grade_ids(notebooks))
         outcomes += store.add(found, outcomes)
         taken, notes = store.taken, store.notes
+        names = [homework] if homework else sorted({each.homework for each in found})
         missing = {
-            name: tuple(each.id for each in roster if each.id not in store.record.get(name, {}))
-            for name in sorted({homework} if homework else {each.homework for each in found if each.homework})
+            name: tuple(learner for learner, reason in without_submission(course, name, roster).items() if not reason)
+            for name in names
         }
     return Collected(tuple(taken), tuple(outcomes), tuple(rejected), tuple(notes), missing)
+
+
+def read_record(course: Path) -> dict[str, dict[str, dict]]:
+    """What ``collected.json`` says: homework → learner → what was collected; empty if nothing was."""
+    path = course / RECORD
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def without_submission(course: Path, homework: str, roster: Roster | None = None) -> dict[str, str]:
+    """Learners of the roster, and others whose work was refused, of whom there is no notebook to grade.
+
+    Returns:
+        learner → why what they handed in was not taken; an empty reason if nothing came.
+    """
+    if roster is None:
+        roster = rosters.of_course(course)
+    record = read_record(course).get(homework, {})
+    submitted = {found.parts[-3] for found in (course / "submitted").glob(f"*/{homework}/{homework}.ipynb")}
+    learners = [*(each.id for each in roster), *sorted(record)]
+    return {each: record.get(each, {}).get("refused", "") for each in dict.fromkeys(learners) if each not in submitted}
 
 
 def _notebooks(homeworks: Mapping[str, Path] | Iterable[str] | None) -> dict[str, Path | None]:
@@ -263,8 +284,7 @@ class _Store:
 
     def __init__(self, course: Path, due: datetime | None, grade_ids: Mapping[str, set[bytes]]) -> None:
         self.course, self.due, self.grade_ids = course, due, grade_ids
-        path = course / RECORD
-        self.record: dict[str, dict] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        self.record = read_record(course)
         self.taken: list[Path] = []
         self.notes: list[str] = []
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import html
 import io
-import json
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,17 +15,27 @@ from nbgrader.api import Gradebook, MissingEntry
 
 from helpers.grading import files
 from helpers.grading.lms import roster as rosters
-from helpers.grading.lms.collect import RECORD
+from helpers.grading.lms.collect import read_record, without_submission
 from helpers.grading.lms.roster import Learner, Roster
 
 Format = Literal["csv", "canvas", "moodle"]
+RowState = Literal["graded", "ungraded", "refused", "missing"]
 
 # Canvas, gradebook_importer.rb: titles that hold one of these are not read as assignments.
 _CANVAS_OWN = (
     "Current Score", "Current Points", "Current Grade", "Final Score", "Final Points", "Final Grade", "Override Score",
     "Override Grade", "Override Status",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# The start of a cell before a formula, also where a program takes ";", "|" or a tab for the separator.
+_AT_START = re.compile(r"(?:^|(?<=[;|\t\r\n])) *(?=[=+\-@\t\r\n＝＋－＠])")
+
+
+# What is said of learners without points.
+_STATES = {
+    "ungraded": "{homework}: handed in and not graded: {ids}",
+    "refused": "{homework}: what they handed in was refused, so that their grade stays empty: {ids}",
+    "missing": "{homework}: {count} handed in nothing: {ids}",
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,9 @@ class Row:
         unfinished: something waits for a grade by hand.
         comments: what graders wrote, ``question: comment`` each.
         participant: Moodle's number of the learner in this homework, if it was collected from there.
+        state: of a learner without points: nothing came (``missing``), what came was ``refused``, or it waits to be
+            graded (``ungraded``).
+        reason: why it was refused.
     """
 
     learner: Learner
@@ -48,6 +61,8 @@ class Row:
     unfinished: bool = False
     comments: tuple[str, ...] = ()
     participant: str = ""
+    state: RowState = "graded"
+    reason: str = ""
 
     @property
     def score(self) -> float | None:
@@ -71,7 +86,8 @@ def export(
         roster: by default ``course/roster.csv``, if it is there. Its learners are listed, submission or not.
         titles: homework → its column's title in Canvas, ``Homework 1 (4711)`` as Canvas' own export calls it.
         unfinished: give an LMS the points of those, too, for whom something waits for a grade by hand.
-        missing: the grade of those who handed in nothing; by default the cell stays empty.
+        missing: the grade of those of whom nothing came; by default the cell stays empty. It stays empty for those
+            whose work was refused or is not graded yet.
 
     Returns:
         The files, and what a human should know, one line each.
@@ -89,15 +105,17 @@ def export(
         kept = "their points so far are exported" if unfinished or format == "csv" else "their grade is left empty"
         attention.append(f"{len(waiting)} submissions wait for a grade by hand; {kept}")
     for name in dict.fromkeys(row.homework for row in rows):
-        graded = {row.learner.id for row in rows if row.homework == name and row.points is not None}
-        if ungraded := sorted({path.parts[-2] for path in (course / "submitted").glob(f"*/{name}")} - graded):
-            attention.append(f"handed in {name} and not graded: {', '.join(ungraded)}")
+        those = {state: [row for row in rows if row.homework == name and row.state == state] for state in _STATES}
+        for state, sentence in _STATES.items():
+            if those[state]:
+                ids = ", ".join(row.learner.id for row in those[state])
+                attention.append(sentence.format(homework=name, count=len(those[state]), ids=ids))
     if strangers := sorted({row.learner.id for row in rows if not row.learner.name}):
         attention.append(f"without a name, as they are not on the roster: {', '.join(strangers)}")
 
     def grade(row: Row) -> str:
         if row.points is None:
-            return _number(missing)
+            return _number(missing if row.state == "missing" else None)
         return "" if row.unfinished and not unfinished and format != "csv" else _number(row.score)
 
     tables = writers[format](rows, grade, titles or {}, attention)
@@ -121,8 +139,8 @@ def read(course: Path, homeworks: Iterable[str] | None = None, roster: Roster | 
     if not database.exists():
         raise FileNotFoundError(f"{database} is not there: grade a homework first")
     if roster is None:
-        roster = rosters.read(course / "roster.csv") if (course / "roster.csv").exists() else Roster()
-    record = json.loads((course / RECORD).read_text(encoding="utf-8")) if (course / RECORD).exists() else {}
+        roster = rosters.of_course(course)
+    record = read_record(course)
     with Gradebook(f"sqlite:///{database}") as gradebook:
         there = sorted(assignment.name for assignment in gradebook.assignments)
         for name in homeworks or ():
@@ -130,11 +148,20 @@ def read(course: Path, homeworks: Iterable[str] | None = None, roster: Roster | 
                 raise ValueError(f"{name!r} is not in the gradebook; there are {', '.join(there) or 'none'}")
         learners = list(roster)
         learners += [_stranger(student) for student in gradebook.students if not roster.by_id(student.id)]
-        return [
-            _row(gradebook, learner, name, record.get(name, {}).get(learner.id, {}))
-            for name in homeworks or there
-            for learner in learners
-        ]
+        rows = []
+        for name in homeworks or there:
+            without = without_submission(course, name, roster)
+            known = {each.id for each in learners}
+            submitted = [path.parts[-3] for path in sorted((course / "submitted").glob(f"*/{name}/{name}.ipynb"))]
+            others = [Learner(each) for each in dict.fromkeys([*without, *submitted]) if each not in known]
+            for learner in (*learners, *others):
+                row = _row(gradebook, learner, name, record.get(name, {}).get(learner.id, {}))
+                if row.points is None:
+                    reason = without.get(learner.id, "")
+                    state: RowState = "ungraded" if learner.id not in without else "refused" if reason else "missing"
+                    row = replace(row, state=state, reason=reason)
+                rows.append(row)
+        return rows
 
 
 def _stranger(student) -> Learner:
@@ -165,14 +192,20 @@ def _row(gradebook: Gradebook, learner: Learner, homework: str, collected: Mappi
 
 def _csv(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
     header = ["homework", "id", "name", "email", "section", "points", "late penalty", "score", "out of", "handed in"]
-    table = [[*header, "waits for a grade by hand", "comments"]]
+    table = [[*header, "waits for a grade by hand", "comments", "state"]]
     for row in rows:
         about = row.learner
         points, penalty = ("", "") if row.points is None else (_number(row.points), _number(row.penalty))
         waits = "yes" if row.unfinished else ""
         table.append(
             [row.homework, about.id, about.name, about.email, about.section, points, penalty, grade(row)]
-            + [_number(row.most), row.timestamp, waits, "\n".join(row.comments)]
+            + [
+                _number(row.most),
+                row.timestamp,
+                waits,
+                "\n".join(row.comments),
+                row.state + f": {row.reason}" * bool(row.reason),
+            ]
         )
     return {"grades.csv": table}
 
@@ -239,5 +272,5 @@ def _number(value: float | None) -> str:
 
 
 def _harmless(cell: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) and cell != "-" else cell
+    """A text that no spreadsheet takes for a formula, whichever character it takes for the separator."""
+    return cell if cell == "-" else _AT_START.sub(r"'\g<0>", cell)

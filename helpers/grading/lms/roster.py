@@ -92,6 +92,16 @@ class Roster:
         return _only(each for each in candidates if each.moodle_id and each.moodle_id == number)
 
 
+def of_course(course: Path) -> Roster:
+    """The roster that a course folder keeps as ``roster.csv``; empty if there is none.
+
+    Raises:
+        ValueError: as :func:`read`.
+    """
+    path = course / "roster.csv"
+    return read(path) if path.exists() else Roster()
+
+
 def read(path: Path) -> Roster:
     """Read a roster: a CSV with the columns ``id``, ``name``, ``canvas_id``, ``moodle_id``, ``email``, ``section``.
 

@@ -37,6 +37,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 from traitlets.config import Config
 
+from helpers.exercises import check
+
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 _SUPPORTED = {"bool", "int", "float", "str", "list", "tuple", "dict", "Tensor", "ndarray"}
@@ -299,7 +301,7 @@ class RpcPeer:
         return json.dumps({"ename": name, "evalue": message[:20_000], "traceback": _capped(lines)}).encode()
 
     def get(self, rest: bytes) -> bytes:
-        """What a name is bound to: ``function``, ``missing``, ``unsupported TYPE`` or ``value JSON``."""
+        """What a name is bound to: ``function [stub]``, ``missing``, ``unsupported TYPE`` or ``value JSON``."""
         name = rest.decode()
         value = self.shell.user_ns.get(name, ...)
         if value is ...:
@@ -309,7 +311,7 @@ class RpcPeer:
         except codec.CodecError:
             if not callable(value):
                 return b"unsupported " + type(value).__name__.encode()
-            return b"function"
+            return b"function stub" if check.is_stub(value) else b"function"
 
     def put(self, rest: bytes) -> bytes:
         name, kind, value = rest.split(b" ", 2)
@@ -318,7 +320,9 @@ class RpcPeer:
 
     def _bound(self, name: str, kind: bytes, value: bytes) -> Any:
         if kind == b"function":
-            return self.remote(name)
+            function = self.remote(name)
+            function.__dict__["is_stub"] = value == b"stub"
+            return function
         if kind == b"missing":
             return ...
         if kind == b"value":

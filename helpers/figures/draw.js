@@ -1,0 +1,448 @@
+// Draws the panels of a figure on a canvas. Python sends panels as plain data; nothing here computes what a lesson teaches.
+
+const TYPES = { float32: Float32Array, uint8: Uint8Array };
+
+/** @typedef {{ panels: any[], sentence: string, bytes: number }} Picture */
+
+/** The panels of a message with their numbers in place; a Python array is `{type, shape, buffer}`. */
+export function decode(message, buffers) {
+  let bytes = 0;
+  const panels = message.panels.map((panel) => {
+    const arrays = {};
+    for (const [name, { type, shape, buffer }] of Object.entries(panel.arrays)) {
+      const view = buffers[buffer];
+      const raw = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
+      arrays[name] = { values: new TYPES[type](raw), shape, type };
+      bytes += view.byteLength;
+    }
+    return { ...panel, arrays };
+  });
+  return { panels, sentence: message.sentence, bytes };
+}
+
+/** Numbers as people read them: at most four significant digits, a real minus sign. */
+export function format(value) {
+  const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e7) return value.toLocaleString("en").replace("-", "−");
+  const text = size >= 1e5 || (size > 0 && size < 1e-3) ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+  return text.replace("-", "−");
+}
+
+/** About `wanted` round numbers between low and high. */
+export function ticks(low, high, wanted) {
+  const rough = (high - low) / Math.max(1, wanted);
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough) ?? rough;
+  const found = [];
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) {
+    found.push(Number((i * step).toPrecision(12)));
+  }
+  return found;
+}
+
+/** One value of a heat map; large maps travel as steps of their range. */
+export function cell(panel, row, column) {
+  const { values, shape, type } = panel.arrays.values;
+  const value = values[row * shape[1] + column];
+  if (type === "float32") return value;
+  const [low, high] = panel.limits[1];
+  return low + (value / 254) * (high - low);
+}
+
+export function hidden(panel, row, column) {
+  const mask = panel.arrays.mask;
+  return Boolean(mask?.values[row * mask.shape[1] + column]);
+}
+
+/** The colours of the page around an element, also where the system's forced colours replace them. */
+export function pageColours(element) {
+  const { color, backgroundColor, fontFamily } = getComputedStyle(element);
+  const [red, green, blue] = backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [255, 255, 255];
+  const dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 128;
+  return {
+    dark,
+    text: color,
+    faint: "#8a8a8a",
+    paper: backgroundColor,
+    empty: dark ? "#3a3a3a" : "#e2e2e2",
+    family: fontFamily,
+  };
+}
+
+function seriesColour(spec, theme, index) {
+  const palette = theme.dark ? spec.seriesOnDark : spec.series;
+  return palette[index % palette.length];
+}
+
+/** Strokes a path twice, wide in the colour of the page and narrow in that of its text: it is seen on every colour. */
+export function strokeWithHalo(context, theme, path) {
+  for (const [colour, width] of [
+    [theme.paper, 5],
+    [theme.text, 2],
+  ]) {
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.beginPath();
+    path();
+    context.stroke();
+  }
+}
+
+/** Widens the limits of one axis so that a unit is as long on both. */
+export function equalScales([xlim, ylim], width, height) {
+  const unit = Math.max((xlim[1] - xlim[0]) / width, (ylim[1] - ylim[0]) / height);
+  const widen = ([low, high], pixels) => {
+    const middle = (low + high) / 2;
+    return [middle - (unit * pixels) / 2, middle + (unit * pixels) / 2];
+  };
+  return [widen(xlim, width), widen(ylim, height)];
+}
+
+/** Moves labels apart: for each wanted height the one where it is drawn, `room` apart and between low and high. */
+export function spread(wanted, room, low, high) {
+  const order = wanted.map((_, i) => i).sort((a, b) => wanted[a] - wanted[b]);
+  const heights = wanted.map((y) => Math.min(Math.max(y, low), high));
+  order.forEach((i, place) => {
+    if (place > 0) heights[i] = Math.max(heights[i], heights[order[place - 1]] + room);
+  });
+  let limit = high;
+  for (const i of order.reverse()) {
+    heights[i] = Math.min(heights[i], limit);
+    limit = heights[i] - room;
+  }
+  return heights;
+}
+
+/** Draws one panel; returns the frame that maps data to pixels, for pointing and tests. */
+export function drawPanel(context, panel, spec, theme, width, height, font) {
+  context.clearRect(0, 0, width, height);
+  context.lineJoin = "round";
+  context.font = `${font}px ${theme.family}`;
+  const heat = panel.kind === "heatmap";
+  let [xlim, ylim] = panel.limits;
+  if (heat) ylim = [panel.shape[0], 0];
+  const yNames = panel.options.y_labels;
+  const yTicks = heat ? [] : ticks(ylim[0], ylim[1], 5);
+  const widest = yNames
+    ? Math.max(...yNames.map((name) => context.measureText(name).width))
+    : context.measureText(
+        heat ? String(panel.shape[0] - 1) : (yTicks.map(format).sort((a, b) => b.length - a.length)[0] ?? ""),
+      ).width;
+  const left = Math.min(width * 0.4, widest + 12 + (panel.y ? font * 1.5 : 0));
+  const xNames = heat ? panel.options.x_labels : panel.kind === "bars" ? panel.options.labels : null;
+  const ends = panel.kind === "lines" ? panel.options.labels.filter(Boolean) : [];
+  const endWide = ends.length > 0 ? Math.max(...ends.map((name) => context.measureText(name).width)) + 18 : 0;
+  const inner = width - left - (heat ? font * 4.6 : Math.max(font, Math.min(endWide, width * 0.4)));
+  const xWide = xNames ? Math.max(...xNames.map((name) => context.measureText(name).width)) : 0;
+  const shownNames = xNames ? Math.min(xNames.length, Math.floor(inner / (font * 1.25))) : 0;
+  const slanted = Boolean(xNames) && xWide + 6 > inner / Math.max(1, Math.min(xNames.length, shownNames));
+  const bottom = (slanted ? Math.min(height * 0.35, xWide * 0.87 + 10) : font * 1.5) + (panel.x ? font * 1.5 : 4);
+  const tall = height - bottom - font * 0.8;
+  if (panel.options.equal) [xlim, ylim] = equalScales([xlim, ylim], inner, tall);
+  const frame = { left, top: font * 0.8, width: inner, height: tall, xlim, ylim };
+  frame.sx = (x) => frame.left + ((x - xlim[0]) / (xlim[1] - xlim[0])) * frame.width;
+  frame.sy = (y) => frame.top + frame.height - ((y - ylim[0]) / (ylim[1] - ylim[0])) * frame.height;
+
+  context.fillStyle = theme.text;
+  context.strokeStyle = theme.faint;
+  context.lineWidth = 1;
+  context.textAlign = "center";
+  context.textBaseline = "top";
+  if (panel.x) context.fillText(panel.x, frame.left + frame.width / 2, height - font * 1.3, frame.width);
+  if (panel.y) {
+    context.save();
+    context.translate(font * 0.3, frame.top + frame.height / 2);
+    context.rotate(-Math.PI / 2);
+    context.fillText(panel.y, 0, 0, frame.height);
+    context.restore();
+  }
+  if (xNames) nameCells(context, xNames, frame, font, slanted ? font * 1.25 : xWide + 6, slanted, heat);
+  else if (heat) numberCells(context, panel.shape[1], frame, true);
+  else {
+    for (const tick of ticks(xlim[0], xlim[1], Math.max(2, Math.floor(frame.width / (font * 5))))) {
+      if (panel.kind === "bars" && !Number.isInteger(tick)) continue;
+      context.fillText(format(tick), frame.sx(tick), frame.top + frame.height + 5);
+    }
+  }
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  if (heat && yNames) {
+    const step = Math.ceil(yNames.length / Math.max(1, Math.floor(frame.height / (font * 1.15))));
+    for (let i = 0; i < yNames.length; i += step) context.fillText(yNames[i], left - 6, frame.sy(i + 0.5));
+  } else if (heat) numberCells(context, panel.shape[0], frame, false);
+  else {
+    for (const tick of panel.options.equal ? ticks(ylim[0], ylim[1], 5) : yTicks) {
+      const y = frame.sy(tick);
+      context.fillText(format(tick), left - 6, y);
+      context.globalAlpha = 0.3;
+      context.beginPath();
+      context.moveTo(left, y);
+      context.lineTo(left + frame.width, y);
+      context.stroke();
+      context.globalAlpha = 1;
+    }
+  }
+  MARKS[panel.kind](context, panel, spec, theme, frame, font);
+  return frame;
+}
+
+/** Names below the cells or bars, as many as fit when each takes `room` pixels. */
+function nameCells(context, names, frame, font, room, slanted, heat) {
+  const step = Math.ceil((names.length * room) / frame.width);
+  for (let i = 0; i < names.length; i += step) {
+    const x = frame.sx(heat ? i + 0.5 : i);
+    const y = frame.top + frame.height + 5;
+    if (!slanted) {
+      context.fillText(names[i], x, y);
+      continue;
+    }
+    context.save();
+    context.translate(x, y + 2);
+    context.rotate(-Math.PI / 3);
+    context.textAlign = "right";
+    context.fillText(names[i], 0, -font / 2);
+    context.restore();
+    context.textAlign = "center";
+  }
+}
+
+function numberCells(context, count, frame, along) {
+  for (const tick of ticks(0, count - 1, along ? 6 : 5)) {
+    if (!Number.isInteger(tick)) continue;
+    if (along) context.fillText(String(tick), frame.sx(tick + 0.5), frame.top + frame.height + 5);
+    else context.fillText(String(tick), frame.left - 6, frame.sy(tick + 0.5));
+  }
+}
+
+function drawHeatmap(context, panel, spec, theme, frame, font) {
+  const { values, shape, type } = panel.arrays.values;
+  const [rows, columns] = shape;
+  const [low, high] = panel.limits[1];
+  const palette = spec.colours[panel.options.signed ? "diverging" : "sequential"];
+  const image = new ImageData(columns, rows);
+  const pixels = new Uint32Array(image.data.buffer);
+  const packed = Uint32Array.from(palette, ([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r);
+  const mask = panel.arrays.mask?.values;
+  const factor = 254 / (high - low);
+  for (let i = 0; i < values.length; i++) {
+    if (mask?.[i]) continue; // left transparent: the hatching shows through
+    const step = type === "uint8" ? values[i] : Math.round((values[i] - low) * factor);
+    pixels[i] = packed[Math.max(0, Math.min(step, 254))];
+  }
+  if (mask) hatch(context, theme, frame.left, frame.top, frame.width, frame.height);
+  const stamp = new OffscreenCanvas(columns, rows);
+  stamp.getContext("2d")?.putImageData(image, 0, 0);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(stamp, frame.left, frame.top, frame.width, frame.height);
+  const outline = (x, y, wide, high) =>
+    strokeWithHalo(context, theme, () => context.rect(x - 2.5, y - 2.5, wide + 5, high + 5));
+  for (const row of panel.options.rows) {
+    outline(frame.left, frame.sy(row), frame.width, frame.sy(row + 1) - frame.sy(row));
+  }
+  for (const column of panel.options.cols) {
+    outline(frame.sx(column), frame.top, frame.sx(column + 1) - frame.sx(column), frame.height);
+  }
+  const x = frame.left + frame.width + font * 0.6; // the colour bar
+  const bar = context.createLinearGradient(0, frame.top + frame.height, 0, frame.top);
+  for (let i = 0; i <= 8; i++) bar.addColorStop(i / 8, `rgb(${palette[Math.round((i / 8) * 254)].join(",")})`);
+  context.fillStyle = bar;
+  context.fillRect(x, frame.top, font * 0.7, frame.height);
+  context.fillStyle = theme.text;
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  for (const tick of ticks(low, high, 4)) {
+    const y = frame.top + frame.height * (1 - (tick - low) / (high - low));
+    context.fillText(format(tick), x + font * 0.9, y, font * 3);
+  }
+}
+
+function hatch(context, theme, left, top, width, height) {
+  context.save();
+  context.beginPath();
+  context.rect(left, top, width, height);
+  context.clip();
+  context.fillStyle = theme.empty;
+  context.fillRect(left, top, width, height);
+  context.strokeStyle = theme.faint;
+  context.lineWidth = 1;
+  for (let x = left - height; x < left + width; x += 8) {
+    context.beginPath();
+    context.moveTo(x, top + height);
+    context.lineTo(x + height, top);
+    context.stroke();
+  }
+  context.restore();
+}
+
+function drawLines(context, panel, spec, theme, frame, font) {
+  const xs = panel.arrays.x.values;
+  const { values, shape } = panel.arrays.y;
+  const [curves, count] = shape;
+  context.save();
+  context.beginPath();
+  context.rect(frame.left, frame.top - 2, frame.width + 2, frame.height + 4);
+  context.clip();
+  context.lineWidth = 2;
+  for (let curve = 0; curve < curves; curve++) {
+    context.strokeStyle = seriesColour(spec, theme, curve);
+    const dash = spec.dashes[curve % spec.dashes.length];
+    let gone = 0; // length drawn so far, so that dashes run on from chunk to chunk
+    context.setLineDash(dash);
+    for (let from = 0; from < Math.max(1, count - 1); from += 24) {
+      // one long path is slow without a GPU
+      context.lineDashOffset = gone;
+      context.beginPath();
+      let [px, py] = [frame.sx(xs[from]), frame.sy(values[curve * count + from])];
+      context.moveTo(px, py);
+      for (let i = from + 1; i <= Math.min(from + 24, count - 1); i++) {
+        const [x, y] = [frame.sx(xs[i]), frame.sy(values[curve * count + i])];
+        context.lineTo(x, y);
+        gone += Math.hypot(x - px, y - py);
+        [px, py] = [x, y];
+      }
+      if (count === 1) context.arc(px, py, 3, 0, 7);
+      context.stroke();
+    }
+    context.setLineDash([]);
+  }
+  const cursor = panel.options.cursor;
+  if (cursor !== null) {
+    strokeWithHalo(context, theme, () => {
+      context.moveTo(frame.sx(cursor), frame.top);
+      context.lineTo(frame.sx(cursor), frame.top + frame.height);
+    });
+  }
+  context.restore();
+  nameCurves(context, panel, spec, theme, frame, font);
+}
+
+/** The name of each curve at its right end, behind a piece of its own line. */
+function nameCurves(context, panel, spec, theme, frame, font) {
+  const { labels } = panel.options;
+  const { values, shape } = panel.arrays.y;
+  const named = labels.map((_, curve) => curve).filter((curve) => labels[curve]);
+  const ends = named.map((curve) => frame.sy(values[(curve + 1) * shape[1] - 1]));
+  const heights = spread(ends, font * 1.1, frame.top + font / 2, frame.top + frame.height - font / 2);
+  const x = frame.left + frame.width;
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  named.forEach((curve, place) => {
+    context.strokeStyle = seriesColour(spec, theme, curve);
+    context.lineWidth = 2;
+    context.beginPath();
+    context.moveTo(x, Math.min(Math.max(ends[place], frame.top), frame.top + frame.height));
+    context.lineTo(x + 12, heights[place]);
+    context.stroke();
+    context.fillStyle = theme.text;
+    context.fillText(labels[curve], x + 15, heights[place]);
+  });
+}
+
+function drawPoints(context, panel, spec, theme, frame, font) {
+  const { values, shape } = panel.arrays.xy;
+  const groups = panel.arrays.groups?.values;
+  const at = (i) => [frame.sx(values[2 * i]), frame.sy(values[2 * i + 1])];
+  const { labels, highlight, links } = panel.options;
+  context.strokeStyle = theme.faint;
+  for (const [first, second] of links) {
+    context.beginPath();
+    context.moveTo(...at(first));
+    context.lineTo(...at(second));
+    context.stroke();
+  }
+  for (let i = 0; i < shape[0]; i++) {
+    const group = groups ? groups[i] % 8 : 0;
+    context.fillStyle = seriesColour(spec, theme, group);
+    dot(context, ...at(i), group, font * 0.28);
+  }
+  for (const i of highlight) strokeWithHalo(context, theme, () => context.arc(...at(i), font * 0.6, 0, 7));
+  if (!labels) return;
+  context.textAlign = "left";
+  context.textBaseline = "bottom";
+  context.fillStyle = theme.text;
+  const strong = new Set(highlight);
+  for (let i = 0; i < shape[0]; i++) {
+    const [x, y] = at(i);
+    if (strong.has(i)) context.font = `bold ${font}px ${theme.family}`;
+    context.fillText(labels[i], x + 5, y - 2);
+    if (strong.has(i)) context.font = `${font}px ${theme.family}`;
+  }
+}
+
+/** A small shape for each group: circle, square, triangle, diamond, … */
+function dot(context, x, y, group, r) {
+  const corners = [0, 4, 3, 4, 3, 6, 5, 8][group];
+  const turn = [0, Math.PI / 4, -Math.PI / 2, 0, Math.PI / 2, 0, -Math.PI / 2, 0][group];
+  context.beginPath();
+  if (!corners) context.arc(x, y, r, 0, 7);
+  for (let i = 0; i < corners; i++) {
+    const angle = turn + (2 * Math.PI * i) / corners;
+    context.lineTo(x + 1.35 * r * Math.cos(angle), y + 1.35 * r * Math.sin(angle));
+  }
+  context.fill();
+}
+
+function drawArrows(context, panel, spec, theme, frame, font) {
+  const tips = panel.arrays.xy.values;
+  const tails = panel.arrays.tails.values;
+  context.strokeStyle = theme.faint;
+  context.beginPath();
+  context.moveTo(frame.sx(0), frame.top);
+  context.lineTo(frame.sx(0), frame.top + frame.height);
+  context.moveTo(frame.left, frame.sy(0));
+  context.lineTo(frame.left + frame.width, frame.sy(0));
+  context.stroke();
+  for (let i = 0; i < tips.length / 2; i++) {
+    const [x0, y0] = [frame.sx(tails[2 * i]), frame.sy(tails[2 * i + 1])];
+    const [x1, y1] = [frame.sx(tips[2 * i]), frame.sy(tips[2 * i + 1])];
+    const angle = Math.atan2(y1 - y0, x1 - x0);
+    context.strokeStyle = context.fillStyle = seriesColour(spec, theme, i);
+    context.lineWidth = 2.5;
+    context.beginPath();
+    context.moveTo(x0, y0);
+    context.lineTo(x1, y1);
+    context.stroke();
+    context.beginPath();
+    context.moveTo(x1, y1);
+    const head = Math.min(font, 0.4 * Math.hypot(x1 - x0, y1 - y0));
+    for (const side of [-0.4, 0.4]) {
+      context.lineTo(x1 - head * Math.cos(angle + side), y1 - head * Math.sin(angle + side));
+    }
+    context.fill();
+    if (panel.options.labels) {
+      context.fillStyle = theme.text;
+      context.textAlign = x1 < x0 ? "right" : "left";
+      context.textBaseline = y1 < y0 ? "bottom" : "top";
+      const wide = context.measureText(panel.options.labels[i]).width;
+      const x = x1 < x0 ? Math.max(x1 - 5, frame.left + wide) : Math.min(x1 + 5, frame.left + frame.width - wide);
+      const y = Math.min(Math.max(y1, frame.top + font), frame.top + frame.height - font);
+      context.fillText(panel.options.labels[i], x, y);
+    }
+  }
+}
+
+function drawBars(context, panel, spec, theme, frame) {
+  const heights = panel.arrays.y.values;
+  const strong = new Set(panel.options.highlight);
+  const zero = frame.sy(Math.min(Math.max(0, frame.ylim[0]), frame.ylim[1]));
+  const wide = frame.sx(0.4) - frame.sx(-0.4);
+  heights.forEach((height, i) => {
+    const y = frame.sy(height);
+    context.fillStyle = strong.has(i) ? spec.accent : seriesColour(spec, theme, 0);
+    context.fillRect(frame.sx(i - 0.4), Math.min(y, zero), wide, Math.abs(y - zero));
+    if (strong.has(i)) {
+      // a second cue beside colour
+      context.strokeStyle = theme.text;
+      context.lineWidth = 2;
+      context.strokeRect(frame.sx(i - 0.4), Math.min(y, zero), wide, Math.abs(y - zero));
+    }
+  });
+  context.strokeStyle = theme.faint;
+  context.lineWidth = 1;
+  context.beginPath();
+  context.moveTo(frame.left, zero);
+  context.lineTo(frame.left + frame.width, zero);
+  context.stroke();
+}
+
+const MARKS = { heatmap: drawHeatmap, lines: drawLines, points: drawPoints, arrows: drawArrows, bars: drawBars };

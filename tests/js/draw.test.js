@@ -1,0 +1,173 @@
+// @ts-check
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { drawPanel, equalScales, spread } from "../../helpers/figures/draw.js";
+
+export const SPEC = {
+  series: ["#0072B2", "#D55E00"],
+  seriesOnDark: ["#4FB3EE", "#FF8A3D"],
+  dashes: [[], [6, 3]],
+  accent: "#D55E00",
+  colours: {},
+};
+const THEME = { dark: false, text: "#202020", faint: "#8a8a8a", paper: "#ffffff", empty: "#e2e2e2", family: "serif" };
+
+/** A canvas context that records the texts drawn on it; each letter is `letter` pixels wide. @param {number} letter */
+function recorder(letter) {
+  /** @type {{ text: string, x: number, y: number, align: string, turned: boolean }[]} */
+  const texts = [];
+  let turned = false;
+  let origin = 0;
+  /** @type {any} */
+  const context = new Proxy(
+    { textAlign: "left" },
+    {
+      get(target, name) {
+        if (name === "measureText") return (/** @type {string} */ text) => ({ width: letter * text.length });
+        if (name === "rotate") return () => (turned = true);
+        if (name === "translate") return (/** @type {number} */ x) => (origin = x);
+        if (name === "restore") {
+          return () => {
+            turned = false;
+            origin = 0;
+          };
+        }
+        if (name === "fillText") {
+          return (/** @type {string} */ text, /** @type {number} */ x, /** @type {number} */ y) =>
+            texts.push({ text, x: origin + x, y, align: target.textAlign, turned });
+        }
+        return name in target ? Reflect.get(target, name) : () => {};
+      },
+    },
+  );
+  return { context, texts };
+}
+
+/** @param {any} panel @param {number} letter @param {number} width */
+function draw(panel, letter = 8, width = 420) {
+  const { context, texts } = recorder(letter);
+  const frame = drawPanel(context, panel, SPEC, THEME, width, 320, 14);
+  return { texts, frame };
+}
+
+/** @param {string[]} labels */
+function bars(labels) {
+  const heights = Float32Array.from(labels, () => 1);
+  return {
+    kind: "bars",
+    title: "t",
+    x: "",
+    y: "",
+    limits: [
+      [-0.5, labels.length - 0.5],
+      [0, 1],
+    ],
+    options: { labels, highlight: [] },
+    arrays: { y: { values: heights, shape: [labels.length], type: "float32" } },
+  };
+}
+
+for (const [count, length] of [
+  [60, 1],
+  [60, 2],
+  [200, 1],
+  [12, 2],
+  [5, 6],
+]) {
+  test(`${count} bar labels of ${length} letters do not overlap`, () => {
+    const labels = Array.from({ length: count }, (_, i) => "abcdefghijklmnopqrstuvwxyz"[i % 26].repeat(length));
+    const shown = draw(bars(labels)).texts.filter(({ text }) => labels.includes(text));
+    assert.ok(shown.length >= Math.min(count, 12), `only ${shown.length} labels`);
+    shown.slice(1).forEach(({ text, x, turned }, i) => {
+      const room = x - shown[i].x;
+      assert.ok(room >= (turned ? 14 : 8 * text.length), `${text} is ${room} px right of its neighbour`);
+    });
+  });
+}
+
+test("labels that are moved apart stay in order, apart and inside", () => {
+  for (const wanted of [[], [50], [10, 10, 10], [95, 96, 97], [0, 100, 50, 51], [40, 20, 30]]) {
+    const heights = spread(wanted, 12, 5, 100);
+    const sorted = [...heights].sort((a, b) => a - b);
+    for (let i = 1; i < sorted.length; i++) assert.ok(sorted[i] - sorted[i - 1] >= 12 - 1e-9);
+    for (const height of heights) assert.ok(height >= 5 && height <= 100);
+    for (const [i, y] of wanted.entries()) {
+      for (const [j, other] of wanted.entries()) assert.ok(y >= other || heights[i] < heights[j]);
+    }
+  }
+  assert.deepEqual(spread([20, 60], 12, 5, 100), [20, 60]); // what is apart stays where it is
+});
+
+test("with equal scales a unit is as long on both axes and nothing is cut off", () => {
+  const [x, y] = equalScales(
+    [
+      [-1, 3],
+      [-1, 1],
+    ],
+    300,
+    200,
+  );
+  assert.ok(Math.abs(300 / (x[1] - x[0]) - 200 / (y[1] - y[0])) < 1e-9);
+  assert.ok(x[0] <= -1 && x[1] >= 3 && y[0] <= -1 && y[1] >= 1);
+});
+
+/** @param {number[][]} curves @param {string[]} labels */
+function lines(curves, labels) {
+  return {
+    kind: "lines",
+    title: "t",
+    x: "",
+    y: "",
+    limits: [
+      [0, curves[0].length - 1],
+      [0, 1],
+    ],
+    options: { labels, cursor: null },
+    arrays: {
+      x: { values: Float32Array.from(curves[0], (_, i) => i), shape: [curves[0].length], type: "float32" },
+      y: { values: Float32Array.from(curves.flat()), shape: [curves.length, curves[0].length], type: "float32" },
+    },
+  };
+}
+
+test("curves are named at their right ends, outside of the data", () => {
+  const labels = ["first", "second", "third"];
+  const { texts, frame } = draw(
+    lines(
+      [
+        [0, 0.2],
+        [0, 0.9],
+        [0, 0.91],
+      ],
+      labels,
+    ),
+  );
+  const named = labels.map((label) => /** @type {any} */ (texts.find(({ text }) => text === label)));
+  for (const { text, x } of named) {
+    assert.ok(x >= frame.left + frame.width && x + 8 * text.length <= 420, `${text} at ${x}`);
+  }
+  assert.ok(named[2].y <= named[1].y - 14 && named[1].y < named[0].y);
+});
+
+test("the name of an arrow stays inside the frame", () => {
+  const { texts, frame } = draw({
+    kind: "arrows",
+    title: "t",
+    x: "",
+    y: "",
+    limits: [
+      [-1, 1],
+      [-1, 1],
+    ],
+    options: { labels: ["right end", "left end", "bottom"], equal: false },
+    arrays: {
+      xy: { values: Float32Array.from([1, 0, -1, 0, 0, -1]) },
+      tails: { values: new Float32Array(6) },
+    },
+  });
+  for (const { text, x, y, align } of texts.filter(({ text }) => text.includes("end") || text === "bottom")) {
+    const left = align === "right" ? x - 8 * text.length : x;
+    assert.ok(left >= frame.left && left + 8 * text.length <= frame.left + frame.width, `${text} from ${left}`);
+    assert.ok(y <= frame.top + frame.height - 14, `${text} at ${y}`);
+  }
+});

@@ -1,0 +1,63 @@
+"""Lint what GitHub runs and shows: ``python -m tests.tools.workflows``.
+
+Workflows and Dependabot's settings are compared with their schemas, workflows are audited by zizmor (pinned actions,
+permissions, injection), issue forms must name their fields, and every part of the tests must be run by a job.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from tests.__main__ import parts
+from tests.tools.refresh import ROOT
+
+GITHUB = ROOT / ".github"
+
+
+def jobs_without_parts(workflow: str, names: list[str]) -> list[str]:
+    """The parts of the tests that no job of this workflow runs, and the names in it that are no part."""
+    matrix = yaml.safe_load(workflow)["jobs"]["part"]["strategy"]["matrix"]
+    oldest = matrix["python"][0]
+    skipped = {row["part"] for row in matrix.get("exclude", []) if row["python"] == oldest}
+    run = [part for part in matrix["part"] if part not in skipped]
+    return sorted(set(names) ^ set(run))
+
+
+def form_problems(text: str) -> Iterator[str]:
+    """What GitHub would refuse in an issue form."""
+    form = yaml.safe_load(text)
+    yield from (f"{key} is missing" for key in ("name", "description", "body") if not form.get(key))
+    ids = [field.get("id") for field in form.get("body", []) if field.get("type") != "markdown"]
+    if len(set(ids)) != len(ids) or None in ids:
+        yield f"its fields need an id each, once: {ids}"
+    yield from (f"{field.get('id')} has no label" for field in form["body"] if not field["attributes"].get("label"))
+
+
+def _run(name: str, *arguments: str | Path) -> bool:
+    program = Path(sysconfig.get_path("scripts")) / name
+    return subprocess.run([program, *arguments], cwd=ROOT).returncode == 0
+
+
+def main() -> int:
+    workflows = sorted((GITHUB / "workflows").glob("*.yml"))
+    passed = _run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    passed &= _run("check-jsonschema", "--builtin-schema", "vendor.dependabot", GITHUB / "dependabot.yml")
+    passed &= _run("zizmor", "--offline", "--quiet", ".github")
+    for path in sorted((GITHUB / "ISSUE_TEMPLATE").glob("*.yml")):
+        for problem in () if path.name == "config.yml" else form_problems(path.read_text("utf-8")):
+            print(f"{path.name}: {problem}")
+            passed = False
+    if names := jobs_without_parts((GITHUB / "workflows/tests.yml").read_text("utf-8"), list(parts())):
+        print(f"tests.yml does not run exactly the parts of the tests; they differ in {', '.join(names)}")
+        passed = False
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
