@@ -331,7 +331,10 @@ def test_workers_elsewhere(course: Course, source: Path, release: NotebookNode, 
                 watcher.join()
     assert doomed.returncode == -signal.SIGKILL
     assert sorted(summary.graded) == sorted([*RIGHT, *answers]) and not summary.quarantined
-    assert {counts["workers"] for counts in seen} >= {1, 2}  # a worker slow to hand over a result is replaced: 0 at times
+    assert {counts["workers"] for counts in seen} >= {
+        1,
+        2,
+    }  # a worker slow to hand over a result is replaced: 0 at times
     assert max(counts["processing"] for counts in seen) >= 1
     assert not list(course.folder.rglob("*scratch*"))
 
