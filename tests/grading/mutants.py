@@ -35,7 +35,7 @@ class Mutant:
         answer: ``grade_id`` of the answer cell that it replaces.
         name: unique within the answer.
         source: what stands in the cell instead.
-        says: a part of the line that names the misconception; of a hidden test, a part of its name.
+        message: a part of the line that names the misconception; of a hidden test, a part of its name.
         where: the kind of test that must say so. ``"hidden"``: the visible ones cannot tell it from a right answer.
         bug: a key of :data:`BUGS`, if published code shipped it.
     """
@@ -44,7 +44,7 @@ class Mutant:
     answer: str
     name: str
     source: str
-    says: str
+    message: str
     where: Literal["visible", "hidden"] = "visible"
     bug: str = ""
 

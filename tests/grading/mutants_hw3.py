@@ -9,21 +9,21 @@ HOMEWORK = "hw3_bug_hunt"
 
 def _diagnosis(question: str, name: str, letter: str) -> Mutant:
     """A wrong letter; a visible check of the letter would give the right one away."""
-    says = f"diagnosis_{question} names what happens"
-    return Mutant(HOMEWORK, f"diagnosis_{question}", name, f'diagnosis_{question} = "{letter}"', says, "hidden")
+    message = f"diagnosis_{question} names what happens"
+    return Mutant(HOMEWORK, f"diagnosis_{question}", name, f'diagnosis_{question} = "{letter}"', message, "hidden")
 
 
-def _test(question: str, name: str, body: str, says: str = "", hidden: str = "") -> Mutant:
+def _test(question: str, name: str, body: str, message: str = "", hidden: str = "") -> Mutant:
     """A learner's test; ``hidden`` is the other code that it gets wrong, where the visible check cannot see it."""
     source = f"def test_{question}(implementation):\n" + "\n".join(f"    {line}" for line in body.splitlines())
     answer = f"test_{question}"
     if hidden:
         return Mutant(HOMEWORK, answer, name, source, hidden, "hidden")
-    return Mutant(HOMEWORK, answer, name, source, says)
+    return Mutant(HOMEWORK, answer, name, source, message)
 
 
-def _mend(question: str, name: str, source: str, says: str, bug: str = "", hidden: bool = False) -> Mutant:
-    return Mutant(HOMEWORK, question, name, source, says, "hidden" if hidden else "visible", bug)
+def _fix(question: str, name: str, source: str, message: str, bug: str = "", hidden: bool = False) -> Mutant:
+    return Mutant(HOMEWORK, question, name, source, message, "hidden" if hidden else "visible", bug)
 
 
 PASSES, REJECTS, REVERSED = "it lets the bug pass", "it rejects your own function, too", "it is upside down"
@@ -278,7 +278,7 @@ TESTS = [
 ]
 
 MENDS = [
-    _mend(
+    _fix(
         "place_ids",
         "hard_coded_ids",
         "def place_ids(token_ids):\n"
@@ -286,20 +286,20 @@ MENDS = [
         "the numbers are still typed in",
         bug="hard_coded_ids",
     ),
-    _mend(
+    _fix(
         "place_ids",
         "from_one",
         "def place_ids(token_ids):\n    return torch.arange(1, token_ids.shape[1] + 1).expand(token_ids.shape)",
         "the first token is at place 0",
         bug="hard_coded_ids",
     ),
-    _mend(
+    _fix(
         "place_ids",
         "run_on",
         "def place_ids(token_ids):\n    return torch.arange(token_ids.numel()).view(token_ids.shape)",
         "the places run on into the second text",
     ),
-    _mend(
+    _fix(
         "embed",
         "swapped_tables",
         "def embed(token_ids, position_table, token_table):\n"
@@ -307,14 +307,14 @@ MENDS = [
         "still swapped",
         bug="swapped_tables",
     ),
-    _mend(
+    _fix(
         "embed",
         "positions_by_id",
         "def embed(token_ids, token_table, position_table):\n"
         "    return token_table[token_ids] + position_table[token_ids]",
         "the position depends on the token",
     ),
-    _mend(
+    _fix(
         "embed",
         "batch_axis",
         "def embed(token_ids, token_table, position_table):\n"
@@ -322,7 +322,7 @@ MENDS = [
         "positions run over the batch axis",
         bug="batch_axis",
     ),
-    _mend(
+    _fix(
         "embed",
         "built_not_added",
         "def embed(token_ids, token_table, position_table):\n"
@@ -331,7 +331,7 @@ MENDS = [
         "the positions are missing",
         bug="built_not_added",
     ),
-    _mend(
+    _fix(
         "add_positions",
         "batch_axis",
         "def add_positions(word_vectors, position_table):\n"
@@ -339,7 +339,7 @@ MENDS = [
         "positions run over the batch axis",
         bug="batch_axis",
     ),
-    _mend(
+    _fix(
         "add_positions",
         "batch_axis_sequence_first",
         "def add_positions(word_vectors, position_table):\n"
@@ -347,7 +347,7 @@ MENDS = [
         "the shapes no longer fit",
         bug="batch_axis",
     ),
-    _mend(
+    _fix(
         "add_positions",
         "built_not_added",
         "def add_positions(word_vectors, position_table):\n"
@@ -357,14 +357,14 @@ MENDS = [
         "the positions are missing",
         bug="built_not_added",
     ),
-    _mend(
+    _fix(
         "add_positions",
         "words_lost",
         "def add_positions(word_vectors, position_table):\n"
         "    return position_table[: word_vectors.shape[1]].expand(word_vectors.shape)",
         "the words are lost",
     ),
-    _mend(
+    _fix(
         "position_rows",
         "clamped",
         "def position_rows(length, position_table):\n"
@@ -372,21 +372,21 @@ MENDS = [
         "in silence: place 4 does not exist",
         bug="past_the_table",
     ),
-    _mend(
+    _fix(
         "position_rows",
         "cut",
         "def position_rows(length, position_table):\n    return position_table[:length]",
         "in silence: place 4 does not exist",
         bug="past_the_table",
     ),
-    _mend(
+    _fix(
         "position_rows",
         "index_error",
         "def position_rows(length, position_table):\n    return position_table[torch.arange(length)]",
         "raise a ValueError (it raised IndexError)",
         bug="past_the_table",
     ),
-    _mend(
+    _fix(
         "position_rows",
         "one_too_early",
         "def position_rows(length, position_table):\n"
@@ -395,7 +395,7 @@ MENDS = [
         "    return position_table[:length]",
         "the last valid place is 3",
     ),
-    _mend(
+    _fix(
         "position_rows",
         "silent_about_the_numbers",
         "def position_rows(length, position_table):\n"
@@ -405,7 +405,7 @@ MENDS = [
         "the error tells the length and max_len",
         hidden=True,
     ),
-    _mend(
+    _fix(
         "vocabulary",
         "set_vocab",
         "def vocabulary(words):\n"
@@ -414,20 +414,20 @@ MENDS = [
         "does a set still decide it",
         bug="set_vocab",
     ),
-    _mend(
+    _fix(
         "vocabulary",
         "alphabetical",
         "def vocabulary(words):\n    return {word: number for number, word in enumerate(sorted(set(words)))}",
         "asked for is the order of first appearance",
         bug="set_vocab",
     ),
-    _mend(
+    _fix(
         "vocabulary",
         "an_id_each_time",
         "def vocabulary(words):\n    return {word: number for number, word in enumerate(words)}",
         "only its first appearance counts",
     ),
-    _mend(
+    _fix(
         "linear_lookup",
         "turned_if_it_does_not_fit",
         "def linear_lookup(token_ids, table):\n"
@@ -439,7 +439,7 @@ MENDS = [
         "columns of the square table came out: that a matrix fits",
         bug="linear_not_transposed",
     ),
-    _mend(
+    _fix(
         "linear_lookup",
         "linear_not_transposed",
         "def linear_lookup(token_ids, table):\n"
@@ -447,7 +447,7 @@ MENDS = [
         "F.linear wants table.T",
         bug="linear_not_transposed",
     ),
-    _mend(
+    _fix(
         "linear_lookup",
         "regrouped",
         "def linear_lookup(token_ids, table):\n"
@@ -456,7 +456,7 @@ MENDS = [
         "view or reshape is no transpose",
         bug="linear_not_transposed",
     ),
-    _mend(
+    _fix(
         "fresh_table",
         "revived_pad",
         "def fresh_table(vocab_size, d_model, padding_id, seed):\n"
@@ -465,7 +465,7 @@ MENDS = [
         "what is drawn last overwrites the zeros",
         bug="revived_pad",
     ),
-    _mend(
+    _fix(
         "fresh_table",
         "row_0",
         "def fresh_table(vocab_size, d_model, padding_id, seed):\n"
@@ -474,7 +474,7 @@ MENDS = [
         "    return table",
         "the padding is row 3",
     ),
-    _mend(
+    _fix(
         "fresh_table",
         "no_seed",
         "def fresh_table(vocab_size, d_model, padding_id, seed):\n"
@@ -483,27 +483,27 @@ MENDS = [
         "    return table",
         "another table for the same seed",
     ),
-    _mend(
+    _fix(
         "speeds",
         "lost_sign",
         "def speeds(d_model, base):\n    return base ** (torch.arange(0, d_model, 2) / d_model)",
         "the exponent has lost its minus",
         bug="lost_sign",
     ),
-    _mend(
+    _fix(
         "speeds",
         "lost_sign_in_a_quotient",
         "def speeds(d_model, base):\n    return 1 / base ** (-torch.arange(0, d_model, 2) / d_model)",
         "the exponent has lost its minus",
         bug="lost_sign",
     ),
-    _mend(
+    _fix(
         "speeds",
         "i_for_2i",
         "def speeds(d_model, base):\n    return base ** (-torch.arange(d_model // 2) / d_model)",
         "the exponent holds i where 2i belongs",
     ),
-    _mend(
+    _fix(
         "wave_table",
         "odd_d",
         "def wave_table(max_len, d_model):\n"
@@ -512,7 +512,7 @@ MENDS = [
         "in silence: the last number has no partner",
         bug="odd_d",
     ),
-    _mend(
+    _fix(
         "wave_table",
         "odd_d_crashes",
         "def wave_table(max_len, d_model):\n"
@@ -523,7 +523,7 @@ MENDS = [
         "raise a ValueError (it raised RuntimeError)",
         bug="odd_d",
     ),
-    _mend(
+    _fix(
         "wave_table",
         "halves",
         "def wave_table(max_len, d_model):\n"
@@ -533,7 +533,7 @@ MENDS = [
         "    return torch.cat([angles.sin(), angles.cos()], dim=1)",
         "all sines before all cosines",
     ),
-    _mend(
+    _fix(
         "rope",
         "mixed_layout",
         "def rope(x, positions):\n"
@@ -544,7 +544,7 @@ MENDS = [
         "the layouts are mixed",
         bug="mixed_layout",
     ),
-    _mend(
+    _fix(
         "rope",
         "mixed_the_other_way",
         "def rope(x, positions):\n"
@@ -555,7 +555,7 @@ MENDS = [
         "mixed the other way",
         bug="mixed_layout",
     ),
-    _mend(
+    _fix(
         "rope",
         "halves",
         "def rope(x, positions):\n"
@@ -566,7 +566,7 @@ MENDS = [
         "here neighbours make a pair",
         bug="mixed_layout",
     ),
-    _mend(
+    _fix(
         "attend",
         "rope_on_values",
         "def attend(queries, keys, values, positions):\n"
@@ -576,7 +576,7 @@ MENDS = [
         "the values are still turned",
         bug="rope_on_values",
     ),
-    _mend(
+    _fix(
         "attend",
         "queries_alone",
         "def attend(queries, keys, values, positions):\n"
@@ -584,14 +584,14 @@ MENDS = [
         "    return torch.softmax(scores, dim=1) @ values",
         "queries alone are turned",
     ),
-    _mend(
+    _fix(
         "attend",
         "nothing_turned",
         "def attend(queries, keys, values, positions):\n"
         "    return torch.softmax(queries @ keys.T / math.sqrt(keys.shape[1]), dim=1) @ values",
         "nothing is turned",
     ),
-    _mend(
+    _fix(
         "alibi",
         "alibi_sign",
         "def alibi(scores, slopes):\n"
@@ -600,7 +600,7 @@ MENDS = [
         "far words win",
         bug="alibi_sign",
     ),
-    _mend(
+    _fix(
         "alibi",
         "words_ahead",
         "def alibi(scores, slopes):\n"
@@ -609,7 +609,7 @@ MENDS = [
         "words ahead win",
         bug="alibi_sign",
     ),
-    _mend(
+    _fix(
         "alibi",
         "scores_lost",
         "def alibi(scores, slopes):\n"

@@ -157,46 +157,46 @@ def test_names_that_are_none_and_broken_times_are_refused(course: Course, releas
     assert course.content(NAME, "ada")[1] == "2026-03-01 12:00:00 UTC"
 
 
-# Bringing into form.
+# Sanitising.
 
 JUNK: list[Any] = [None, [], {}, 5, "x" * 50, {"grade_id": "setup"}, {"grade_id": ["total"]}, {"grade_id": "nobody"}]
 
 
 def mangled(release: NotebookNode, choose: random.Random) -> NotebookNode:
-    """A release after some of what people and programs do to one."""
+    """A release after random edits of cells and metadata."""
     notebook = answered_small(release)
     for _ in range(choose.randint(1, 12)):
         cells = notebook.cells
-        place = choose.randrange(len(cells)) if cells else 0
+        index = choose.randrange(len(cells)) if cells else 0
         match choose.choice(["delete", "copy", "move", "type", "junk", "forge", "claim", "text"]) if cells else "none":
             case "delete":
-                del cells[place]
+                del cells[index]
             case "copy":
-                cells.insert(choose.randrange(len(cells) + 1), copy.deepcopy(cells[place]))
+                cells.insert(choose.randrange(len(cells) + 1), copy.deepcopy(cells[index]))
             case "move":
-                cells.insert(choose.randrange(len(cells)), cells.pop(place))
+                cells.insert(choose.randrange(len(cells)), cells.pop(index))
             case "type":
-                cells[place].cell_type = choose.choice(["code", "markdown", "raw"])
+                cells[index].cell_type = choose.choice(["code", "markdown", "raw"])
             case "junk":
-                cells[place].metadata = {"nbgrader": choose.choice(JUNK)}
+                cells[index].metadata = {"nbgrader": choose.choice(JUNK)}
             case "forge":
-                about = cells[place].metadata.setdefault("nbgrader", {})
-                if isinstance(about, dict):
-                    about.update(points=99, grade=choose.random() < 0.5, solution=choose.random() < 0.5, task=True)
-                    about.update(schema_version=choose.choice([0, 3, 99, "x"]), checksum="0", locked=False)
+                metadata = cells[index].metadata.setdefault("nbgrader", {})
+                if isinstance(metadata, dict):
+                    metadata.update(points=99, grade=choose.random() < 0.5, solution=choose.random() < 0.5, task=True)
+                    metadata.update(schema_version=choose.choice([0, 3, 99, "x"]), checksum="0", locked=False)
             case "claim":
-                cells[place].metadata = {"nbgrader": {"grade_id": choose.choice(IDS)}}
+                cells[index].metadata = {"nbgrader": {"grade_id": choose.choice(IDS)}}
             case "text":
-                cells[place].source = choose.choice(["", "print(1)", "### BEGIN HIDDEN TESTS", "\x00"])
+                cells[index].source = choose.choice(["", "print(1)", "### BEGIN HIDDEN TESTS", "\x00"])
     return notebook
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_whatever_was_done_to_it_every_cell_is_there_once_as_its_author_marked_it(
+def test_a_sanitised_notebook_has_every_cell_once_with_the_authors_metadata(
     seed: int, course: Course, release: NotebookNode
 ) -> None:
-    handed_in = json.dumps(mangled(release, random.Random(seed))).encode()
-    notebook, _ = course.sanitise(NAME, parse_cells(handed_in))
+    content = json.dumps(mangled(release, random.Random(seed))).encode()
+    notebook, _ = course.sanitise(NAME, parse_cells(content))
     CheckCellMetadata().preprocess(copy.deepcopy(notebook), {})
     assert sorted(marks(notebook)) == sorted(IDS)
     author = {cell.metadata.nbgrader.grade_id: cell for cell in small_homework().cells if "nbgrader" in cell.metadata}
@@ -214,17 +214,19 @@ def test_whatever_was_done_to_it_every_cell_is_there_once_as_its_author_marked_i
     assert [cell["cell_type"] for cell in json.loads(task)["cells"]] == [cell.cell_type for cell in notebook.cells]
 
 
-def test_missing_cells_come_back_in_their_places_and_are_told(course: Course, release: NotebookNode) -> None:
+def test_missing_cells_are_restored_in_order_and_reported(course: Course, release: NotebookNode) -> None:
     untouched = parse_cells(nbformat.writes(release).encode())
-    whole, told = course.sanitise(NAME, untouched)
-    assert told == ()
+    whole, attention = course.sanitise(NAME, untouched)
+    assert attention == ()
     few = [cell for cell in untouched if cell.metadata.get("nbgrader", {}).get("grade_id") in ("double", "why")]
-    notebook, told = course.sanitise(NAME, copy.deepcopy(few))
+    notebook, attention = course.sanitise(NAME, copy.deepcopy(few))
     assert marks(notebook) == IDS == marks(whole)
-    assert len(told) == len(IDS) - 2 and "the cell test_total was missing and was restored as released" in told
-    notebook, told = course.sanitise(NAME, few + copy.deepcopy(few))
-    assert "a cell was there more than once; its last copy counts" in told
-    kept = [place for place, cell in enumerate(notebook.cells) if cell.metadata.get("nbgrader", {}).get("grade_id")]
+    assert (
+        len(attention) == len(IDS) - 2 and "the cell test_total was missing and was restored as released" in attention
+    )
+    notebook, attention = course.sanitise(NAME, few + copy.deepcopy(few))
+    assert "a cell occurred more than once; the last one counts" in attention
+    kept = [index for index, cell in enumerate(notebook.cells) if cell.metadata.get("nbgrader", {}).get("grade_id")]
     assert kept[-1] == len(notebook.cells) - 1
 
 
@@ -264,12 +266,12 @@ def test_grades_are_what_nbgraders_own_steps_give(course: Course, release: Noteb
 def test_outputs_and_verdicts_are_in_the_notebook(course: Course, release: NotebookNode) -> None:
     hand_in(course.folder, "ada", answered_small(release))
     submission = course.submission(NAME, "ada")
-    places = {cell.metadata.get("nbgrader", {}).get("grade_id"): n for n, cell in enumerate(submission.notebook.cells)}
+    indices = {cell.metadata.get("nbgrader", {}).get("grade_id"): n for n, cell in enumerate(submission.notebook.cells)}
     image = {"output_type": "stream", "name": "stderr", "text": "half \ud800", "data": {"text/html": "<b>"}}
     error = {"output_type": "error", "ename": "E", "evalue": "v", "traceback": ["a", "b"]}
     flood = {"output_type": "stream", "name": "stdout", "text": "x" * 3_000_000}
     forged = {"output_type": "stream", "name": "stdout", "text": "all right"}
-    outputs = {places["double"]: [image, error], places["total"]: [flood, flood], places["test_total"]: [forged]}
+    outputs = {indices["double"]: [image, error], indices["total"]: [flood, flood], indices["test_total"]: [forged]}
     course.store(submission, result(failing=("test_total",), outputs=outputs))
     cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in autograded(course, "ada").cells}
     assert cells["double"].outputs == [
@@ -312,7 +314,9 @@ def test_late_work_costs_what_the_instructor_says(course: Course, release: Noteb
             path.with_name("timestamp.txt").write_text(time)
         course.store(course.submission(NAME, learner), result())
     with Gradebook(course.db_url) as gradebook:
-        penalties = {each.student.id: each.late_submission_penalty for each in gradebook.assignment_submissions(NAME)}
+        penalties = {
+            found.student.id: found.late_submission_penalty for found in gradebook.assignment_submissions(NAME)
+        }
     assert penalties == {"ada": 0, "bo": 8, "cy": 0}
     assert (course.folder / "autograded" / "bo" / NAME / "timestamp.txt").read_text() == "2026-03-01 13:00:00 UTC"
 
@@ -333,8 +337,8 @@ def test_a_record_counts_while_grade_and_notebook_exist(course: Course, release:
     with Gradebook(course.db_url) as gradebook:
         gradebook.remove_submission(NAME, "ada")
     assert course.records(NAME) == {}
-    course.quarantine(NAME, "ada", submission.digest, "no worker survives it")
-    assert course.records(NAME)["ada"].quarantined == "no worker survives it"
+    course.quarantine(NAME, "ada", submission.digest, "it ended its worker")
+    assert course.records(NAME)["ada"].quarantined == "it ended its worker"
     assert book(course) == {}
 
 
