@@ -82,8 +82,8 @@ def start_page(lessons: list[Path]) -> str:
     text = f"# {title}\n{introduction}\n\n## The course\n\n{table}\n"
     text = re.sub(r"\[([^\]]*)\]\(notebooks/homework/release/(\w+)/\w+\.ipynb\)", DOWNLOAD, text)
     text = re.sub(r"\]\(notebooks/(\d\d_\w+\.ipynb)\)", r"](\1)", text)
-    text = re.sub(r"!\[([^\]]*)\]\(notebooks/images/([\w.]+)\)", r"![\1](images/\2)", text)
-    text = re.sub(r"(?<!!)\[([^\]]*)\]\((?!\d\d_|images/|https?:)[^)]*\)", r"\1", text)  # what the site does not hold
+    text = text.replace('"notebooks/images/', '"_static/images/')
+    text = re.sub(r"\[([^\]]*)\]\((?!\d\d_|https?:)[^)]*\)", r"\1", text)  # what the site does not hold
     contents = "\n".join([*(path.stem for path in lessons), "glossary"])
     progress = '<section class="progress" hidden></section>'
     return f"{text}\n\n{progress}\n\n```{{toctree}}\n:hidden:\n\n{contents}\n```\n"
@@ -127,7 +127,7 @@ def build(output: Path = OUTPUT, reuse: bool = False, after: str = "") -> list[d
         nbformat.write(notebook, source / path.name)
     (source / "index.md").write_text(start_page(lessons), encoding="utf-8")
     shutil.copy(NOTEBOOKS / "glossary.md", source / "glossary.md")
-    shutil.copytree(NOTEBOOKS / "images", source / "images")
+    shutil.copytree(NOTEBOOKS / "images", static / "images")
     (static / "homework").mkdir()
     for path in RELEASES.glob("*/*.ipynb"):
         shutil.copy(path, static / "homework" / path.name)

@@ -16,10 +16,12 @@ from typing import Any, Literal
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from helpers.exercises.registry import QUESTIONS
 from tests.browser import lab
+from tests.tools import picture
 from tests.tools.bidi import Page as FirefoxPage
 from tests.tools.refresh import lessons
 
@@ -214,9 +216,15 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
+def test_the_picture_of_the_readme_moves_and_is_small() -> None:
+    with Image.open(picture.ANIMATED) as moving, Image.open(picture.STILL) as still:
+        assert getattr(moving, "n_frames", 1) >= 10 and moving.size == still.size
+    assert picture.ANIMATED.stat().st_size <= picture.MAX_BYTES
+
+
 def test_links_lead_somewhere(built: Path) -> None:
     for path in sorted(built.glob("*.html")):
-        for target in re.findall(r'(?:href|src)="([^"#?]+)', path.read_text("utf-8")):
+        for target in re.findall(r'(?:href|src|srcset)="([^"#?]+)', path.read_text("utf-8")):
             if not re.match(r"[a-z]+:", target):
                 assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
