@@ -38,13 +38,19 @@ class Adjustment:
 
 @dataclass(frozen=True)
 class CellGrade:
-    """Points of one graded cell: by tests (``auto``) or by hand (``manual``), which counts if it is there."""
+    """Points of one graded cell: by tests (``auto``) or by hand (``manual``), which counts if it is there.
+
+    Attributes:
+        waiting: for points by hand.
+        review: the points by hand are those of an answer, or of tests, that have changed since.
+    """
 
     points: float
     max_points: float
     auto: float | None = None
     manual: float | None = None
     waiting: bool = False
+    review: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,13 @@ def result(
         waiting = any(cell.waiting for cell in cells) and not (adjustment and adjustment.kind in ("drop", "full"))
         found.append(QuestionResult(question, sum(cell.points for cell in cells), waiting, adjustment))
     return Result(tuple(found))
+
+
+def maximum(questions: Iterable[Question], adjustments: Iterable[Adjustment] = ()) -> float | None:
+    """The points that can be had for a homework; ``None`` if no question is known."""
+    questions = list(questions)
+    dropped = {adjustment.question for adjustment in adjustments if adjustment.kind == "drop"}
+    return sum(each.max_points for each in questions if each.name not in dropped) if questions else None
 
 
 def dated(result: Result, penalty: float, lateness: Lateness) -> Result:
