@@ -158,7 +158,7 @@
         progress.set(id, true);
         solved();
       } else {
-        status.textContent = "Wrong ✗ Try again.";
+        status.textContent = "Wrong ✗. Choose again.";
       }
     });
   }
