@@ -53,10 +53,10 @@ def pages(course: Path) -> dict[str, BeautifulSoup]:
 def test_points_comments_and_messages(pages: dict[str, BeautifulSoup]) -> None:
     assert pages.keys() == {"ada", "bo", "zoe"}
     ada, bo, zoe = (pages[name].get_text() for name in ("ada", "bo", "zoe"))
-    assert f"{NAME} (Score: 5.5 / 6.0)" in ada and "Well said." in ada and "✓ lookup: right" in ada
+    assert f"{NAME} (Score: 5.5 / 6.0)" in ada and "Well said." in ada and "Right ✓ lookup" in ada
     assert f"{NAME} (Score: 0.5 / 6.0)" in bo and "Late submission penalty (Score: -0.5)" in bo
-    assert "AssertionError: ✗ lookup: these are columns: a token's vector is a row of the table" in bo
-    assert f"{NAME} (Score: 0.0 / 6.0)" in zoe and "– lookup: not attempted yet" in zoe
+    assert "AssertionError: Wrong ✗ lookup: these are columns: a token's vector is a row of the table" in bo
+    assert f"{NAME} (Score: 0.0 / 6.0)" in zoe and "Not attempted – lookup" in zoe
     assert "Because one row answers." in bo and pages["bo"].find("strong", string="one row")
 
 
