@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import anywidget
-import ipywidgets
 import traitlets
-from IPython.display import display
 
 from helpers.exercises.exercise import Question
 from helpers.figures.scripts import bundle
+from helpers.figures.views import show_widget
 
 _HERE = Path(__file__).parent
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class QuizView(anywidget.AnyWidget):
@@ -60,9 +58,3 @@ def _ask(kind: str, question: Question) -> None:
         }
     )
     show_widget(view, "\n".join([f"{kind}: {question.text}", *(f"  ( ) {option}" for option in question.options)]))
-
-
-def show_widget(widget: ipywidgets.Widget, text: str) -> None:
-    """Display a widget with a stable text for front ends without widgets and for stored notebooks."""
-    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    display({WIDGET_VIEW: view, "text/plain": text}, raw=True)
