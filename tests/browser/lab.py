@@ -31,6 +31,7 @@ SETTINGS = {
     "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
 }
 APPS = {"jupyterlab": ("LabApp", "lab/tree"), "notebook": ("JupyterNotebookApp", "notebooks")}  # trait, page
+EXTENSION = ("--ServerApp.jpserver_extensions=helpers.setup.server=True",)
 NOTEBOOK = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 ACTION_MS = 20_000
 
@@ -51,14 +52,18 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def serve(
-    folder: Path, port: int | None = None, cwd: Path | None = None, app: str = "jupyterlab", options: Sequence[str] = ()
+    folder: Path,
+    port: int | None = None,
+    cwd: Path | None = None,
+    app: str = "jupyterlab",
+    options: Sequence[str] = EXTENSION,
 ) -> Iterator[str]:
     """JupyterLab over ``folder`` with settings and state of its own; yields its address with ``{path}`` and the token.
 
     Args:
         cwd: where it is started: nbgrader looks for its settings there.
         app: another of ``APPS``.
-        options: more of its command line.
+        options: more of its command line; what ``make lab`` loads if left out.
 
     Raises:
         RuntimeError: it did not come up within a minute.
@@ -140,6 +145,14 @@ class Lab:
         return self.page.evaluate(
             "([name, args]) => window.jupyterapp.commands.execute(name, args).then(() => null)", [name, arguments]
         )
+
+    def save(self) -> None:
+        """Write the notebook to its file."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save').then(() => null)")
+
+    def shut_down(self) -> None:
+        """End the notebook's kernel."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
     def run_all(self, timeout: float = 180) -> None:
         """Run every cell from the top and wait for an idle kernel.
