@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,8 @@ from nbformat import NotebookNode
 
 SOURCE = Path(__file__).parent.parent.parent / "notebooks" / "homework" / "source"
 RELEASE = SOURCE.parent / "release"
+
+_QUESTION = re.compile(r"\*\*Question (\d+)(?: – ([^*\n]+))?\*\*")
 
 Kind = Literal["setup", "answer", "written", "test"]
 
@@ -84,3 +87,18 @@ def _kind(node: NotebookNode) -> Kind:
     if about.get("grade"):
         return "test"
     return "answer" if about.get("solution") else "setup"
+
+
+def questions(notebook: NotebookNode) -> dict[str, str]:
+    """The question of each cell that nbgrader knows, by ``grade_id``: number and name of the last heading above it.
+
+    A heading is ``**Question 1 – name**`` in a Markdown cell. A cell above the first one is a question of its own.
+    """
+    found: dict[str, str] = {}
+    current = ""
+    for cell in notebook.cells:
+        if about := cell.metadata.get("nbgrader"):
+            found[about["grade_id"]] = current or about["grade_id"]
+        elif cell.cell_type == "markdown" and (heading := _QUESTION.search(cell.source)):
+            current = " ".join(filter(None, heading.groups()))
+    return found

@@ -23,7 +23,16 @@ from typing import Any
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbgrader import utils
-from nbgrader.api import Assignment, BaseCell, Comment, Grade, Gradebook, Student, SubmittedAssignment
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Comment,
+    Grade,
+    Gradebook,
+    Student,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
@@ -263,6 +272,22 @@ class CachedGradebook(Gradebook):
             .where(Assignment.name == assignment, Grade.needs_manual_grade)
         )
         return self.db.execute(query).scalar_one()
+
+    def scores(self, assignment: str) -> dict[str, dict[str, float | None]]:
+        """Points by learner and cell, those given by hand included; ``None`` while they wait for a grade by hand."""
+        query = (
+            select(SubmittedAssignment.student_id, BaseCell.name, Grade)
+            .join(SubmittedAssignment.assignment)
+            .join(SubmittedAssignment.notebooks)
+            .join(SubmittedNotebook.grades)
+            .join(Grade.cell)
+            .where(Assignment.name == assignment)
+        )
+        found: dict[str, dict[str, float | None]] = {}
+        for learner, cell, grade in self.db.execute(query):
+            waits = grade.needs_manual_grade and grade.manual_score is None
+            found.setdefault(learner, {})[cell] = None if waits else grade.score
+        return found
 
     def records(self, assignment: str) -> dict[str, GradingRecord]:
         """The records of an assignment by learner; that of the assignment itself has the key ``""``."""
