@@ -1,8 +1,10 @@
 """What every lesson imports: live figures, checks, quizzes and progress bars.
 
-Names are imported on first use (PEP 562), so that grading and set-up do not load matplotlib or anywidget.
+Names are imported on first use (PEP 562), so that grading and set-up do not load matplotlib or anywidget. In a notebook
+the import also folds tracebacks (:mod:`helpers.setup.kernel`).
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -51,3 +53,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+if "IPython" in sys.modules and (_shell := sys.modules["IPython"].get_ipython()) is not None:
+    import_module("helpers.setup.kernel").fold_tracebacks(_shell)

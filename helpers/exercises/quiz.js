@@ -40,6 +40,7 @@ function render({ model, el }) {
     const chosen = index < 0 ? null : index;
     if (chosen !== null) tries++;
     status.textContent = verdict(question, chosen, tries);
+    if (chosen === question.answer) form.dispatchEvent(new CustomEvent("solved", { bubbles: true }));
     if (chosen === question.answer) tries = 0; // it can be answered again
   });
   return shieldKeys(form);

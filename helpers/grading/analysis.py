@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import math
 import re
 import statistics
@@ -15,7 +16,7 @@ from typing import Literal
 
 from helpers import exercises
 from helpers.exercises.exercise import parse_line
-from helpers.grading.assignment import Assignment
+from helpers.grading.assignment import Assignment, Cell, Question
 from helpers.grading.gradebook import GradingRecord
 from helpers.grading.judge import HIDDEN_FAILED, Verdict, is_hidden
 
@@ -156,7 +157,7 @@ class ClassStatistics:
 
 def class_statistics(
     assignment: Assignment,
-    questions: Mapping[str, str],
+    questions: Sequence[Question],
     scores: Mapping[str, Mapping[str, float | None]],
     verdicts: Mapping[str, Mapping[str, Verdict]],
     records: Mapping[str, GradingRecord],
@@ -164,42 +165,33 @@ def class_statistics(
     """Summarise the grades of a class.
 
     Args:
-        questions: the question of each cell, see :func:`helpers.grading.assignment.questions`.
+        questions: of the author's notebook, see :func:`helpers.grading.assignment.questions`.
         scores: points by learner and cell; ``None`` while they wait for a grade by hand.
         verdicts: by learner and test. Only these learners count.
         records: of all submissions, also of those that are quarantined.
     """
     learners = sorted(verdicts)
+    points: dict[str, dict[str, float]] = {}
     known = _author_templates(assignment)
+    by_id = {cell.id: cell for cell in assignment.cells}
     found: dict[str, QuestionStatistics] = {}
-    cells: dict[str, list[str]] = {}
-    for cell in assignment.cells:
-        if cell.kind not in ("test", "written"):
-            continue
-        question = found.setdefault(questions[cell.id], QuestionStatistics(questions[cell.id], 0.0, []))
-        question.points += cell.points
-        cells.setdefault(question.name, []).append(cell.id)
-        if cell.kind == "written":
-            continue
-        test = TestStatistics(cell.id, is_hidden(cell), cell.points)
-        question.tests.append(test)
-        for learner in learners:
-            verdict = verdicts[learner][cell.id]
-            test.failed += not verdict.passed
-            test.seconds.append(verdict.seconds)
-            test.outcomes.update(set(outcomes(verdict, test.hidden, known)))
-    points: dict[str, dict[str, float | None]] = {}
-    for name, question in found.items():
-        points[name] = {learner: _sum(scores[learner].get(cell) for cell in cells[name]) for learner in learners}
-        question.scores = [score for score in points[name].values() if score is not None]
-        question.waiting = len(learners) - len(question.scores)
-        _count_hidden_failures(question, verdicts)
-    complete = [name for name, question in found.items() if not question.waiting]
-    totals = {learner: sum(points[name][learner] or 0.0 for name in complete) for learner in learners}
-    for name, question in found.items():
-        own = {learner: score for learner, score in points[name].items() if score is not None}
-        rest = [totals[learner] - (own[learner] if name in complete else 0.0) for learner in own]
-        question.correlation = correlation(list(own.values()), rest)
+    for question in questions:
+        cells = [by_id[cell] for cell in question.points]
+        own = {learner: _sum(scores[learner].get(cell.id) for cell in cells) for learner in learners}
+        points[question.name] = {learner: score for learner, score in own.items() if score is not None}
+        found[question.name] = QuestionStatistics(
+            name=question.name,
+            points=question.max_points,
+            tests=[_test_statistics(cell, verdicts, known) for cell in cells if cell.kind == "test"],
+            scores=list(points[question.name].values()),
+            waiting=len(learners) - len(points[question.name]),
+        )
+        _count_hidden_failures(found[question.name], verdicts)
+    complete = [name for name, each in found.items() if not each.waiting]
+    totals = {learner: sum(points[name][learner] for name in complete) for learner in learners}
+    for name, each in found.items():
+        rest = [totals[learner] - (score if name in complete else 0.0) for learner, score in points[name].items()]
+        each.correlation = correlation(each.scores, rest)
     graded = [records[learner] for learner in learners if learner in records]
     return ClassStatistics(
         homework=assignment.name,
@@ -247,6 +239,18 @@ def correlation(own: Sequence[float], rest: Sequence[float]) -> Correlation | No
         return Correlation(r, r, r)
     half = 1.96 / math.sqrt(len(own) - 3)
     return Correlation(r, math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half))
+
+
+def _test_statistics(
+    cell: Cell, verdicts: Mapping[str, Mapping[str, Verdict]], author: Collection[Template]
+) -> TestStatistics:
+    test = TestStatistics(cell.id, is_hidden(cell), cell.points)
+    for tests in verdicts.values():
+        verdict = tests[cell.id]
+        test.failed += not verdict.passed
+        test.seconds.append(verdict.seconds)
+        test.outcomes.update(set(outcomes(verdict, test.hidden, author)))
+    return test
 
 
 def _sum(values: Iterable[float | None]) -> float | None:
@@ -335,6 +339,7 @@ def _author_templates(assignment: Assignment) -> list[Template]:
     )
 
 
+@functools.cache
 def _course_templates() -> list[Template]:
     folder = Path(exercises.__file__).parent
     sources = [(folder / name).read_text(encoding="utf-8") for name in _CHECKS]

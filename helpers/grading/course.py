@@ -14,7 +14,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -51,7 +50,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 MAX_OUTPUT, MAX_MESSAGE = 1_000_000, 10_000  # characters of all outputs, and of one message, that are kept
 
 _STEPS = ("source", "release", "submitted", "autograded", "feedback")
-_CONTENT = {*_STEPS, "exports", "reports", "roster.csv", "collected.json", ".collecting", "gradebook.db"}
+_CONTENT = {*_STEPS, "exports", "reports", "roster.csv", "collected.json", ".lock", "gradebook.db"}
 _CONFIG = '''"""nbgrader's settings for this course. Add yours below: this file is not written again."""
 
 import os
@@ -160,16 +159,12 @@ class Course:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the lock for grading into this folder, until the process ends in whichever way.
+        """Hold the lock of the folder, see :func:`helpers.grading.files.lock`.
 
         Raises:
-            CourseError: another process holds it.
+            ValueError: another command holds it.
         """
-        with open(self.folder / ".lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise CourseError(f"{self.folder} is being graded already; wait until that run ends") from None
+        with files.lock(self.folder):
             yield
 
     def prepare(self, source: Path) -> PreparedAssignment:

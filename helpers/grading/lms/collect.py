@@ -6,7 +6,6 @@ Every file of an archive or folder ends in exactly one :class:`Outcome`.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -134,7 +133,7 @@ def collect(
     outermost folder names the learner.
 
     Args:
-        course: the course folder; one process at a time collects into it.
+        course: the course folder; it is locked meanwhile.
         paths: folders (``ada/hw.ipynb``, ``ada/hw/hw.ipynb``, ``ada_hw.ipynb``), zips of an LMS, or such zips unpacked.
         homework: what the notebooks are, whatever their names; without it each must carry its homework's name.
         roster: by default ``course/roster.csv``, if it is there. Who is not on it is taken, and named in a note.
@@ -144,7 +143,7 @@ def collect(
             handed in under another's name is noticed.
 
     Raises:
-        ValueError: no such homework, a roster that is broken, or another process is collecting.
+        ValueError: no such homework, an invalid roster, or another command holds the lock of the course folder.
         FileNotFoundError: a path that does not exist.
     """
     notebooks = _notebooks(homeworks)
@@ -158,7 +157,7 @@ def collect(
     found: list[_Submission] = []
     course.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_only_collector(course))
+        stack.enter_context(files.lock(course))
         for path in paths:
             try:
                 for entry in entries(path, stack, lambda name: roster.by_id(name) is not None):
@@ -206,16 +205,6 @@ def _notebooks(homeworks: Mapping[str, Path] | Iterable[str] | None) -> dict[str
 def _grade_ids(notebooks: Mapping[str, Path | None]) -> dict[str, set[bytes]]:
     """The ids of the questions of each homework, as far as its notebook is at hand."""
     return {name: {*_GRADE_ID.findall(path.read_bytes())} for name, path in notebooks.items() if path}
-
-
-@contextlib.contextmanager
-def _only_collector(course: Path) -> Iterator[None]:
-    with open(course / ".collecting", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another process collects into {course}; wait until it ends") from None
-        yield
 
 
 def _identify(entry: Entry, homework: str | None, known: Sequence[str], roster: Roster) -> _Submission | Outcome:
