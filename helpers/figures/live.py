@@ -24,6 +24,7 @@ from helpers.figures import static, theme
 from helpers.figures.controls import Control, LogSlider, Slider
 from helpers.figures.panels import SENT_CELLS, Limits, Panel, Range
 from helpers.figures.scripts import bundle
+from helpers.figures.views import show_widget
 
 EXACT_CELLS = 10_000  # heat maps up to this size travel as float32, larger ones as 8-bit steps of their range
 _HERE = Path(__file__).parent
@@ -153,8 +154,7 @@ class LiveFigure:
         panels = self._first[0]
         markup = static.still_html(image, self.title, sentence, static.describe(panels, self._limits(panels)))
         display({"text/html": markup, "text/plain": sentence}, raw=True)
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        display({"application/vnd.jupyter.widget-view+json": view}, raw=True)
+        show_widget(self.widget)
 
     def _enrol(self) -> None:
         for old in LiveFigure.instances:
