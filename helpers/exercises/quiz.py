@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import traitlets
@@ -47,14 +48,17 @@ def _find(question_id: str) -> Question:
     return QUESTIONS[question_id]
 
 
+def as_data(kind: str, question: Question) -> dict[str, Any]:
+    """A question as ``quiz.js`` takes it: plain JSON."""
+    return {
+        "kind": kind,
+        "text": question.text,
+        "options": list(question.options),
+        "answer": question.answer,
+        "reason": question.reason,
+    }
+
+
 def _ask(kind: str, question: Question) -> None:
-    view = QuizView(
-        question={
-            "kind": kind,
-            "text": question.text,
-            "options": list(question.options),
-            "answer": question.answer,
-            "reason": question.reason,
-        }
-    )
+    view = QuizView(question=as_data(kind, question))
     show_widget(view, "\n".join([f"{kind}: {question.text}", *(f"  ( ) {option}" for option in question.options)]))

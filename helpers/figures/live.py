@@ -21,7 +21,7 @@ from IPython import get_ipython
 from IPython.display import display
 
 from helpers.figures import static, theme
-from helpers.figures.controls import Control
+from helpers.figures.controls import Control, LogSlider, Slider
 from helpers.figures.panels import SENT_CELLS, Limits, Panel, Range
 from helpers.figures.scripts import bundle
 from helpers.figures.views import show_widget
@@ -34,7 +34,9 @@ Draft = tuple[list[Panel], str]
 class _View(anywidget.AnyWidget):
     """The browser's side of one figure."""
 
-    _esm = bundle(*(_HERE / f"{name}.js" for name in ("widgets", "queue", "draw", "reading", "live")))
+    _esm = bundle(
+        *(_HERE / f"{name}.js" for name in ("widgets", "queue", "labels", "draw", "reading", "links", "drag", "live"))
+    )
     _css = (_HERE / "live.css").read_text(encoding="utf-8")
     spec = traitlets.Dict().tag(sync=True)
     first = traitlets.Dict().tag(sync=True)
@@ -112,7 +114,19 @@ class LiveFigure:
             raise TypeError(f"{self.title!r} must return a sentence that says what the picture shows, got {sentence!r}")
         if any(not panel.title for panel in panels):
             raise TypeError(f"every panel of {self.title!r} needs a title")
+        for panel in panels:
+            self._require_sliders(panel)
         return panels, theme.minus(sentence)
+
+    def _require_sliders(self, panel: Panel) -> None:
+        """What is dragged moves sliders."""
+        sliders = {name for name, control in self.controls.items() if isinstance(control, Slider | LogSlider)}
+        for drag in panel.options.get("drag", []):
+            wrong = {drag[key] for key in ("x", "y", "angle", "radius") if drag[key]} - sliders
+            if wrong:
+                raise TypeError(
+                    f"{panel.title!r} drags {sorted(wrong)}, which is no slider of {self.title!r}: {sorted(sliders)}"
+                )
 
     def draw(self, values: dict[str, Any]) -> dict[str, Any]:
         """What the browser is sent for these values, arrays still in place: panels, limits and the sentence."""

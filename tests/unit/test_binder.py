@@ -110,6 +110,8 @@ def test_a_fork_gets_its_own_links(fork: Path) -> None:
         assert f"gh/Someone/their-course/HEAD?urlpath=lab/tree/notebooks/{name})" in after[name]
         assert f"https://someone.github.io/their-course/{name.removesuffix('.ipynb')}.html" in after[name]
     assert "https://binder.example.org/b/v2/gh/Someone/their-course/HEAD" in after["README.md"]
+    first = re.search(r"\]\((.+?)\)", after["README.md"])
+    assert first and first[1] == links.site
     badges.write(badges.stored(), fork)
     assert texts(fork) == before
 
