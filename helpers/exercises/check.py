@@ -28,7 +28,7 @@ from helpers.exercises.comparison import (
     shorten,
     unchanged,
 )
-from helpers.exercises.exercise import Exercise, Mistake, MustRaise
+from helpers.exercises.exercise import SIGNS, Exercise, Mistake, MustRaise
 
 _IDLE = {"RESUME", "NOP", "POP_TOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}  # what the bytecode of a stub does
 
@@ -72,15 +72,10 @@ def report(exercise: Exercise, answer: Any) -> None:
 
 
 def publish(name: str, verdict: Verdict) -> None:
-    """Print a verdict as one line; while grading, raise it unless it is "right"."""
-    if verdict.status == "not attempted":
-        line = f"– {name}: not attempted yet"
-    elif verdict.status == "right":
-        line = f"✓ {name}: right"
-    else:
-        line = f"✗ {name}:"
+    """Print a verdict as one line, the word before its sign; while grading, raise it unless it is "right"."""
+    line = f"{SIGNS[verdict.status]} {name}"
     if verdict.text:
-        line += f" {verdict.text}" if verdict.status == "wrong" else f" – {verdict.text}"
+        line += f" – {verdict.text}" if verdict.status == "right" else f": {verdict.text}"
     line = " ".join(line.split())
     if verdict.status != "right" and os.environ.get("NBGRADER_EXECUTION"):
         raise AssertionError(line)

@@ -6,6 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+SIGNS = {"right": "Right ✓", "wrong": "Wrong ✗", "not attempted": "Not attempted –"}
+"""What a line of a check begins with, by its status: the word first, for screen readers."""
+
 
 @dataclass(frozen=True)
 class Mistake:

@@ -380,7 +380,7 @@ def _names_only(cell: Cell, error: dict | None, printed: str) -> str:
     keys = [key for tests in named if isinstance(tests, ast.Dict) for key in tests.keys]
     written = {key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
     if error is None:
-        return "\n".join(line for line in printed.splitlines() if line.removeprefix("✓ hidden: ") in written)
+        return "\n".join(line for line in printed.splitlines() if line.removeprefix("Right ✓ hidden: ") in written)
     names = error["evalue"].removeprefix("hidden tests failed: ").split("; ")
     names = [name for name in names if name in written]
     return f"hidden tests failed: {'; '.join(names)}" if names else "hidden tests failed"
