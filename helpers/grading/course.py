@@ -7,6 +7,7 @@
     submitted/LEARNER/NAME/NAME.ipynb      untrusted, read by :mod:`helpers.grading.submission`
     autograded/LEARNER/NAME/NAME.ipynb     with outputs and, as nbgrader keeps it, with the hidden tests
     feedback/LEARNER/NAME/NAME.html
+    reports/NAME.html, reports/NAME.csv
     gradebook.db, nbgrader_config.py
 """
 
@@ -54,7 +55,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 MAX_OUTPUT, MAX_MESSAGE = 1_000_000, 10_000  # characters of all outputs, and of one message, that are kept
 
 _STEPS = ("source", "release", "submitted", "autograded", "feedback")
-_CONTENT = {*_STEPS, "exports", "roster.csv", "collected.json", ".lock", "gradebook.db"}
+_CONTENT = {*_STEPS, "exports", "reports", "roster.csv", "collected.json", ".lock", "gradebook.db"}
 _CONFIG = '''"""nbgrader's settings for this course. Add yours below: this file is not written again."""
 
 import os
@@ -273,6 +274,8 @@ class Course:
                 continue
             verdict = graded.tests.get(grade_id(cell) or "")
             cell.outputs = [] if verdict is None else [_verdict_output(verdict)]
+            if verdict is not None:
+                cell.metadata.seconds = verdict.seconds
             for output in graded.outputs.get(index, []) if verdict is None else []:
                 cell.outputs.append(_plain_output(output, max(remaining, 0)))
                 remaining -= len(str(output))
@@ -304,6 +307,16 @@ class Course:
             attention = tuple(dict.fromkeys([*submission.attention, *graded.attention, *outdated]))
             record = GradingRecord(submission.digest, None, attention, graded.cpu_seconds)
             book.put_record(name, learner, record)
+
+    def verdicts(self, assignment: str, learner: str) -> dict[str, Verdict]:
+        """The verdict of each test of a graded submission by id, as :meth:`store` wrote it."""
+        cells = nbformat.read(self._autograded(assignment, learner), as_version=4).cells
+        return {name: _read_verdict(cell) for cell in cells if is_test(cell) and (name := grade_id(cell))}
+
+    def scores(self, assignment: str) -> dict[str, dict[str, float | None]]:
+        """The points of each graded cell by learner and id; ``None`` where a written answer has no points yet."""
+        with self._transaction() as book:
+            return book.scores(assignment)
 
     def quarantine(self, assignment: str, learner: str, submission_digest: str, reason: str) -> None:
         """Record that an instructor must look at a submission before it is graded; an existing grade stays."""
@@ -507,6 +520,13 @@ def _verdict_output(verdict: Verdict) -> NotebookNode:
     if verdict.passed:
         return NotebookNode(output_type="stream", name="stdout", text=message)
     return NotebookNode(output_type="error", ename="AssertionError", evalue=message, traceback=[message])
+
+
+def _read_verdict(cell: NotebookNode) -> Verdict:
+    """The inverse of :func:`_verdict_output`."""
+    output = cell.outputs[0] if cell.outputs else NotebookNode(output_type="error", evalue="")
+    passed = output.output_type == "stream"
+    return Verdict(passed, output.text if passed else output.evalue, float(cell.metadata.get("seconds", 0)))
 
 
 def _plain_output(output: Mapping[str, Any], limit: int) -> NotebookNode:
