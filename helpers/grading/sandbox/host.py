@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -29,6 +29,7 @@ from helpers.grading.assignment import SOURCE
 from helpers.grading.sandbox import codec
 
 _HERE = Path(__file__).parent
+_HELPERS = _HERE.parent.parent
 # check.py leaves out frames below site-packages when it quotes the line of an error.
 _GUEST_FOLDER = "/course/site-packages"
 _NOBODY = 65534
@@ -72,6 +73,7 @@ class Limits:
         memory: bytes of address space beyond what torch itself maps (about 0.7 GB).
         disk: bytes in its scratch folder.
         output: bytes that one cell prints.
+        all_output: characters of the outputs of all cells, after which no more are kept.
         restarts: how often a process that died or hung is replaced.
     """
 
@@ -81,6 +83,7 @@ class Limits:
     memory: int = 2 * 2**30
     disk: int = 64 * 2**20
     output: int = 200_000
+    all_output: int = 4_000_000
     restarts: int = 20
 
 
@@ -276,11 +279,15 @@ class Sandbox:
             self._process.close()
             self._process = None
 
-    def session(self, limits: Limits = DEFAULT_LIMITS, *, test_runner: bool = False) -> Session:
+    def session(
+        self, limits: Limits = DEFAULT_LIMITS, *, test_runner: bool = False, library: Mapping[str, str] = {}
+    ) -> Session:
         """Start a process in the sandbox. Closing the session kills it and deletes its files.
 
         Args:
             test_runner: whether it runs the author's tests, which may call functions but not be called by name.
+
+            library: the modules of :func:`library_modules` that it may import: name → source.
 
         Raises:
             SandboxUnavailable: the process does not start or cannot be confined.
@@ -317,6 +324,7 @@ class Sandbox:
         if not greeting.startswith(b"ready"):
             session.close()
             raise SandboxUnavailable(f"no submission can be confined here: {greeting.decode('ascii', 'replace')[:500]}")
+        session.ask(b"library", json.dumps(dict(library)).encode(), 60)
         return session
 
     def _warm_process(self) -> _Process:
@@ -328,12 +336,9 @@ class Sandbox:
     def command(self, mode: Literal["warm", "cold"]) -> list[str]:
         """The command that starts the guest; the number of a socket is to be appended."""
         shown = _environment()
-        for path in (*shown, _HERE.parent.parent):
-            for secret in self.secret:
-                if secret.resolve().is_relative_to(path.resolve()):
-                    raise SandboxUnavailable(
-                        f"{secret} is in {path}, which is visible in the sandbox; move one of them"
-                    )
+        for secret in self.secret:
+            if folder := shown_folder(secret):
+                raise SandboxUnavailable(f"{secret} is in {folder}, which is visible in the sandbox; move one of them")
         user = "0" if _owns_devices() else str(_NOBODY)
         command = ["bwrap", "--unshare-all", "--unshare-user", "--uid", user, "--gid", user, "--cap-drop", "ALL"]
         if _owns_devices():  # for the change of user
@@ -353,7 +358,16 @@ class Sandbox:
             command += ["--ro-bind", str(path), str(path)]
         command += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
         command += ["--ro-bind-try", "/etc/alternatives", "/etc/alternatives"]
-        command += ["--ro-bind", str(_HERE.parent.parent), "/course/helpers", "--tmpfs", "/course/helpers/grading"]
+        command += ["--ro-bind", str(_HELPERS), "/course/helpers", "--tmpfs", "/course/helpers/grading"]
+        for module in library_modules():
+            shown_as = f"/course/{module.replace('.', '/')}.py"
+            command += ["--ro-bind", str(_HERE / "withheld.py"), shown_as]
+        for folder in {path.parent / "__pycache__" for path in library_modules().values()}:
+            with contextlib.suppress(OSError):  # Python cannot make it, either, and so never does
+                folder.mkdir(exist_ok=True)
+            if folder.is_dir():  # what is compiled there is the same code
+                empty = f"/course/{folder.relative_to(_HELPERS.parent)}"
+                command += ["--tmpfs", empty, "--remount-ro", empty]
         for name in ("guest.py", "codec.py", "seccomp.py"):
             command += ["--ro-bind", str(_HERE / name), f"{_GUEST_FOLDER}/{name}"]
         command += ["--remount-ro", "/course/helpers/grading"]
@@ -551,6 +565,19 @@ def _error_outputs(line: bytes) -> list[dict]:
         if isinstance(text, str) and (room := room - len(text)) >= 0:
             kept.append(text)
     return [error_output(name, message, kept)]
+
+
+def library_modules() -> dict[str, Path]:
+    """Modules of the course that solve questions: a submission sees those only that its homework imports for it."""
+    folders = {"helpers": _HELPERS.glob("*.py"), "helpers.exercises": _HELPERS.glob("exercises/lesson*.py")}
+    found = {f"{package}.{path.stem}": path for package, paths in folders.items() for path in sorted(paths)}
+    return {name: path for name, path in found.items() if path.stem not in ("__init__", "homework")}
+
+
+def shown_folder(path: Path) -> Path | None:
+    """The folder, visible in the sandbox, that contains a path; None if a submission cannot see the path."""
+    path = path.resolve()
+    return next((folder for folder in (*_environment(), _HELPERS) if path.is_relative_to(folder.resolve())), None)
 
 
 def _owns_devices() -> bool:

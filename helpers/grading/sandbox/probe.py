@@ -2,6 +2,7 @@
 
 import ctypes
 import fcntl
+import importlib
 import os
 import resource
 import socket
@@ -31,6 +32,7 @@ def broken_promises(secrets: Sequence[str]) -> list[str]:
         "namespaces": lambda: _syscall("unshare", _CLONE_NEWUSER),
         "capabilities": _have_capabilities,
         "the kernel's settings": lambda: open("/proc/sys/kernel/core_pattern", "r+"),
+        "the course's library": lambda: importlib.import_module("helpers.positions"),
         "locks on files of the host": _lock,
         "the host's page cache": _evict,
     }
@@ -53,7 +55,7 @@ def broken_promises(secrets: Sequence[str]) -> list[str]:
 def _succeeds(attempt: Callable[[], object]) -> bool:
     try:
         attempt()
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ImportError):
         return False
     return True
 
