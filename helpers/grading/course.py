@@ -41,6 +41,7 @@ from helpers.grading.submission import (
     grade_id,
     parse_cells,
     read_bytes,
+    shown_right,
     writable_text,
 )
 from helpers.grading.version import digest, grader_version
@@ -85,11 +86,13 @@ class PreparedAssignment:
 
     Attributes:
         cells: the released cells that nbgrader knows, by ``grade_id``.
+        texts: the released Markdown cells.
         digest: of the source notebook and of the code that decides grades.
     """
 
     assignment: Assignment
     cells: dict[str, NotebookNode]
+    texts: frozenset[str]
     digest: str
 
 
@@ -188,8 +191,10 @@ class Course:
             self._register(assignment, copy, content)
             with self._transaction() as book:
                 book.put_record(source.stem, "", GradingRecord(source_digest))
-        cells = {name: cell for cell in nbformat.read(released, as_version=4).cells if (name := grade_id(cell))}
-        prepared = PreparedAssignment(assignment, cells, digest(content, grader_version(assignment).encode()))
+        released_cells = nbformat.read(released, as_version=4).cells
+        cells = {name: cell for cell in released_cells if (name := grade_id(cell))}
+        texts = frozenset(cell.source for cell in released_cells if cell.cell_type == "markdown")
+        prepared = PreparedAssignment(assignment, cells, texts, digest(content, grader_version(assignment).encode()))
         self._prepared[source.stem] = prepared
         return prepared
 
@@ -231,8 +236,9 @@ class Course:
             RejectedSubmission: as :meth:`content` and :func:`helpers.grading.submission.parse_cells`.
         """
         content, timestamp, submission_digest = self.content(assignment, learner)
-        notebook, attention = self.sanitise(assignment, parse_cells(content))
-        return Submission(learner, assignment, submission_digest, notebook, timestamp, attention)
+        cells = parse_cells(content)
+        notebook, attention = self.sanitise(assignment, cells)
+        return Submission(learner, assignment, submission_digest, notebook, timestamp, attention, shown_right(cells))
 
     def sanitise(self, assignment: str, cells: list[NotebookNode]) -> tuple[NotebookNode, tuple[str, ...]]:
         """A notebook with every cell of the assignment once, the author's metadata and the author's locked cells.
@@ -243,7 +249,8 @@ class Course:
         Returns:
             The notebook, and one line for the instructor for everything that was repaired.
         """
-        complete, attention = complete_cells(cells, self._prepared[assignment].cells)
+        prepared = self._prepared[assignment]
+        complete, attention = complete_cells(cells, prepared.cells, prepared.texts)
         notebook = NotebookNode(
             nbformat=4,
             nbformat_minor=4,  # from 5 on cells have ids, which a submission would have to provide
@@ -279,8 +286,7 @@ class Course:
         if submission.timestamp:
             files.write_atomic(path.with_name("timestamp.txt"), submission.timestamp, mode=0o700)
         files.write_atomic(path, json.dumps(notebook, ensure_ascii=False), mode=0o700)
-        attention = tuple(dict.fromkeys([*submission.attention, *graded.attention]))
-        record = GradingRecord(submission.digest, None, attention, graded.cpu_seconds)
+        record = GradingRecord(submission.digest, None, submission.attention_after(graded), graded.cpu_seconds)
         with self._transaction() as book:
             book.save_grades(notebook, self._resources(name, learner), self.config, submission.timestamp)
             book.put_record(name, learner, record)

@@ -347,7 +347,7 @@ class Sandbox:
         command += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
         command += ["--ro-bind-try", "/etc/alternatives", "/etc/alternatives"]
         command += ["--ro-bind", str(_HERE.parent.parent), "/course/helpers", "--tmpfs", "/course/helpers/grading"]
-        for name in ("guest.py", "codec.py", "seccomp.py"):
+        for name in ("guest.py", "codec.py", "seccomp.py", "shell.py"):
             command += ["--ro-bind", str(_HERE / name), f"{_GUEST_FOLDER}/{name}"]
         command += ["--remount-ro", "/course/helpers/grading"]
         for device in ("null", "zero", "urandom", "random"):
