@@ -120,15 +120,10 @@ def grade(
         outputs: dict[int, list[dict]] = {}
         room = limits.all_output
         for index, source in _cells_to_run(assignment, notebook):
-<<<<<<< HEAD
             found, reason = submission.run(source)
             outputs[index] = found if room > 0 else []
             room -= sum(len(str(output)) for output in found)
-            if reason:
-=======
-            outputs[index], reason = submission.run(source)
-            if reason or (reason := _raised_by(outputs[index])):
->>>>>>> checks
+            if reason or (reason := _raised_by(found)):
                 attention.append(f"cell {index} {reason}")
         test_runner.prepare()
         tests = test_runner.run_tests()
@@ -410,14 +405,14 @@ class TestRunner:
         return kind + b" " + rest
 
 
-<<<<<<< HEAD
 @functools.cache
 def _library(assignment: Assignment, *kinds: Kind) -> dict[str, str]:
     """The source of each library module of the course that cells of these kinds import, directly or not."""
     cells = tuple(cell for cell in assignment.cells if cell.kind in kinds)
     imported = grading_modules(Assignment(assignment.name, cells))
     return {name: imported[name].read_text(encoding="utf-8") for name in library_modules() if name in imported}
-=======
+
+
 def _raised_by(outputs: list[dict]) -> str:
     """The error in which a cell ended, after "cell 3"; empty if there was none."""
     error = next((output for output in outputs if output["output_type"] == "error"), None)
@@ -426,7 +421,6 @@ def _raised_by(outputs: list[dict]) -> str:
     reason = " ".join(f"raised {error['ename']}: {error['evalue']}".split())[:200]
     version = ".".join(map(str, sys.version_info[:2]))
     return f"{reason} (the grader has Python {version})" if error["ename"] == "SyntaxError" else reason
->>>>>>> checks
 
 
 def _raised(kind: str, message: str) -> bytes:

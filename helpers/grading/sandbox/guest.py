@@ -236,7 +236,6 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-<<<<<<< HEAD
 class _Library(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     """Imports modules whose source is in memory."""
 
@@ -250,33 +249,6 @@ class _Library(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         return self.sources[fullname]
 
 
-class _Display(DisplayHook):
-    def write_output_prompt(self) -> None:
-        """Omit ``Out[1]:``."""
-
-    def quiet(self) -> bool:
-        return bool(self.shell and self.shell.source.rstrip().endswith(";"))
-
-
-class _Shell(InteractiveShell):
-    displayhook_class = Type(_Display)
-    source = ""
-    failure: tuple[type, str, list[str]] | None = None
-
-    def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
-        self.failure = etype, _text(evalue), [str(line) for line in stb]
-
-
-def _make_shell() -> _Shell:
-    config = Config()
-    config.HistoryManager.enabled = False
-    config.InteractiveShell.colors = "nocolor"
-    config.InteractiveShell.xmode = "Context"
-    return _Shell.instance(config=config, user_module=types.ModuleType("__main__"))
-
-
-=======
->>>>>>> checks
 class RpcPeer:
     """One end of a channel over which both sides call each other's functions."""
 

@@ -358,7 +358,6 @@ class Sandbox:
             command += ["--ro-bind", str(path), str(path)]
         command += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
         command += ["--ro-bind-try", "/etc/alternatives", "/etc/alternatives"]
-<<<<<<< HEAD
         command += ["--ro-bind", str(_HELPERS), "/course/helpers", "--tmpfs", "/course/helpers/grading"]
         for module in library_modules():
             shown_as = f"/course/{module.replace('.', '/')}.py"
@@ -369,11 +368,7 @@ class Sandbox:
             if folder.is_dir():  # what is compiled there is the same code
                 empty = f"/course/{folder.relative_to(_HELPERS.parent)}"
                 command += ["--tmpfs", empty, "--remount-ro", empty]
-        for name in ("guest.py", "codec.py", "seccomp.py"):
-=======
-        command += ["--ro-bind", str(_HERE.parent.parent), "/course/helpers", "--tmpfs", "/course/helpers/grading"]
         for name in ("guest.py", "codec.py", "seccomp.py", "shell.py"):
->>>>>>> checks
             command += ["--ro-bind", str(_HERE / name), f"{_GUEST_FOLDER}/{name}"]
         command += ["--remount-ro", "/course/helpers/grading"]
         for device in ("null", "zero", "urandom", "random"):
