@@ -70,6 +70,9 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--unfinished", action="store_true", help="include scores that still lack points given by hand")
     export.add_argument("--missing", type=float, help="the grade of learners without a submission (default: empty)")
 
+    report = add("report", "write what the class understood as a page without names, and as a table")
+    add_homeworks(report, "all that are graded")
+
     status = add("status", "show what is graded, what is waiting, and what needs attention")
     add_homeworks(status, "all that were submitted")
     for command in (release, collect, grade, status):
@@ -121,7 +124,6 @@ def collect(args: argparse.Namespace) -> int:
             course.folder,
             args.path,
             homework=args.homework,
-            due=args.due,
             homeworks=_sources(args),
         )
         if args.due:
@@ -220,7 +222,18 @@ def export(args: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {function.__name__: function for function in (release, collect, grade, formgrade, feedback, export, status)}
+def report(args: argparse.Namespace) -> int:
+    from helpers.grading.report import report
+
+    with _course(args) as course:
+        for name in args.homework or _graded(course):
+            print("\n".join(f"wrote {path}" for path in report(course, name)))
+    return 0
+
+
+COMMANDS = {
+    function.__name__: function for function in (release, collect, grade, formgrade, feedback, export, report, status)
+}
 
 ACTIONS = {
     "refused": "ask for the notebook again",

@@ -10,17 +10,15 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from nbgrader.api import Gradebook
 from nbgrader.utils import parse_utc
 
 from helpers.grading import files
 from helpers.grading.assignment import RELEASE
 from helpers.grading.lms import roster as rosters
-from helpers.grading.lms.archives import Entry, RejectedArchive, RejectedFile, entries
+from helpers.grading.lms.archives import MAX_TIMESTAMP_BYTES, Entry, RejectedArchive, RejectedFile, entries
 from helpers.grading.lms.filenames import ParsedName, parse_name, without_copy
 from helpers.grading.lms.roster import MAX_ID_BYTES, Roster, clean_id
 
@@ -117,7 +115,6 @@ def collect(
     paths: Sequence[Path],
     homework: str | None = None,
     roster: Roster | None = None,
-    due: datetime | None = None,
     homeworks: Mapping[str, Path] | Iterable[str] | None = None,
 ) -> Collected:
     """Put the newest notebook of each learner into ``course/submitted/<learner>/<homework>/<homework>.ipynb``.
@@ -130,7 +127,6 @@ def collect(
         paths: folders (``ada/hw.ipynb``, ``ada/hw/hw.ipynb``, ``ada_hw.ipynb``), zips of an LMS, or such zips unpacked.
         homework: the homework of all notebooks; without it, file names must contain the name of the homework.
         roster: by default ``course/roster.csv``, if it exists. Submissions of others are imported, with a note.
-        due: the due date, by default from the gradebook. Canvas marks late work, but not by how much it is late.
         homeworks: names of all homeworks, by default the released ones; a mapping to their notebooks allows to detect
             a notebook that belongs to another homework.
 
@@ -157,7 +153,7 @@ def collect(
                     (outcomes if isinstance(submission, Outcome) else found).append(submission)  # type: ignore[arg-type]
             except RejectedArchive as error:
                 rejected.append(str(error))
-        store = _Store(course, due, _grade_ids(notebooks))
+        store = _Store(course, _grade_ids(notebooks))
         outcomes += store.add(found, outcomes)
         taken, notes = store.taken, store.notes
         names = [homework] if homework else sorted({submission.homework for submission in found})
@@ -266,8 +262,8 @@ class _Store:
         notes: lines for the instructor in addition to the outcomes.
     """
 
-    def __init__(self, course: Path, due: datetime | None, grade_ids: Mapping[str, set[bytes]]) -> None:
-        self.course, self.due, self.grade_ids = course, due, grade_ids
+    def __init__(self, course: Path, grade_ids: Mapping[str, set[bytes]]) -> None:
+        self.course, self.grade_ids = course, grade_ids
         self.record = read_record(course)
         self.taken: list[Path] = []
         self.notes: list[str] = []
@@ -330,7 +326,7 @@ class _Store:
         if not unchanged:
             self.taken.append(path)
             files.write_atomic(path, content)
-        written = self._write_timestamp(path.parent / "timestamp.txt", newest, before)
+        written = self._write_timestamp(path.parent / "timestamp.txt", newest, before, not unchanged)
         fields = {"version": list(newest.version), "late": newest.parsed.late, "who": newest.source_id}
         fields |= {"timestamp": written}
         if newest.parsed.lms:
@@ -345,14 +341,16 @@ class _Store:
         best = max(shared, key=lambda name: shared[name], default=homework)
         return best if shared.get(best, 0) > 0.5 and shared.get(homework, 0) < 0.5 else ""
 
-    def _write_timestamp(self, path: Path, submission: _Submission, before: dict) -> str:
-        """Write the time of submission, unless the instructor has changed the file; return what was written."""
+    def _write_timestamp(self, path: Path, submission: _Submission, before: dict, is_new: bool) -> str:
+        """Write the time of submission, if known, unless the instructor changed the file; return what was written."""
         try:
-            existing = path.read_text(encoding="utf-8")[:1000] if path.exists() else ""
+            existing = path.read_text(encoding="utf-8")[:MAX_TIMESTAMP_BYTES] if path.exists() else ""
         except (OSError, UnicodeDecodeError):
             existing = ""
-        if existing and "timestamp" in before and existing != before["timestamp"]:
-            return before["timestamp"]
+        if existing and existing != before.get("timestamp", ""):
+            if is_new:
+                self.notes.append(f"{submission.entry.shown} is new; its timestamp.txt was edited and is kept")
+            return before.get("timestamp", "")
         text = self._timestamp(submission)
         if text:
             files.write_atomic(path, text)
@@ -361,7 +359,7 @@ class _Store:
         return text
 
     def _timestamp(self, submission: _Submission) -> str:
-        """The time of submission in nbgrader's format; for Canvas, the due date, or one second later for late work."""
+        """The time of submission in nbgrader's format; empty if it is unknown, as with Canvas and Moodle."""
         form = "%Y-%m-%d %H:%M:%S UTC"
         entry = submission.entry
         if entry.timestamp:
@@ -370,25 +368,9 @@ class _Store:
                 return parse_utc(re.sub(r" ([+-]\d\d:?\d\d)$", r"\1", entry.timestamp)).strftime(form)
             except (ValueError, OverflowError):
                 self.notes.append(f"{entry.shown}: its timestamp {entry.timestamp[:40]!r} is not a date")
-        if submission.parsed.when:
-            return submission.parsed.when.strftime(form)
-        due = self.due or _due(self.course, submission.homework)
-        if submission.parsed.late and due is None:
-            self.notes.append(f"{entry.shown} is late, but has no penalty, as there is no due date; set it with --due")
-        if due is None or submission.parsed.lms != "canvas":
-            return ""
-        return (due.astimezone(UTC) + timedelta(seconds=submission.parsed.late)).strftime(form)
+        return submission.parsed.when.strftime(form) if submission.parsed.when else ""
 
 
 def _source(source_id: str) -> str:
     """The LMS of a source id, or empty; only within one source are versions comparable and ids unique."""
     return source_id.partition("/")[0] if "/" in source_id else ""
-
-
-def _due(course: Path, homework: str) -> datetime | None:
-    """The due date of a homework in the gradebook, which formgrader can set."""
-    if not (course / "gradebook.db").exists():
-        return None
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
-        dates = [each.duedate for each in gradebook.assignments if each.name == homework and each.duedate]
-    return dates[0].replace(tzinfo=UTC) if dates else None

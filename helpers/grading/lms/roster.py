@@ -6,10 +6,14 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+from helpers.grading import dates
+
+DUE = "due "  # the start of a column's name; a homework's follows
 COLUMNS = ("id", "name", "canvas_id", "moodle_id", "email", "section")
 CANVAS_COLUMNS = {"student": "name", "id": "canvas_id", "section": "section"}
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
@@ -27,6 +31,7 @@ class Learner:
         canvas_id: Canvas' number of this user, the same in every assignment.
         moodle_id: Moodle's number of this participant in *one* assignment, used if names are equal or missing.
         section: the learner's group.
+        due: homework → due date, of those for which the learner has one of their own.
     """
 
     id: str
@@ -35,6 +40,11 @@ class Learner:
     moodle_id: str = ""
     email: str = ""
     section: str = ""
+    due: tuple[tuple[str, datetime], ...] = ()
+
+    def due_of(self, homework: str) -> datetime | None:
+        """The learner's own due date for a homework."""
+        return next((when for name, when in self.due if name == homework.casefold()), None)
 
     def matches_canvas_name(self, name: str) -> bool:
         """Whether ``name`` is this learner's name as it may occur in Canvas' file names (``lovelaceada``)."""
@@ -106,9 +116,10 @@ def of_course(course: Path) -> Roster:
 def read(path: Path) -> Roster:
     """Read a roster: a CSV with the columns ``id``, ``name``, ``canvas_id``, ``moodle_id``, ``email``, ``section``.
 
-    Only ``id`` is required. The encoding is UTF-16 if there is a byte order mark, else UTF-8, else cp1252, which
-    spreadsheets on Windows write; the separator is a comma, semicolon or tab. The export of Canvas' gradebook is also
-    accepted: its SIS ids, or else its logins, become the ids.
+    Only ``id`` must be there. A column ``due HOMEWORK`` holds due dates of learners who have one of their own. UTF-8
+    and UTF-16 are told apart by their marks, else it is UTF-8 or, where that fails, cp1252, as spreadsheets on Windows
+    write it; commas, semicolons or tabs separate the columns. The export of Canvas' gradebook is taken as it is: its
+    SIS ids, or else its logins, become the ids.
 
     Raises:
         ValueError: the file is invalid; the message names the line and the correction.
@@ -121,12 +132,11 @@ def read(path: Path) -> Roster:
     rows.fieldnames = columns
     canvas = {"student", "id", "section"} <= {*columns}
     if not canvas:
-        unknown = [column for column in columns if column not in COLUMNS]
+        unknown = [column for column in columns if column not in COLUMNS and not column.startswith(DUE)]
         if "id" not in columns or unknown:
             problem = f"the column {unknown[0]!r} is unknown" if unknown else "the column 'id' is missing"
-            raise ValueError(
-                f"{path.name}, line 1: {problem}; rename or remove it; the columns are {', '.join(COLUMNS)}"
-            )
+            names = f"{', '.join(COLUMNS)} and 'due HOMEWORK'"
+            raise ValueError(f"{path.name}, line 1: {problem}; rename or remove it; there are {names}")
     learners: dict[str, Learner] = {}
     try:
         for row in rows:
@@ -134,7 +144,8 @@ def read(path: Path) -> Roster:
             values = _from_canvas(row) if canvas else {column: _plain(row.get(column)) for column in columns}
             if not any(values.values()):
                 continue
-            learner = Learner(**values)
+            due = {column: values.pop(column) for column in list(values) if column.startswith(DUE)}
+            learner = Learner(**values, due=tuple(_due(location, due)))
             _check_id(learner, location)
             if learner.id.casefold() in learners:
                 raise ValueError(f"{location}: the id {learner.id!r} occurs twice; ids must be unique")
@@ -144,6 +155,15 @@ def read(path: Path) -> Roster:
     if not learners:
         raise ValueError(f"{path.name} has no learners; add a row for each below the header")
     return Roster(learners.values())
+
+
+def _due(location: str, columns: Mapping[str, str]) -> Iterator[tuple[str, datetime]]:
+    for column, text in columns.items():
+        if text:
+            try:
+                yield column.removeprefix(DUE).strip(), dates.parse(text)
+            except ValueError as error:
+                raise ValueError(f"{location}, column {column!r}: {error}") from None
 
 
 def _decoded(path: Path) -> str:
