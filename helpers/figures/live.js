@@ -260,20 +260,21 @@ function render({ model, el }) {
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "application"); // screen readers pass the arrow keys on
     canvas.setAttribute("aria-describedby", hint.id);
-    const read = (place) => {
+    const read = (place, aloud = true) => {
       for (const other of slots) if (other !== slot) other.clear();
       slot.index = place;
       const [first, second] = inside(index);
       slot.index = [first, second];
       const { say } = reader(picture.panels[index]);
-      reading.textContent = tooltip.textContent = say(first, second);
+      tooltip.textContent = say(first, second);
+      if (aloud) reading.textContent = tooltip.textContent;
       repaint();
     };
     const clear = () => {
       if (!slot.index) return;
       slot.index = null;
       tooltip.hidden = true;
-      reading.textContent = "";
+      if (reading.textContent) reading.textContent = "";
       repaint();
     };
     canvas.addEventListener("keydown", (event) => {
@@ -284,7 +285,8 @@ function render({ model, el }) {
       read(slot.index ? slot.index.map((value, axis) => value + step[axis]) : [0, 0]);
     });
     slot.clear = clear;
-    slot.point = (event) => read(nearest(picture.panels[index], slot.frame, ...pixel(slot, event)));
+    slot.point = (event) =>
+      read(nearest(picture.panels[index], slot.frame, ...pixel(slot, event)), event.pointerType !== "mouse");
     canvas.addEventListener("pointerdown", slot.point);
     canvas.addEventListener("pointermove", slot.point);
     canvas.addEventListener("pointerleave", (event) => {

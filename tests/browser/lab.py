@@ -126,7 +126,7 @@ class Lab:
     """One page of JupyterLab with a notebook in it."""
 
     def __init__(self, browser: Browser, address: str, **context: Any) -> None:
-        self.context = browser.new_context(viewport={"width": 1280, "height": 1000}, **context)
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 1000}} | context)
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(ACTION_MS)
         self.address = address
