@@ -71,6 +71,11 @@ def parser() -> argparse.ArgumentParser:
     report = add("report", "write what the class understood as a page without names, and as a table")
     homeworks(report, "all that are graded")
 
+    similar = add("similar", "list submissions that agree more than the task explains, as places to look at")
+    homeworks(similar, "all that are graded")
+    similar.add_argument("--at-least", type=float, default=20.0, metavar="SCORE", help="the lowest score (%(default)s)")
+    similar.add_argument("--most", type=int, default=50, metavar="PAIRS", help="how many pairs at most (%(default)s)")
+
     status = add("status", "tell what is graded, what waits, and what needs a human")
     homeworks(status, "all that were handed in")
     for command in (release, collect, grade, status):
@@ -230,7 +235,19 @@ def report(asked: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {each.__name__: each for each in (release, collect, grade, formgrade, feedback, export, report, status)}
+def similar(asked: argparse.Namespace) -> int:
+    from helpers.grading.report import similar
+
+    with _course(asked) as course:
+        for name in asked.homework or _graded(course):
+            path, pairs = similar(course, name, asked.at_least, asked.most)
+            print(f"wrote {path}: {pairs} pairs")
+    return 0
+
+
+COMMANDS = {
+    each.__name__: each for each in (release, collect, grade, formgrade, feedback, export, report, similar, status)
+}
 
 
 TODO = {
