@@ -73,6 +73,11 @@ def parser() -> argparse.ArgumentParser:
     report = add("report", "write what the class understood as a page without names, and as a table")
     add_homeworks(report, "all that are graded")
 
+    similar = add("similar", "list submissions that agree more than the task explains, as places to look at")
+    add_homeworks(similar, "all that are graded")
+    similar.add_argument("--at-least", type=float, default=20.0, metavar="SCORE", help="the lowest score (%(default)s)")
+    similar.add_argument("--most", type=int, default=50, metavar="PAIRS", help="how many pairs at most (%(default)s)")
+
     status = add("status", "show what is graded, what is waiting, and what needs attention")
     add_homeworks(status, "all that were submitted")
     for command in (release, collect, grade, status):
@@ -231,8 +236,19 @@ def report(args: argparse.Namespace) -> int:
     return 0
 
 
+def similar(args: argparse.Namespace) -> int:
+    from helpers.grading.report import similar
+
+    with _course(args) as course:
+        for name in args.homework or _graded(course):
+            path, pairs = similar(course, name, args.at_least, args.most)
+            print(f"wrote {path}: {pairs} pairs")
+    return 0
+
+
 COMMANDS = {
-    function.__name__: function for function in (release, collect, grade, formgrade, feedback, export, report, status)
+    function.__name__: function
+    for function in (release, collect, grade, formgrade, feedback, export, report, similar, status)
 }
 
 ACTIONS = {

@@ -7,7 +7,7 @@
     submitted/LEARNER/NAME/NAME.ipynb      untrusted, read by :mod:`helpers.grading.submission`
     autograded/LEARNER/NAME/NAME.ipynb     with outputs and hidden tests
     feedback/LEARNER/NAME/NAME.html
-    reports/NAME.html, reports/NAME.csv
+    reports/NAME.html, reports/NAME.csv, reports/NAME-similar.html
     gradebook.db, nbgrader_config.py
 """
 
