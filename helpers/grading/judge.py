@@ -16,6 +16,7 @@ import contextlib
 import functools
 import json
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -103,7 +104,8 @@ def grade(
 
     Args:
         notebook: as :meth:`helpers.grading.submission.Submission.worker_input` gives it. Only its structure is trusted.
-        learner_id: from the roster; the tests use this one.
+        learner_id: from the roster. Numbers of one's own are made from the id that the learner typed; where it is
+            another one, the instructor is told.
 
     Raises:
         SandboxUnavailable: no session can be started; the submission is not graded.
@@ -121,14 +123,14 @@ def grade(
             found, reason = submission.run(source)
             outputs[index] = found if room > 0 else []
             room -= sum(len(str(output)) for output in found)
-            if reason:
+            if reason or (reason := _raised_by(found)):
                 attention.append(f"cell {index} {reason}")
         test_runner.prepare()
         tests = test_runner.run_tests()
         attention += [*submission.attention, *test_runner.attention]
         typed = test_runner.typed_id
     if typed == "":
-        attention.insert(0, "learner_id is not filled in")
+        attention.insert(0, "learner_id is not filled in: numbers of one's own are those of an empty id")
     elif typed is not None and _normalised(typed) != _normalised(learner_id):
         attention.insert(0, f"learner_id says {typed[:80]!r}, the roster {learner_id!r}")
     if len(attention) > _MAX_ATTENTION:
@@ -284,7 +286,8 @@ class TestRunner:
             room -= len(value)
         if "learner_id" in self.bound:
             self.typed_id = _text_of(self.bound["learner_id"])
-        self.bound["learner_id"] = b"value " + json.dumps(self.learner_id).encode()
+        learner_id = self.learner_id if self.typed_id is None else self.typed_id
+        self.bound["learner_id"] = b"value " + json.dumps(learner_id).encode()
         self._begin()
 
     def run_tests(self) -> dict[str, Verdict]:
@@ -408,6 +411,16 @@ def _library(assignment: Assignment, *kinds: Kind) -> dict[str, str]:
     cells = tuple(cell for cell in assignment.cells if cell.kind in kinds)
     imported = grading_modules(Assignment(assignment.name, cells))
     return {name: imported[name].read_text(encoding="utf-8") for name in library_modules() if name in imported}
+
+
+def _raised_by(outputs: list[dict]) -> str:
+    """The error in which a cell ended, after "cell 3"; empty if there was none."""
+    error = next((output for output in outputs if output["output_type"] == "error"), None)
+    if error is None:
+        return ""
+    reason = " ".join(f"raised {error['ename']}: {error['evalue']}".split())[:200]
+    version = ".".join(map(str, sys.version_info[:2]))
+    return f"{reason} (the grader has Python {version})" if error["ename"] == "SyntaxError" else reason
 
 
 def _raised(kind: str, message: str) -> bytes:

@@ -95,25 +95,27 @@ def test_values_functions_and_other_things(sandbox: Sandbox) -> None:
 
 
 def test_grading_is_known_to_the_tests_only(sandbox: Sandbox) -> None:
-    """Also the roster's id is; whoever typed another one, or none, is told to a human."""
     code = "import os\ndef f():\n    return 'NBGRADER_EXECUTION' in os.environ"
-    tests = {"test_f": "import os\nassert not f() and os.environ['NBGRADER_EXECUTION'] and learner_id == 'Bob B'"}
+    tests = {"test_f": "import os\nassert not f() and os.environ['NBGRADER_EXECUTION']"}
+    assert points(judge(sandbox, tests, {"f": code})) == "✓"
+
+
+def test_numbers_of_ones_own_are_those_of_the_typed_id(sandbox: Sandbox) -> None:
+    """Whoever typed another id than the roster's, or none, loses nothing, and a human is told."""
+    tests = {"test_n": "examine_value('n', n, sum(own_numbers(learner_id, 'n', (1, 10**9))))"}
+    code = "from helpers.homework import own_numbers\nn = own_numbers(learner_id, 'n', (1, 10**9))[0]"
+    empty = "learner_id is not filled in: numbers of one's own are those of an empty id"
     for typed, attention in {
         "learner_id = ' bob  b'": (),
         "learner_id = 'eve'": ("learner_id says 'eve', the roster 'Bob B'",),
-        "learner_id = ...": ("learner_id is not filled in",),
-        "learner_id = lambda: 0": ("learner_id is not filled in",),
+        "learner_id = 7": ("learner_id says '7', the roster 'Bob B'",),
+        "learner_id = ...": (empty,),
+        "learner_id = lambda: 0": (empty,),
     }.items():
-        graded = judge(sandbox, tests, {"learner_id": typed, "f": code}, learner="Bob B")
-        assert points(graded) == "✓"
-        assert tuple(line for line in graded.attention if "learner_id" in line) == attention
-
-
-def test_numbers_of_ones_own(sandbox: Sandbox) -> None:
-    tests = {"test_n": "examine_value('n', n, sum(own_numbers(learner_id, 'n', (1, 10**9))))"}
-    code = "from helpers.homework import own_numbers\nn = own_numbers(learner_id, 'n', (1, 10**9))[0]"
-    assert points(judge(sandbox, tests, {"learner_id": "learner_id = 'bob'", "n": code})) == "✓"
-    assert points(judge(sandbox, tests, {"learner_id": "learner_id = 'eve'", "n": code})) == "✗"
+        graded = judge(sandbox, tests, {"learner_id": typed, "n": code}, learner="Bob B")
+        assert (points(graded), graded.attention) == ("✓", attention)
+        copied = code.replace("learner_id", "'a neighbour'")
+        assert points(judge(sandbox, tests, {"learner_id": typed, "n": copied}, learner="Bob B")) == "✗"
 
 
 HUNT = {

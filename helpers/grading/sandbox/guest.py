@@ -26,7 +26,6 @@ import signal
 import socket
 import struct
 import sys
-import types
 import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -35,10 +34,7 @@ import codec
 import numpy as np
 import seccomp
 import torch
-from IPython.core.displayhook import DisplayHook
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets import Type
-from traitlets.config import Config
+from shell import Shell, make_shell, text_of
 
 from helpers import homework
 from helpers.exercises import check
@@ -66,7 +62,7 @@ def main() -> None:
     repr(torch.ones(2, 2) @ torch.ones(2, 2))  # looks into /proc/cpuinfo once, which is hidden from the children
     if mode == "warm":
         _load_autograd()
-    shell = _make_shell()
+    shell = make_shell()
     children: dict[int, tuple[int, int]] = {}
     gc.collect()
     gc.freeze()  # a collection in a child would write to, and so copy, every page that it shares
@@ -104,7 +100,7 @@ def _load_autograd() -> None:
     optimizer.step()
 
 
-def _fork(descriptors: list[int], request: dict, shell: _Shell, control: socket.socket) -> tuple[int, int]:
+def _fork(descriptors: list[int], request: dict, shell: Shell, control: socket.socket) -> tuple[int, int]:
     """Start a child in its own namespaces.
 
     Returns:
@@ -149,7 +145,7 @@ def _kill(watcher: int, pidfd: int) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _run_child(descriptors: list[int], request: dict, shell: _Shell, control: socket.socket, nested: bool) -> NoReturn:
+def _run_child(descriptors: list[int], request: dict, shell: Shell, control: socket.socket, nested: bool) -> NoReturn:
     """In the child: confine it, then serve the host until it closes the channel."""
     try:
         control.detach()
@@ -253,35 +249,10 @@ class _Library(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         return self.sources[fullname]
 
 
-class _Display(DisplayHook):
-    def write_output_prompt(self) -> None:
-        """Omit ``Out[1]:``."""
-
-    def quiet(self) -> bool:
-        return bool(self.shell and self.shell.source.rstrip().endswith(";"))
-
-
-class _Shell(InteractiveShell):
-    displayhook_class = Type(_Display)
-    source = ""
-    failure: tuple[type, str, list[str]] | None = None
-
-    def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
-        self.failure = etype, _text(evalue), [str(line) for line in stb]
-
-
-def _make_shell() -> _Shell:
-    config = Config()
-    config.HistoryManager.enabled = False
-    config.InteractiveShell.colors = "nocolor"
-    config.InteractiveShell.xmode = "Context"
-    return _Shell.instance(config=config, user_module=types.ModuleType("__main__"))
-
-
 class RpcPeer:
     """One end of a channel over which both sides call each other's functions."""
 
-    def __init__(self, channel: socket.socket, shell: _Shell, test_runner: bool):
+    def __init__(self, channel: socket.socket, shell: Shell, test_runner: bool):
         self.channel = channel
         self.stream = channel.makefile("rb")
         self.shell = shell
@@ -470,7 +441,7 @@ def _overwrite(argument: Any, changed: Any) -> None:
 def _describe(error: BaseException) -> bytes:
     names = [kind.__name__ for kind in type(error).__mro__ if issubclass(kind, BaseException)]
     whole = isinstance(error, KeyError) and len(error.args) == 1  # str() of a KeyError adds quotes
-    return json.dumps({"types": names[:20], "message": _text(error.args[0] if whole else error)[:2_000]}).encode()
+    return json.dumps({"types": names[:20], "message": text_of(error.args[0] if whole else error)[:2_000]}).encode()
 
 
 def _error(line: bytes) -> Exception:
@@ -500,10 +471,3 @@ def _capped(lines: list[str], limit: int = 20_000) -> list[str]:
             break
         kept.append(line)
     return kept
-
-
-def _text(value: Any) -> str:
-    try:
-        return str(value)
-    except Exception:
-        return "(no message)"

@@ -368,7 +368,7 @@ class Sandbox:
             if folder.is_dir():  # what is compiled there is the same code
                 empty = f"/course/{folder.relative_to(_HELPERS.parent)}"
                 command += ["--tmpfs", empty, "--remount-ro", empty]
-        for name in ("guest.py", "codec.py", "seccomp.py"):
+        for name in ("guest.py", "codec.py", "seccomp.py", "shell.py"):
             command += ["--ro-bind", str(_HERE / name), f"{_GUEST_FOLDER}/{name}"]
         command += ["--remount-ro", "/course/helpers/grading"]
         for device in ("null", "zero", "urandom", "random"):
