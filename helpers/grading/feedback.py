@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import html
 import re
+import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import bleach
 import nbformat
 from bs4 import BeautifulSoup
 from jinja2 import pass_context
+from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
 from nbconvert.exporters import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbformat import NotebookNode
 from nbgrader import utils
@@ -28,6 +34,9 @@ from helpers.grading.results import QuestionResult, Result
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
 HIDDEN = "hidden tests failed"
+MAX_MARKDOWN = 20_000  # characters of one text that is rendered
+MAX_CELL, MAX_PAGE = 50_000, 500_000  # characters of one cell and its outputs, and of all cells of a learner's page
+PAGE_SECONDS = 60.0
 TEMPLATES = Path(__file__).parent / "templates"
 
 _TAGS = {
@@ -48,6 +57,10 @@ class Leak(Exception):
     """A page contains a line of a hidden test; it is not written."""
 
 
+class TooSlow(Exception):
+    """A page that takes longer than :data:`PAGE_SECONDS`; it is not written."""
+
+
 def config() -> Config:
     """nbconvert options with which no page of nbgrader, formgrader's included, runs code of a learner.
 
@@ -65,15 +78,52 @@ def config() -> Config:
     return settings
 
 
+def _math(state: StateInline, silent: bool) -> bool:
+    """A rule for :class:`MarkdownIt`: the text between dollar signs stays as it was typed."""
+    mark = "$$" if state.src.startswith("$$", state.pos) else "$"
+    if not state.src.startswith(mark, state.pos):
+        return False
+    start = state.pos + len(mark)
+    end = state.src.find(mark, start)
+    if end < 0:
+        return False
+    if not silent:
+        state.push("text", "", 0).content = state.src[state.pos : end + len(mark)]
+    state.pos = end + len(mark)
+    return True
+
+
+# It never looks back far, unlike nbconvert's renderer: an answer takes time in proportion to its length.
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+_MARKDOWN.inline.ruler.before("escape", "math", _math)
+
+
 @pass_context
 def inert_markdown(context: Any, source: str) -> str:
-    """Convert Markdown to HTML with harmless tags and attributes only: no script, style, id or class."""
+    """HTML of harmless tags from Markdown: no script, style, id or class; tags in the Markdown are shown as text.
+
+    A text of more than :data:`MAX_MARKDOWN` characters is shown as it was typed.
+    """
     attachments = (context.get("cell") or {}).get("attachments", {})
+    if len(source) > MAX_MARKDOWN:
+        return f"<pre>{html.escape(source)}</pre>"
     try:
-        html = MarkdownWithMath(renderer=IPythonRenderer(escape=False, attachments=attachments)).render(source)
-    except Exception:  # a missing image or deeply nested lists must not break the page
-        return f"<pre>{bleach.clean(source, tags=set())}</pre>"
-    return bleach.clean(html, tags=_TAGS, attributes=_harmless, protocols={"http", "https", "mailto", "data"})
+        environment: dict[str, Any] = {}
+        tokens = _MARKDOWN.parse(source, environment)
+        for token in tokens:
+            for child in token.children or ():
+                if child.type == "image" and str(child.attrGet("src")).startswith("attachment:"):
+                    child.attrSet("src", _attached(attachments, str(child.attrGet("src"))))
+        rendered = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, environment)
+    except Exception:  # a picture that is not there: one answer must not break a grader's page
+        return f"<pre>{html.escape(source)}</pre>"
+    return bleach.clean(rendered, tags=_TAGS, attributes=_harmless, protocols={"http", "https", "mailto", "data"})
+
+
+def _attached(attachments: dict, source: str) -> str:
+    """The ``data:`` address of a picture that is attached to a cell."""
+    ((kind, data), *_) = attachments[unquote(source.removeprefix("attachment:"))].items()
+    return f"data:{kind};base64,{data if isinstance(data, str) else ''.join(data)}"
 
 
 def without_mathjax(head: str) -> str:
@@ -125,8 +175,9 @@ def feedback(
         result = results[learner]
         try:
             notebook = nbformat.read(path, as_version=4)
-            soup = page(exporter, notebook, author, homework, learner, database, result, earlier.get(learner, {}))
-        except Leak as reason:
+            with _time_limit(PAGE_SECONDS):
+                soup = page(exporter, notebook, author, homework, learner, database, result, earlier.get(learner, {}))
+        except (Leak, TooSlow) as reason:
             attention.append(f"{learner}: the page is not written, {reason}")
             continue
         if waiting := [each.question.name for each in result.questions if each.waiting]:
@@ -138,6 +189,25 @@ def feedback(
         told = f"{len(names)} wait for a grade by hand, and their pages say so"
         attention.append(f"{questions}: {told}: {', '.join(names)}")
     return pages, attention
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raise :class:`TooSlow` in the main thread after some time; other threads get no signals and no limit."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise TooSlow(f"it takes longer than {seconds:g} seconds")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def page(
@@ -243,7 +313,7 @@ def public(graded: NotebookNode, author: NotebookNode) -> NotebookNode:
     assignment = {cell.id: cell for cell in parse("homework", author).cells}
     all_metadata = (cell.metadata.get("nbgrader") for cell in author.cells)
     metadata_by_id = {metadata["grade_id"]: metadata for metadata in all_metadata if metadata}
-    cells = []
+    cells, room = [], MAX_PAGE
     for cell in graded.cells:
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
         own = assignment.pop(grade_id, None) if isinstance(grade_id, str) else None
@@ -259,9 +329,26 @@ def public(graded: NotebookNode, author: NotebookNode) -> NotebookNode:
             new.metadata.nbgrader = NotebookNode(metadata_by_id[grade_id])
             if own.kind in ("test", "setup"):
                 new.source = public_tests(own.source)
+        if own is None or own.kind in ("answer", "written"):
+            room -= _cut(new, min(MAX_CELL, max(room, 0)))
         cells.append(new)
     # nbformat 4.4: cells have no ids.
     return nbformat.v4.new_notebook(cells=cells, metadata={"language_info": {"name": "python"}}, nbformat_minor=4)
+
+
+def _cut(cell: NotebookNode, room: int) -> int:
+    """Shorten the source and the outputs of a learner's cell to ``room`` characters; return how many are left."""
+    whole = room
+    for part in (cell, *cell.get("outputs", ())):
+        for key in ("source", "text", "evalue", "traceback"):
+            if key not in part:
+                continue
+            text = "\n".join(part[key]) if key == "traceback" else part[key]
+            if len(text) > room:
+                text = f"{text[:room]}\n… cut off"
+            part[key] = [text] if key == "traceback" else text
+            room = max(room - len(text), 0)
+    return whole - room
 
 
 def _plain(outputs: Sequence[NotebookNode], hidden: bool) -> Iterator[NotebookNode]:

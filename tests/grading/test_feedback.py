@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -283,6 +285,74 @@ def test_markdown_keeps_what_is_harmless() -> None:
     assert [len(soup(tag)) for tag in ("h2", "em", "strong", "table", "td")] == [1, 1, 1, 1, 2]
     assert soup.code.text == "c<d" and soup("a")[-1]["href"] == "https://example.org"
     assert soup.img["src"] == "data:image/png;base64,aGVsbG8="
+
+
+SLOW = {
+    "spaces": "a" + " " * 19_998 + "b",
+    "environments": "\\begin{a}",
+    "tags": "<div>",
+    "entities": "&#x",
+    "comments": "<!--",
+    "brackets": "[",
+    "pictures": "![",
+    "links": "[a](",
+    "emphasis": "*a_",
+    "quotes": "> ",
+    "lists": "* a\n",
+    "dollars": "$",
+    "single dollars": "$ a$$ ",
+    "backticks": "`a``",
+    "cells": "|a",
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_time_grows_with_the_length_not_with_its_square(name: str) -> None:
+    def seconds(length: int) -> float:
+        pattern = SLOW[name]
+        text = f"a{' ' * (length - 2)}b" if name == "spaces" else pattern * (length // len(pattern))
+        start = time.process_time()
+        inert_markdown({"cell": {}}, text)
+        return time.process_time() - start
+
+    short, long = min(seconds(4_000) for _ in range(3)), min(seconds(20_000) for _ in range(2))
+    assert long < 12 * short + 0.05  # 25 times as long if it grew with the square
+
+
+def test_a_long_text_is_shown_as_typed() -> None:
+    text = "*a* <b>" * 5_000
+    assert BeautifulSoup(inert_markdown({"cell": {}}, text), "html.parser").pre.text == text
+    assert not BeautifulSoup(inert_markdown({"cell": {}}, text), "html.parser")(["em", "b"])
+
+
+def test_formulas_stay_as_typed() -> None:
+    for text in ("$a*b*c$ and $x_i_j$", "$$\na*b*c\n$$", "costs $5"):
+        assert BeautifulSoup(inert_markdown({"cell": {}}, text), "html.parser").text.strip() == text
+
+
+def test_a_long_notebook_is_cut_off(course: Path, tmp_path: Path) -> None:
+    def change(notebook) -> None:
+        find(notebook, "why").source = "w" * 100_000
+        find(notebook, "lookup").outputs = [nbformat.v4.new_output("stream", text="z" * 60_000)] * 3
+        notebook.cells += [nbformat.v4.new_code_cell(f"# {'v' * 45_000}") for _ in range(40)]
+
+    [path], _ = spoilt(course, tmp_path, change)
+    text = BeautifulSoup(path.read_text(), "html.parser").get_text()
+    assert len(text) < 800_000 and "cut off" in text
+    assert text.count("w") < 60_000 and text.count("z") < 60_000
+    assert "Grade cell: test_lookup" in text
+
+
+def test_a_page_that_takes_too_long_is_not_written(
+    course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(*_: object) -> None:
+        re.match("(a+)+$", "a" * 60 + "b")
+
+    monkeypatch.setattr(module, "public", endless)
+    monkeypatch.setattr(module, "PAGE_SECONDS", 0.5)
+    written, attention = spoilt(course, tmp_path, lambda notebook: None)
+    assert written == [] and attention == ["ada: the page is not written, it takes longer than 0.5 seconds"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)

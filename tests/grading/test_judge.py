@@ -327,8 +327,8 @@ for path in glob.glob("/**/*.py*", root_dir="/course", recursive=True):
 found += [o for o in gc.get_objects() if isinstance(o, types.CodeType) and o.co_name == "rope_angles"]
 from helpers import check, heatmap
 print("found", found)"""
-    graded = judge(sandbox, {"test_f": "assert f() == 1"}, {"f": "def f(): return 1"}, look)
-    assert graded.outputs[2][0]["text"] == "found []\n"
+    graded = judge(sandbox, {"test_f": "assert f() == 1"}, {"f": "def f(): return 1"}, look, limits=Limits())
+    assert graded.outputs[2] == [{"output_type": "stream", "name": "stdout", "text": "found []\n"}]
 
 
 BUG_HUNT = {
