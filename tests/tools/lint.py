@@ -20,7 +20,7 @@ from tests.tools.refresh import ROOT, VIEW, homeworks, lessons, normalise
 
 TAGS = {"raises-exception", "nbval-ignore-output", "exercise", "check"}
 VERSION_CELL = ("00_start_here.ipynb", "platform.python_version")
-CODE_LINES, PROSE_WORDS, ALT_LETTERS = 20, 120, 20
+CODE_LINES, CODE_COLUMNS, PROSE_WORDS, ALT_LETTERS = 20, 100, 120, 20  # beyond 105 columns, code scrolls at 1280 px
 WORDS_PER_MINUTE, LESSON_MINUTES, TIME_TOLERANCE = 150, 60, 0.2
 MINUTES = re.compile(r"^> \*\*Exercise – .+\*\* · [●○]{3} · (\d+) minutes")
 TIME = re.compile(r"\*\*Time:\*\* (\d+) minutes(?:, and (\d+) minutes of optional sections)?\.")
@@ -157,9 +157,15 @@ def _links(text: str, folder: Path) -> Iterator[str]:
 def style(name: str, notebook: NotebookNode) -> Iterator[str]:
     original = seed(name)[0] if name in SEEDS else None
     for cell in _code(notebook):
-        lines = 0 if "BEGIN HIDDEN TESTS" in cell.source else len(cell.source.splitlines())  # no learner reads those
-        if lines > CODE_LINES and cell.source.rstrip("\n") != original:
-            yield f"cell {_start(cell)} has {lines} lines, at most {CODE_LINES}: split it, or move a part to helpers"
+        graded = cell.metadata.get("nbgrader", {}).get("grade")  # tests of a homework: no learner has to read them
+        lines = cell.source.splitlines()
+        if len(lines) > CODE_LINES and not graded and cell.source.rstrip("\n") != original:
+            yield (
+                f"cell {_start(cell)} has {len(lines)} lines, at most {CODE_LINES}: split it, or move a part to helpers"
+            )
+        columns = max(map(len, lines), default=0)
+        if columns > CODE_COLUMNS and cell.source.rstrip("\n") != original:
+            yield f"cell {_start(cell)} has a line of {columns} characters, at most {CODE_COLUMNS}: wrap it"
         for what, pattern in FORBIDDEN_CODE.items():
             if pattern.search(cell.source):
                 yield f"cell {_start(cell)} holds {what}"
