@@ -83,7 +83,7 @@ def _without_log(centre: Tensor, context: Tensor, negatives: Tensor) -> Tensor:
 
 EXERCISES = [
     Exercise(
-        id="03.come_together",
+        id="03.more_similar",
         reference=[answer for answer, _, _ in _TOGETHER.values()],
         mistakes=_choices(),
         right="words become similar when one could replace the other, even if they are opposites",

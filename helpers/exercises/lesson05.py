@@ -95,7 +95,7 @@ EXERCISES = [
                 lambda function, vectors, permutation: torch.allclose(
                     function(vectors), function(vectors[permutation])
                 ),
-                "you test invariance: the outputs must be permuted as well, not stay in place",
+                "you test invariance: the outputs must be permuted as well",
             ),
             Mistake(
                 lambda function, vectors, permutation: torch.allclose(

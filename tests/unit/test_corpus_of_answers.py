@@ -25,7 +25,7 @@ def test_every_function_of_the_homeworks_has_four_styles() -> None:
 
 
 WITHOUT_STYLES = """01.bad_id 01.new_tokens 02.merge 02.pad_row 02.vocabulary 03.pmi 04.bias_direction 04.project_out
-05.unchanged_outputs 06.stretch 07.base_for_length 07.shift_matrix 08.balancing_factor 08.score_terms 09.alibi_bias
+05.unchanged_outputs 06.interpolate 07.base_for_length 07.shift_matrix 08.balancing_factor 08.score_terms 09.alibi_bias
 09.apply_rope 09.t5_bucket 10.prepare 11.by_parts 11.decode_step 11.position_ids""".split()
 
 
