@@ -16,7 +16,7 @@ import torch
 
 from helpers.exercises import comparison
 from helpers.exercises.check import Verdict, holds, publish, report
-from helpers.exercises.exercise import Exercise, Mistake
+from helpers.exercises.exercise import SIGNS, Exercise, Mistake
 
 Example = tuple[tuple, Any]
 """Arguments, and what must come out."""
@@ -97,7 +97,7 @@ def hidden(tests: Mapping[str, Callable[[], Any]]) -> None:
     failed = [name for name, test in tests.items() if not holds(test)]
     if failed and os.environ.get("NBGRADER_EXECUTION"):
         raise AssertionError("hidden tests failed: " + "; ".join(failed))
-    print("\n".join(f"{'✗' if name in failed else '✓'} hidden: {name}" for name in tests))
+    print("\n".join(f"{SIGNS['wrong' if name in failed else 'right']} hidden: {name}" for name in tests))
 
 
 def same(got: Any, expected: Any, tolerance: float = 1e-4, *, requires: Collection[str] = ()) -> bool:

@@ -108,7 +108,7 @@ EXERCISES = [
         mistakes=[
             Mistake(
                 lambda offset, d_model, base: _shift(offset, d_model, base, sign=-1.0),
-                "you rotate the other way: this matrix takes p to p − offset",
+                "you rotate in the opposite direction: this matrix takes p to p − offset",
             ),
             Mistake(
                 _interleaved_shift,

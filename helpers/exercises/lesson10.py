@@ -92,14 +92,14 @@ EXERCISES = [
                 lambda short, long, chance: [
                     name for name in short if short[name] > 0.25 and long[name] > short[name] - 0.15
                 ],
-                "you compare with 0.25; asked for is more than 0.25 above chance",
+                "you compare with 0.25; the exercise asks for more than 0.25 above chance",
             ),
             Mistake(
                 lambda short, long, chance: [max(long, key=long.__getitem__)],
-                "you name the best scheme; asked for are all that keep what they learned",
+                "you name the best scheme; the exercise asks for all that keep what they learned",
             ),
         ],
-        right="a fair reading: against chance, and against itself",
+        right="each scheme is compared with chance and with itself",
     ),
     Exercise(
         id="10.surprises",
@@ -116,7 +116,7 @@ EXERCISES = [
             Mistake(("B", "A"), "the second: three times as many steps did not help either, and three blocks did"),
             Mistake(("B", "B"), "the second: the mask hides later tokens only, and four other schemes solve the task"),
         ],
-        right="evidence first, then the reason",
+        right="both follow from the measurements above",
     ),
     Exercise(
         id="10.prepare",
@@ -220,6 +220,6 @@ QUESTIONS = [
             "Its token embeddings learned the positions",
         ],
         answer=0,
-        reason="At its last position one such block sees a bag. The mean over positions, or a second block, does not.",
+        reason="The last position of one such block sees a bag of words; the mean over positions depends on the order.",
     ),
 ]

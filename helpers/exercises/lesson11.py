@@ -110,9 +110,9 @@ EXERCISES = [
             Mistake(["B", "C"], "E starts again at 0: it forgets the prompt in the cache"),
             Mistake(["B", "C", "D", "E"], "D is right: the largest id of the prompt plus 1"),
             Mistake(["A", "B", "C", "E"], "A is right: the number of real tokens is the next position id"),
-            Mistake(["A", "D"], "these two are the right ones; the list holds the wrong ones"),
+            Mistake(["A", "D"], "A and D are correct; list the wrong ones"),
         ],
-        right="none of the three crashes, and with RoPE one batch without padding would hide B",
+        right="none of the three raises an error, and with RoPE one batch without padding would hide B",
     ),
     Exercise(
         id="11.by_parts",

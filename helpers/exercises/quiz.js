@@ -5,14 +5,14 @@ import { make, shieldKeys, unique } from "../figures/widgets.js";
 /** @typedef {{ kind: string, text: string, options: string[], answer: number, reason: string }} Question */
 
 /**
- * What is said about a choice, with a sign and a word so that colour is not needed.
+ * What is said about a choice, with a word and a sign so that colour is not needed.
  * @param {Question} question @param {number | null} chosen the index of an option @param {number} tries this one included
  */
 export function verdict(question, chosen, tries) {
   if (chosen === null) return "Choose one first.";
   const count = tries === 1 ? "1 try" : `${tries} tries`;
-  if (chosen !== question.answer) return `✗ Not this one (${count} so far). Choose again.`;
-  return `✓ Right (${count}). ${question.reason}`;
+  if (chosen !== question.answer) return `Wrong ✗ (${count} so far). Choose again.`;
+  return `Right ✓ (${count}). ${question.reason}`;
 }
 
 function render({ model, el }) {
@@ -40,6 +40,7 @@ function render({ model, el }) {
     const chosen = index < 0 ? null : index;
     if (chosen !== null) tries++;
     status.textContent = verdict(question, chosen, tries);
+    if (chosen === question.answer) form.dispatchEvent(new CustomEvent("solved", { bubbles: true }));
     if (chosen === question.answer) tries = 0; // it can be answered again
   });
   return shieldKeys(form);

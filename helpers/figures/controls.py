@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +26,12 @@ class Control:
     def spec(self) -> dict[str, Any]:
         """What the browser needs to build the input: plain JSON."""
         raise NotImplementedError
+
+
+def combinations(values: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Every combination of the values of controls, a dict from name to value each; the last control runs fastest."""
+    for combination in itertools.product(*values.values()):
+        yield dict(zip(values, combination, strict=True))
 
 
 def _spread(count: int, wanted: int = 7) -> list[int]:

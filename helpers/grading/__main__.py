@@ -68,6 +68,9 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--unfinished", action="store_true", help="points of those, too, who wait for some by hand")
     export.add_argument("--missing", type=float, help="the grade of those who handed in nothing (empty)")
 
+    report = add("report", "write what the class understood as a page without names, and as a table")
+    homeworks(report, "all that are graded")
+
     status = add("status", "tell what is graded, what waits, and what needs a human")
     homeworks(status, "all that were handed in")
     for command in (release, collect, grade, status):
@@ -218,7 +221,16 @@ def export(asked: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {each.__name__: each for each in (release, collect, grade, formgrade, feedback, export, status)}
+def report(asked: argparse.Namespace) -> int:
+    from helpers.grading.report import report
+
+    with _course(asked) as course:
+        for name in asked.homework or _graded(course):
+            print("\n".join(f"wrote {path}" for path in report(course, name)))
+    return 0
+
+
+COMMANDS = {each.__name__: each for each in (release, collect, grade, formgrade, feedback, export, report, status)}
 
 
 TODO = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +16,9 @@ SOURCE = Path(__file__).parent.parent.parent / "notebooks" / "homework" / "sourc
 RELEASE = SOURCE.parent / "release"
 
 Kind = Literal["setup", "answer", "written", "test"]
+
+# The heading of a question: > **Question 3 – lookup** · ●○○ · 10 minutes · 2 points
+_QUESTION = re.compile(r"\*\*Question (?P<number>\d+)(?:\s+[–-]\s+(?P<title>[^*\n]+?))?\s*\*\*")
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,54 @@ class Assignment:
     @property
     def points(self) -> float:
         return sum(cell.points for cell in self.cells)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question of a homework and the cells that belong to it.
+
+    Attributes:
+        number: as its heading gives it; empty for a graded cell above the first heading.
+        title: the heading without the number; may be empty.
+        cells: the ids of all of its cells that nbgrader knows.
+        points: by id, of the cells that are graded.
+    """
+
+    number: str
+    title: str
+    cells: tuple[str, ...]
+    points: Mapping[str, float]
+
+    @property
+    def name(self) -> str:
+        """``Question 3 – lookup``."""
+        return " – ".join(filter(None, (f"Question {self.number}" if self.number else "", self.title)))
+
+    @property
+    def max_points(self) -> float:
+        return sum(self.points.values())
+
+
+def questions(notebook: NotebookNode) -> tuple[Question, ...]:
+    """The questions of an author's notebook that have points, in their order.
+
+    A cell belongs to the last heading ``Question …`` above it; a graded cell without one is a question of its own.
+    """
+    found: list[tuple[str, str, list[str], dict[str, float]]] = []
+    for cell in notebook.cells:
+        metadata = cell.metadata.get("nbgrader")
+        heading = _QUESTION.search(cell.source) if cell.cell_type == "markdown" and not metadata else None
+        if heading:
+            found.append((heading["number"], heading["title"] or "", [], {}))
+        elif metadata:
+            cell_id = metadata["grade_id"]
+            if metadata.get("grade") and not (found and found[-1][0]):
+                found.append(("", cell_id, [], {}))
+            if found:
+                found[-1][2].append(cell_id)
+                if metadata.get("grade"):
+                    found[-1][3][cell_id] = float(metadata.get("points", 0))
+    return tuple(Question(number, title, tuple(cells), points) for number, title, cells, points in found if points)
 
 
 def read(path: Path) -> Assignment:

@@ -7,18 +7,19 @@
     submitted/LEARNER/NAME/NAME.ipynb      untrusted, read by :mod:`helpers.grading.submission`
     autograded/LEARNER/NAME/NAME.ipynb     with outputs and, as nbgrader keeps it, with the hidden tests
     feedback/LEARNER/NAME/NAME.html
+    reports/NAME.html, reports/NAME.csv
     gradebook.db, nbgrader_config.py
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,20 @@ from traitlets.config.loader import PyFileConfigLoader
 
 from helpers.grading import assignment as homework
 from helpers.grading import feedback, files, gradebook, release
-from helpers.grading.assignment import Assignment
+from helpers.grading.assignment import Assignment, Question
+from helpers.grading.dates import DueDates, Lateness
 from helpers.grading.gradebook import CachedGradebook, GradingRecord
 from helpers.grading.judge import Graded, Verdict
+from helpers.grading.lms import roster as rosters
+from helpers.grading.lms.collect import read_record
 from helpers.grading.lms.roster import MAX_ID_BYTES
+from helpers.grading.results import Adjustment, CellGrade, Result, dated, result
 from helpers.grading.submission import (
     RejectedSubmission,
     Submission,
     complete_cells,
     grade_id,
+    is_test,
     parse_cells,
     read_bytes,
     writable_text,
@@ -49,7 +55,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 MAX_OUTPUT, MAX_MESSAGE = 1_000_000, 10_000  # characters of all outputs, and of one message, that are kept
 
 _STEPS = ("source", "release", "submitted", "autograded", "feedback")
-_CONTENT = {*_STEPS, "exports", "roster.csv", "collected.json", ".collecting", "gradebook.db"}
+_CONTENT = {*_STEPS, "exports", "reports", "roster.csv", "collected.json", ".lock", "gradebook.db"}
 _CONFIG = '''"""nbgrader's settings for this course. Add yours below: this file is not written again."""
 
 import os
@@ -158,16 +164,12 @@ class Course:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the lock for grading into this folder, until the process ends in whichever way.
+        """Hold the lock of the folder, see :func:`helpers.grading.files.lock`.
 
         Raises:
-            CourseError: another process holds it.
+            ValueError: another command holds it.
         """
-        with open(self.folder / ".lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise CourseError(f"{self.folder} is being graded already; wait until that run ends") from None
+        with files.lock(self.folder):
             yield
 
     def prepare(self, source: Path) -> PreparedAssignment:
@@ -272,6 +274,8 @@ class Course:
                 continue
             verdict = graded.tests.get(grade_id(cell) or "")
             cell.outputs = [] if verdict is None else [_verdict_output(verdict)]
+            if verdict is not None:
+                cell.metadata.seconds = verdict.seconds
             for output in graded.outputs.get(index, []) if verdict is None else []:
                 cell.outputs.append(_plain_output(output, max(remaining, 0)))
                 remaining -= len(str(output))
@@ -279,11 +283,40 @@ class Course:
         if submission.timestamp:
             files.write_atomic(path.with_name("timestamp.txt"), submission.timestamp, mode=0o700)
         files.write_atomic(path, json.dumps(notebook, ensure_ascii=False), mode=0o700)
-        attention = tuple(dict.fromkeys([*submission.attention, *graded.attention]))
-        record = GradingRecord(submission.digest, None, attention, graded.cpu_seconds)
+        answers = {
+            cell_id: digest(cell.source.encode())
+            for cell in notebook.cells
+            if (cell_id := grade_id(cell)) and not is_test(cell)
+        }
         with self._transaction() as book:
+            is_graded = learner in book.graded_learners(name)
+            before = book.cell_grades(name, learner) if is_graded else {}
+            comments = book.manual_comments(name, learner) if is_graded else {}
+            changed = _differing(book.answer_digests(name, learner), answers)
             book.save_grades(notebook, self._resources(name, learner), self.config, submission.timestamp)
+            after = book.cell_grades(name, learner)
+            book.confirm_manual_grades(name, learner, self._still_valid(name, before, after, changed))
+            earlier = {cell: grade.points for cell, grade in before.items()}
+            earlier |= book.earlier_points(name).get(learner, {})
+            again = {cell: points for cell, points in earlier.items() if cell in after and after[cell].points != points}
+            book.put_answers(name, learner, answers, {} if changed else again)
+            self._settle(book, name, [learner])
+            outdated = [
+                f"the answer {cell} has a comment by hand and has changed" for cell in comments if cell in changed
+            ]
+            attention = tuple(dict.fromkeys([*submission.attention, *graded.attention, *outdated]))
+            record = GradingRecord(submission.digest, None, attention, graded.cpu_seconds)
             book.put_record(name, learner, record)
+
+    def verdicts(self, assignment: str, learner: str) -> dict[str, Verdict]:
+        """The verdict of each test of a graded submission by id, as :meth:`store` wrote it."""
+        cells = nbformat.read(self._autograded(assignment, learner), as_version=4).cells
+        return {name: _read_verdict(cell) for cell in cells if is_test(cell) and (name := grade_id(cell))}
+
+    def scores(self, assignment: str) -> dict[str, dict[str, float | None]]:
+        """The points of each graded cell by learner and id; ``None`` where a written answer has no points yet."""
+        with self._transaction() as book:
+            return book.scores(assignment)
 
     def quarantine(self, assignment: str, learner: str, submission_digest: str, reason: str) -> None:
         """Record that an instructor must look at a submission before it is graded; an existing grade stays."""
@@ -305,10 +338,136 @@ class Course:
         with self._transaction() as book:
             return book.count_waiting_for_manual_grade(assignment)
 
-    def set_due(self, assignment: str, when: datetime) -> None:
-        """Set the due date of a prepared assignment; it counts for what is graded from now on."""
+    def manual_grades_to_review(self, assignment: str) -> dict[str, list[str]]:
+        """Learner → cells with points by hand whose answer or automatic points have changed since."""
         with self._transaction() as book:
-            book.set_due(assignment, when)
+            return book.manual_grades_to_review(assignment)
+
+    def questions(self, assignment: str) -> tuple[Question, ...]:
+        """The questions of a homework that was prepared; none if its source is not in the folder."""
+        return source_questions(self.folder, assignment)
+
+    def due_dates(self, assignment: str) -> DueDates:
+        """The due dates of a homework; extensions of the roster count where the gradebook has none."""
+        with self._transaction() as book:
+            return self._due_dates(book, assignment)
+
+    def set_due(
+        self, assignment: str, when: datetime, section: str = "", handed_in: Collection[str] | None = None
+    ) -> None:
+        """Set the due date of a prepared homework, for everybody or for a section; late penalties follow.
+
+        Args:
+            handed_in: the learners to whom the date applies; whoever is graded, has handed in before and is not one of
+                them keeps the date there was, as a date of their own. By default it applies to everybody.
+        """
+        with self._transaction() as book:
+            before = self._due_dates(book, assignment)
+            if section:
+                book.set_due_of(assignment, "section", section, when)
+            else:
+                if handed_in is not None and before.course and before.course != when.astimezone(UTC):
+                    roster = rosters.of_course(self.folder)
+                    for learner in set(self.learners(assignment)).difference(handed_in):
+                        on_roster = roster.by_id(learner)
+                        if before.of(learner, on_roster.section if on_roster else "")[1] == "course":
+                            book.set_due_of(assignment, "learner", learner, before.course)
+                book.set_due(assignment, when)
+            self._settle(book, assignment)
+
+    def extend(self, assignment: str, learner: str, until: datetime | None) -> None:
+        """Give a learner a due date of their own in a prepared homework, or take it back; the late penalty follows."""
+        with self._transaction() as book:
+            book.set_due_of(assignment, "learner", learner, until)
+            self._settle(book, assignment, [learner])
+
+    def adjust(self, assignment: str, question: str, adjustment: Adjustment | None) -> None:
+        """Record what holds for a question of a prepared homework, or take it back; late penalties follow.
+
+        Args:
+            question: the name of a :class:`Question`.
+        """
+        with self._transaction() as book:
+            book.set_adjustment(assignment, question, adjustment)
+            self._settle(book, assignment)
+
+    def earlier_points(self, assignment: str) -> dict[str, dict[str, float]]:
+        """Learner → points of cells, from before the same answers were graded again, where they differ from now."""
+        with self._transaction() as book:
+            return book.earlier_points(assignment)
+
+    def adjustments(self, assignment: str) -> list[Adjustment]:
+        """What was decided about questions of a homework."""
+        with self._transaction() as book:
+            return book.adjustments(assignment)
+
+    def settle(self, assignment: str) -> None:
+        """Compute all late penalties anew, from points, dates and decisions as they are now."""
+        with self._transaction() as book:
+            self._settle(book, assignment)
+
+    def results(self, assignment: str) -> dict[str, Result]:
+        """What each graded learner has, with the late penalty that was computed last."""
+        with self._transaction() as book:
+            return self._results(book, assignment)
+
+    def forget(self, learner: str) -> bool:
+        """Delete a learner from the gradebook, and what SQLite keeps of deleted rows; whether there was anything."""
+        with self._transaction() as book:
+            found = book.forget(learner)
+        self.close()
+        with contextlib.closing(sqlite3.connect(self.folder / "gradebook.db")) as database:
+            database.execute("VACUUM")
+        return found
+
+    def _settle(self, book: CachedGradebook, assignment: str, learners: Iterable[str] | None = None) -> None:
+        for learner, found in self._results(book, assignment, learners).items():
+            book.set_late_penalty(assignment, learner, found, self.config)
+
+    def _results(
+        self, book: CachedGradebook, assignment: str, learners: Iterable[str] | None = None
+    ) -> dict[str, Result]:
+        graded = book.graded_learners(assignment)
+        questions, adjustments = self.questions(assignment), book.adjustments(assignment)
+        dates, roster = self._due_dates(book, assignment), rosters.of_course(self.folder)
+        record = read_record(self.folder).get(assignment, {})
+        results = {}
+        for learner in sorted(graded if learners is None else graded.intersection(learners)):
+            on_roster = roster.by_id(learner)
+            due, source = dates.of(learner, on_roster.section if on_roster else "")
+            marked = bool(record.get(learner, {}).get("late"))
+            lateness = Lateness(due, source, book.handed_in(assignment, learner), marked)
+            found = result(questions, book.cell_grades(assignment, learner), adjustments)
+            results[learner] = dated(found, book.late_penalty(assignment, learner), lateness)
+        return results
+
+    def _due_dates(self, book: CachedGradebook, assignment: str) -> DueDates:
+        dates = book.due_dates(assignment)
+        roster = {learner.id: due for learner in rosters.of_course(self.folder) if (due := learner.due_of(assignment))}
+        return replace(dates, learners=roster | dict(dates.learners))
+
+    def _still_valid(
+        self,
+        assignment: str,
+        before: Mapping[str, CellGrade],
+        after: Mapping[str, CellGrade],
+        changed: Collection[str],
+    ) -> list[str]:
+        """The cells with points by hand for which neither the automatic points nor an answer of the question changed.
+
+        One that waited for another look before still does.
+        """
+        of_cell = {cell: question.cells for question in self.questions(assignment) for cell in question.points}
+        return [
+            cell
+            for cell, grade in after.items()
+            if grade.manual is not None
+            and cell in before
+            and before[cell].manual == grade.manual
+            and not before[cell].review
+            and before[cell].auto == grade.auto
+            and not {*of_cell.get(cell, (cell,)), cell}.intersection(changed)
+        ]
 
     def _register(self, assignment: Assignment, copy: Path, content: bytes) -> None:
         """Copy the source into the folder and let nbgrader generate the release from it."""
@@ -345,11 +504,29 @@ class Course:
         return {"unique_key": assignment, "nbgrader": names}
 
 
+def source_questions(folder: Path, assignment: str) -> tuple[Question, ...]:
+    """The questions of a homework whose source is in a course folder; none if it is not there."""
+    path = folder / "source" / assignment / f"{assignment}.ipynb"
+    return homework.questions(nbformat.read(path, as_version=4)) if path.exists() else ()
+
+
+def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
+    """The cells whose digest is not the same in both."""
+    return {cell for cell in before.keys() | after.keys() if before.get(cell) != after.get(cell)}
+
+
 def _verdict_output(verdict: Verdict) -> NotebookNode:
     message = writable_text(verdict.message)[:MAX_MESSAGE]
     if verdict.passed:
         return NotebookNode(output_type="stream", name="stdout", text=message)
     return NotebookNode(output_type="error", ename="AssertionError", evalue=message, traceback=[message])
+
+
+def _read_verdict(cell: NotebookNode) -> Verdict:
+    """The inverse of :func:`_verdict_output`."""
+    output = cell.outputs[0] if cell.outputs else NotebookNode(output_type="error", evalue="")
+    passed = output.output_type == "stream"
+    return Verdict(passed, output.text if passed else output.evalue, float(cell.metadata.get("seconds", 0)))
 
 
 def _plain_output(output: Mapping[str, Any], limit: int) -> NotebookNode:

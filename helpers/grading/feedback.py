@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,19 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbformat import NotebookNode
 from nbgrader import utils
-from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateFeedback
 from nbgrader.preprocessors import GetGrades
 from tqdm import tqdm
 from traitlets.config import Config
 
-from helpers.grading import files
+from helpers.grading import dates, files
 from helpers.grading.assignment import parse
 from helpers.grading.release import public_tests, secrets
+from helpers.grading.results import QuestionResult, Result
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
 HIDDEN = "hidden tests failed"
+TEMPLATES = Path(__file__).parent / "templates"
 
 _TAGS = {
     "a", "b", "blockquote", "br", "code", "dd", "del", "details", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4",
@@ -56,7 +57,7 @@ def config() -> Config:
     """
     settings = Config()
     settings.HTMLExporter.sanitize_html = True
-    settings.HTMLExporter.template_file = str(Path(__file__).parent / "templates" / "inert.html.j2")
+    settings.HTMLExporter.template_file = str(TEMPLATES / "inert.html.j2")
     settings.HTMLExporter.filters = {
         "markdown2html": "helpers.grading.feedback.inert_markdown",
         "without_mathjax": "helpers.grading.feedback.without_mathjax",
@@ -102,6 +103,8 @@ def feedback(
     Raises:
         FileNotFoundError: no author's notebook, no gradebook.
     """
+    from helpers.grading.course import Course  # it imports the settings of this module
+
     source = source or course / "source" / homework / f"{homework}.ipynb"
     database = course / "gradebook.db"
     for path in (source, database):
@@ -113,48 +116,54 @@ def feedback(
     known = [path.parts[-3] for path in graded]
     attention += [f"{learner}: {homework} is not graded" for learner in learners or () if learner not in known]
     exporter = _exporter()
-    with Gradebook(f"sqlite:///{database}") as gradebook:
-        waiting = {
-            each.student.id: {
-                grade.name
-                for notebook in each.notebooks
-                for grade in notebook.grades
-                if grade.needs_manual_grade and grade.manual_score is None
-            }
-            for each in gradebook.assignment_submissions(homework)
-        }
-    chosen = [path for path in graded if learners is None or path.parts[-3] in learners]
+    with Course(course, create=False) as opened:
+        results, earlier = opened.results(homework), opened.earlier_points(homework)
+    chosen = [path for path in graded if path.parts[-3] in results and (learners is None or path.parts[-3] in learners)]
     by_hand: dict[str, list[str]] = {}
     for path in tqdm(chosen, desc=homework, unit="page", disable=None):
         learner = path.parts[-3]
+        result = results[learner]
         try:
-            soup = page(exporter, nbformat.read(path, as_version=4), author, homework, learner, database)
+            notebook = nbformat.read(path, as_version=4)
+            soup = page(exporter, notebook, author, homework, learner, database, result, earlier.get(learner, {}))
         except Leak as reason:
             attention.append(f"{learner}: the page is not written, {reason}")
             continue
-        if waiting[learner]:
-            by_hand.setdefault(", ".join(sorted(waiting[learner])), []).append(learner)
-        _name_questions(soup, waiting[learner])
+        if waiting := [each.question.name for each in result.questions if each.waiting]:
+            by_hand.setdefault(", ".join(waiting), []).append(learner)
         place = course / "feedback" / learner / homework / f"{homework}.html"
         files.write_atomic(place, str(soup))
         pages.append(place)
-    for cells, names in by_hand.items():
-        attention.append(f"{cells}: {len(names)} wait for a grade by hand, and their pages say so: {', '.join(names)}")
+    for questions, names in by_hand.items():
+        told = f"{len(names)} wait for a grade by hand, and their pages say so"
+        attention.append(f"{questions}: {told}: {', '.join(names)}")
     return pages, attention
 
 
 def page(
-    exporter: HTMLExporter, graded: NotebookNode, author: NotebookNode, homework: str, learner: str, database: Path
+    exporter: HTMLExporter,
+    graded: NotebookNode,
+    author: NotebookNode,
+    homework: str,
+    learner: str,
+    database: Path,
+    result: Result,
+    earlier: Mapping[str, float],
 ) -> BeautifulSoup:
     """One learner's page.
+
+    Args:
+        earlier: the points of graded cells before the submission was graded again, where they differ.
 
     Raises:
         Leak: a line of a hidden test is on it.
     """
-    about = {"notebook": homework, "assignment": homework, "student": learner, "db_url": f"sqlite:///{database}"}
+    about: dict[str, Any] = {"notebook": homework, "assignment": homework, "student": learner}
+    about["db_url"] = f"sqlite:///{database}"
     shown = public(graded, author)
     own = "\n".join(cell.source for cell in shown.cells if not utils.is_locked(cell))
     shown, resources = GetGrades().preprocess(shown, {"nbgrader": about, "unique_key": homework})
+    about["summary"] = _summary(shown, homework, learner, result, earlier)
     html, _ = exporter.from_notebook_node(shown, resources)
     soup = BeautifulSoup(html, "html.parser")
     for script in soup(["script", "iframe", "object", "embed", "base", "form"]):
@@ -170,14 +179,63 @@ def page(
     return soup
 
 
-def _name_questions(soup: BeautifulSoup, waiting: set[str]) -> None:
-    """Say in the list at the top which question is which, and which has no points yet because nobody read it."""
-    for link in soup.select("#toc a"):
-        question = str(link["href"]).removeprefix("#")
-        if not question.startswith("comment-"):
-            link.string = question
-        if question in waiting and link.parent is not None:
-            link.parent.append(" – not graded yet")
+def _summary(
+    shown: NotebookNode, homework: str, learner: str, result: Result, earlier: Mapping[str, float]
+) -> dict[str, Any]:
+    """What the top of a page says, for the template ``page.html.j2``."""
+    cells = {name: cell for cell in shown.cells if (name := cell.metadata.get("nbgrader", {}).get("grade_id"))}
+    questions = [_question_summary(each, cells, earlier) for each in result.questions]
+    lateness = result.lateness
+    return {
+        "homework": homework,
+        "learner": learner,
+        "score": result.score,
+        "points": result.points,
+        "max_points": result.max_points,
+        "penalty": result.penalty,
+        "waiting": result.waiting,
+        "handed_in": dates.show(lateness.handed_in) if lateness.handed_in else "",
+        "due": dates.show(lateness.due) if lateness.due else "",
+        "extended": lateness.source == "learner",
+        "late": str(lateness),
+        "questions": questions,
+        "lost": [each for each in questions if each["lost"] > 0],
+    }
+
+
+def _question_summary(
+    found: QuestionResult, cells: Mapping[str, NotebookNode], earlier: Mapping[str, float]
+) -> dict[str, Any]:
+    graded = [cells[name] for name in found.question.points if name in cells]
+    reasons = []
+    for cell in graded:
+        about = cell.metadata.nbgrader
+        failed = [output.evalue for output in cell.get("outputs", []) if output.output_type == "error"]
+        if failed and about.score < about.points:
+            reasons.append({"cell": about.grade_id, "text": failed[0]})
+    remarks = ["not graded yet"] * found.waiting
+    if found.adjustment:
+        before = "" if found.points == found.earned else f", before that {found.earned:g}"
+        remarks.append(f"{found.adjustment}{before}: {found.adjustment.reason}")
+    if again := {name: points for name, points in earlier.items() if name in found.question.points}:
+        now = {cell.metadata.nbgrader.grade_id: cell.metadata.nbgrader.score for cell in graded}
+        before = found.earned - sum(now[name] - points for name, points in again.items() if name in now)
+        remarks.append(f"graded again, {before:g} points before that")
+    commented = [
+        name for name in found.question.cells if name in cells and cells[name].metadata.nbgrader.get("comment")
+    ]
+    first_lost = next((each["cell"] for each in reasons), None)
+    return {
+        "name": found.question.name,
+        "link": first_lost or next(iter(found.question.points)),
+        "points": found.points,
+        "max_points": found.max_points,
+        # What nobody has graded yet is not lost.
+        "lost": 0.0 if found.waiting and not reasons else found.lost,
+        "reasons": reasons if found.lost else [],
+        "remarks": remarks,
+        "comment": commented[0] if commented else "",
+    }
 
 
 def public(graded: NotebookNode, author: NotebookNode) -> NotebookNode:
@@ -232,6 +290,7 @@ def _exporter() -> HTMLExporter:
     """nbgrader's feedback template with harmless filters."""
     settings = GenerateFeedback(coursedir=None).config
     settings.merge(config())
+    settings.HTMLExporter.template_file = str(TEMPLATES / "page.html.j2")
     exporter = HTMLExporter(config=settings)
     exporter.register_preprocessor(CSSHTMLHeaderPreprocessor, enabled=True)
     return exporter

@@ -14,16 +14,25 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbgrader import utils
-from nbgrader.api import Assignment, BaseCell, Comment, Grade, Gradebook, Student, SubmittedAssignment
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Comment,
+    Grade,
+    Gradebook,
+    Student,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
@@ -32,7 +41,6 @@ from nbgrader.preprocessors import (
     OverwriteCells,
     OverwriteKernelspec,
     SaveAutoGrades,
-    latesubmissions,
     overwritecells,
     overwritekernelspec,
     saveautogrades,
@@ -42,13 +50,16 @@ from sqlalchemy.exc import SAWarning
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from traitlets.config import Config
 
+from helpers.grading.dates import UNKNOWN_DELAY, DueDates
+from helpers.grading.results import Adjustment, CellGrade, Result
+
 CHECKED_VERSIONS = ">=0.9.6,<0.10"
 """The versions of nbgrader for which this module was written."""
 
 # nbgrader adds objects in an order for which SQLAlchemy warns; the result is right.
 warnings.filterwarnings("ignore", "Object of type", SAWarning, "nbgrader")
 
-_OPENING_MODULES = (overwritecells, overwritekernelspec, saveautogrades, latesubmissions)
+_OPENING_MODULES = (overwritecells, overwritekernelspec, saveautogrades)
 _OVERRIDDEN = {
     "find_source_cell": ("self", "name", "notebook", "assignment"),
     "find_graded_cell": ("self", "name", "notebook", "assignment"),
@@ -57,22 +68,50 @@ _OVERRIDDEN = {
     "close": ("self",),
 }
 _COLUMNS = {
-    Assignment: ("name",),
+    Assignment: ("name", "duedate"),
     BaseCell: ("name", "notebook"),
     Comment: ("cell", "notebook_id"),
-    Grade: ("cell", "notebook_id", "needs_manual_grade"),
+    Grade: ("cell", "notebook_id", "needs_manual_grade", "manual_score"),
     Student: ("id",),
-    SubmittedAssignment: ("id", "notebooks"),
+    SubmittedAssignment: ("id", "notebooks", "timestamp", "extension", "student_id"),
+    SubmittedNotebook: ("assignment_id", "late_submission_penalty"),
 }
+_TABLES = MetaData()
 _RECORDS = Table(
     "grading_records",
-    MetaData(),
+    _TABLES,
     Column("assignment", String, primary_key=True),
     Column("learner", String, primary_key=True),  # "" for the assignment itself
     Column("digest", String, nullable=False),
     Column("quarantined", String),  # why an instructor must look before it is graded
     Column("attention", String, nullable=False),  # JSON list
     Column("cpu_seconds", Float, nullable=False),
+)
+_DUE_DATES = Table(
+    "due_dates",
+    _TABLES,
+    Column("assignment", String, primary_key=True),
+    Column("kind", String, primary_key=True),  # "section" or "learner"
+    Column("name", String, primary_key=True),
+    Column("due", String, nullable=False),  # ISO 8601
+)
+_ADJUSTMENTS = Table(
+    "adjustments",
+    _TABLES,
+    Column("assignment", String, primary_key=True),
+    Column("question", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("points", Float),
+    Column("reason", String, nullable=False),
+    Column("recorded", String, nullable=False),
+)
+_ANSWERS = Table(
+    "graded_answers",
+    _TABLES,
+    Column("assignment", String, primary_key=True),
+    Column("learner", String, primary_key=True),
+    Column("digests", String, nullable=False),  # JSON: the digest of the text of each answer that was graded, by cell
+    Column("earlier", String, nullable=False),  # JSON: points before the same answers were graded again, by cell
 )
 
 
@@ -173,7 +212,7 @@ class CachedGradebook(Gradebook):
         self.db: scoped_session = scoped_session(
             sessionmaker(class_=_Session, autoflush=True, expire_on_commit=False, bind=self.engine, future=True)
         )
-        _RECORDS.create(self.engine, checkfirst=True)
+        _TABLES.create_all(self.engine)
         self._cells: dict[tuple, Any] = {}
         self._of_submission: dict[tuple, dict[str, Any]] = {}
 
@@ -229,18 +268,161 @@ class CachedGradebook(Gradebook):
     def save_grades(
         self, notebook: NotebookNode, resources: dict[str, Any], config: Config, timestamp: str | None
     ) -> None:
-        """Enter the points that the outputs of a notebook show, and the late penalty, with nbgrader's own steps."""
+        """Enter the points that the outputs of a notebook show, with nbgrader's own step."""
         names = resources["nbgrader"]
         self.update_or_create_student(names["student"])
-        facts = {"timestamp": timestamp} if timestamp else {}
-        self.update_or_create_submission(names["assignment"], names["student"], **facts)
+        submission = self.update_or_create_submission(names["assignment"], names["student"])
+        submission.timestamp = parse_timestamp(timestamp) if timestamp else None
         with self._used_by_nbgrader():
             SaveAutoGrades(config=config).preprocess(notebook, resources)
-            AssignLatePenalties(config=config).preprocess(notebook, resources)
+
+    def cell_grades(self, assignment: str, learner: str) -> dict[str, CellGrade]:
+        """The points of each graded cell of a submission.
+
+        Raises:
+            MissingEntry: there is no submission.
+        """
+        return {
+            grade.name: CellGrade(
+                grade.score,
+                grade.max_score,
+                grade.auto_score,
+                grade.manual_score,
+                bool(grade.needs_manual_grade) and grade.manual_score is None,
+                bool(grade.needs_manual_grade) and grade.manual_score is not None,
+            )
+            for notebook in self.find_submission(assignment, learner).notebooks
+            for grade in notebook.grades
+        }
+
+    def manual_comments(self, assignment: str, learner: str) -> dict[str, str]:
+        """What graders wrote, by the cell of the answer."""
+        notebooks = self.find_submission(assignment, learner).notebooks
+        return {
+            comment.name: comment.manual_comment
+            for notebook in notebooks
+            for comment in notebook.comments
+            if comment.manual_comment
+        }
+
+    def confirm_manual_grades(self, assignment: str, learner: str, cells: Iterable[str]) -> None:
+        """Note that the points which were given by hand for these cells need not be looked at again."""
+        for cell in cells:
+            self.find_grade(cell, assignment, assignment, learner).needs_manual_grade = False
+        self.db.flush()
+
+    def manual_grades_to_review(self, assignment: str) -> dict[str, list[str]]:
+        """Learner → cells with points by hand whose answer or automatic points have changed since."""
+        query = (
+            select(Student.id, BaseCell.name)
+            .select_from(Grade)
+            .join(Grade.cell)
+            .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
+            .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
+            .join(Student, SubmittedAssignment.student_id == Student.id)
+            .where(Assignment.name == assignment, Grade.needs_manual_grade, Grade.manual_score.is_not(None))
+            .order_by(Student.id, BaseCell.name)
+        )
+        found: dict[str, list[str]] = {}
+        for learner, cell in self.db.execute(query):
+            found.setdefault(learner, []).append(cell)
+        return found
+
+    def handed_in(self, assignment: str, learner: str) -> datetime | None:
+        """When a submission was handed in, if that is known."""
+        timestamp = self.find_submission(assignment, learner).timestamp
+        return timestamp.replace(tzinfo=UTC) if timestamp else None
+
+    def late_penalty(self, assignment: str, learner: str) -> float:
+        """The points that a submission loses because it is late."""
+        return self.find_submission(assignment, learner).late_submission_penalty or 0.0
+
+    def set_late_penalty(self, assignment: str, learner: str, result: Result, config: Config) -> None:
+        """Enter the due date of a learner as nbgrader's extension, and the penalty that its plugin gives.
+
+        Args:
+            result: its points are what the plugin sees, and its lateness decides.
+            config: names the plugin and its settings.
+        """
+        lateness = result.lateness
+        submission = self.find_submission(assignment, learner)
+        general = submission.assignment.duedate
+        own = lateness.due.astimezone(UTC).replace(tzinfo=None) if lateness.due else None
+        submission.extension = own - general if own and general and own != general else None
+        penalty = None
+        if lateness.is_late:
+            step = AssignLatePenalties(config=config)
+            step.init_plugin()
+            seconds = UNKNOWN_DELAY if lateness.seconds is None else lateness.seconds
+            penalty = step.plugin_inst.late_submission_penalty(learner, result.points, seconds)
+        notebook = self.find_submission_notebook(assignment, assignment, learner)
+        notebook.late_submission_penalty = None if penalty is None else max(0.0, min(penalty, result.points))
+        self.db.flush()
+
+    def due_dates(self, assignment: str) -> DueDates:
+        """All due dates of an assignment; none if it is not in the gradebook."""
+        general = self.db.execute(select(Assignment.duedate).where(Assignment.name == assignment)).scalar()
+        dates: dict[str, dict[str, datetime]] = {"section": {}, "learner": {}}
+        for row in self.db.execute(select(_DUE_DATES).where(_DUE_DATES.c.assignment == assignment)):
+            dates[row.kind][row.name] = datetime.fromisoformat(row.due)
+        return DueDates(general.replace(tzinfo=UTC) if general else None, dates["section"], dates["learner"])
 
     def set_due(self, assignment: str, when: datetime) -> None:
         """Set the due date of an assignment."""
         self.update_or_create_assignment(assignment, duedate=when.astimezone(UTC).replace(tzinfo=None))
+
+    def set_due_of(
+        self, assignment: str, kind: Literal["section", "learner"], name: str, when: datetime | None
+    ) -> None:
+        """Set the due date of a section or learner, or remove it."""
+        key = {"assignment": assignment, "kind": kind, "name": name}
+        self.db.execute(delete(_DUE_DATES).filter_by(**key))
+        if when is not None:
+            self.db.execute(insert(_DUE_DATES).values(**key, due=when.astimezone(UTC).isoformat()))
+
+    def adjustments(self, assignment: str) -> list[Adjustment]:
+        """What was decided about questions of an assignment."""
+        rows = self.db.execute(select(_ADJUSTMENTS).where(_ADJUSTMENTS.c.assignment == assignment))
+        return [Adjustment(row.question, row.kind, row.reason, row.points, row.recorded) for row in rows]
+
+    def set_adjustment(self, assignment: str, question: str, adjustment: Adjustment | None) -> None:
+        """Record what was decided about a question, or take it back."""
+        key = {"assignment": assignment, "question": question}
+        self.db.execute(delete(_ADJUSTMENTS).filter_by(**key))
+        if adjustment is not None:
+            columns = {name: getattr(adjustment, name) for name in ("kind", "points", "reason", "recorded")}
+            self.db.execute(insert(_ADJUSTMENTS).values(**key, **columns))
+
+    def answer_digests(self, assignment: str, learner: str) -> dict[str, str]:
+        """The digests of the answers that were graded last, by cell; empty if none are known."""
+        found = self.db.execute(select(_ANSWERS.c.digests).filter_by(assignment=assignment, learner=learner)).scalar()
+        return json.loads(found) if found else {}
+
+    def earlier_points(self, assignment: str) -> dict[str, dict[str, float]]:
+        """Learner → points of cells, from before the same answers were graded again, where they differ from now."""
+        rows = self.db.execute(select(_ANSWERS.c.learner, _ANSWERS.c.earlier).filter_by(assignment=assignment))
+        return {row.learner: json.loads(row.earlier) for row in rows}
+
+    def put_answers(
+        self, assignment: str, learner: str, digests: Mapping[str, str], earlier: Mapping[str, float]
+    ) -> None:
+        """Insert or replace what is known of the answers that were graded."""
+        key = {"assignment": assignment, "learner": learner}
+        columns = {"digests": json.dumps(digests), "earlier": json.dumps(earlier)}
+        self.db.execute(delete(_ANSWERS).filter_by(**key))
+        self.db.execute(insert(_ANSWERS).values(**key, **columns))
+
+    def forget(self, learner: str) -> bool:
+        """Delete everything about a learner; whether there was anything."""
+        tables = (_RECORDS.c.learner, _ANSWERS.c.learner)
+        statements = [delete(column.table).where(column == learner) for column in tables]
+        statements.append(delete(_DUE_DATES).filter_by(kind="learner", name=learner))
+        found = sum(self.db.execute(statement).rowcount for statement in statements)
+        is_student = self.db.execute(select(Student.id).where(Student.id == learner)).scalar() is not None
+        if is_student:
+            self.remove_student(learner)
+        return bool(found) or is_student
 
     def cell_names(self, assignment: str) -> set[str]:
         """The ids of the cells of an assignment that have points, or answers."""
@@ -263,6 +445,22 @@ class CachedGradebook(Gradebook):
             .where(Assignment.name == assignment, Grade.needs_manual_grade)
         )
         return self.db.execute(query).scalar_one()
+
+    def scores(self, assignment: str) -> dict[str, dict[str, float | None]]:
+        """Points by learner and cell, those given by hand included; ``None`` while they wait for a grade by hand."""
+        query = (
+            select(SubmittedAssignment.student_id, BaseCell.name, Grade)
+            .join(SubmittedAssignment.assignment)
+            .join(SubmittedAssignment.notebooks)
+            .join(SubmittedNotebook.grades)
+            .join(Grade.cell)
+            .where(Assignment.name == assignment)
+        )
+        found: dict[str, dict[str, float | None]] = {}
+        for learner, cell, grade in self.db.execute(query):
+            waits = grade.needs_manual_grade and grade.manual_score is None
+            found.setdefault(learner, {})[cell] = None if waits else grade.score
+        return found
 
     def records(self, assignment: str) -> dict[str, GradingRecord]:
         """The records of an assignment by learner; that of the assignment itself has the key ``""``."""

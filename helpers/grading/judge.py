@@ -17,7 +17,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 
 from helpers.grading.assignment import Assignment, Cell
 from helpers.grading.sandbox.host import (
@@ -32,6 +32,9 @@ from helpers.grading.sandbox.host import (
 )
 
 __all__ = ["Graded", "GraderBroken", "Limits", "Sandbox", "SandboxUnavailable", "Verdict", "grade"]
+
+HIDDEN_FAILED = "hidden tests failed"
+"""What a hidden test that failed says, followed by names of its tests if they are known."""
 
 _HIDDEN = "### BEGIN HIDDEN TESTS"
 _HANDLE = re.compile(rb"#[0-9]{1,4} ")
@@ -49,10 +52,12 @@ class Verdict:
 
     Attributes:
         message: what it printed, or the text of its error; of a hidden test only the names of its tests.
+        seconds: how long it ran.
     """
 
     passed: bool
     message: str
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -268,7 +273,11 @@ class TestRunner:
     def run_tests(self) -> dict[str, Verdict]:
         """The verdicts of all test cells by id. Visible tests run first."""
         cells = self.assignment.of("test")
-        found = {cell.id: self._verdict(cell) for cell in sorted(cells, key=_is_hidden)}
+        found = {}
+        for cell in sorted(cells, key=is_hidden):
+            start = time.monotonic()
+            verdict = self._verdict(cell)
+            found[cell.id] = replace(verdict, seconds=round(time.monotonic() - start, 3))
         return {cell.id: found[cell.id] for cell in cells}
 
     def _fetch(self, name: str) -> bytes:
@@ -317,14 +326,14 @@ class TestRunner:
                 self.submission.end()
                 if last:
                     self.attention.append(f"{cell.id} {death.reason}: look at this test")
-                    return Verdict(False, "hidden tests failed" if _is_hidden(cell) else f"the test {death.reason}")
+                    return Verdict(False, HIDDEN_FAILED if is_hidden(cell) else f"the test {death.reason}")
         self.done.append(cell)
         error = next((output for output in outputs if output["output_type"] == "error"), None)
         printed = "".join(output["text"] for output in outputs if output.get("name") == "stdout").strip()
         if error is not None and error["ename"] != "AssertionError" and not self.answer_failed:
-            name = "an error" if _is_hidden(cell) else error["ename"]
+            name = "an error" if is_hidden(cell) else error["ename"]
             self.attention.append(f"{cell.id} ended in {name}, not in a verdict: look at it")
-        if _is_hidden(cell):
+        if is_hidden(cell):
             return Verdict(error is None, _names_only(cell, error, printed))
         if error is None:
             return Verdict(True, printed[:_MAX_MESSAGE])
@@ -339,7 +348,7 @@ class TestRunner:
         # Hidden tests do not see changes of arguments: a test may compute what it expects from the same tensor, after
         # the call.
         assert self.session is not None
-        return self.session.run(cell.source, seconds, track_changes=not _is_hidden(cell), answer=self._route)
+        return self.session.run(cell.source, seconds, track_changes=not is_hidden(cell), answer=self._route)
 
     def _route(self, line: bytes) -> bytes:
         """Forward a call of an answer by a test."""
@@ -369,7 +378,8 @@ def _raised(kind: str, message: str) -> bytes:
     return b"raised " + json.dumps({"types": [kind], "message": message}).encode()
 
 
-def _is_hidden(cell: Cell) -> bool:
+def is_hidden(cell: Cell) -> bool:
+    """Whether a test cell contains hidden tests."""
     return _HIDDEN in cell.source
 
 
@@ -380,10 +390,10 @@ def _names_only(cell: Cell, error: dict | None, printed: str) -> str:
     keys = [key for tests in named if isinstance(tests, ast.Dict) for key in tests.keys]
     written = {key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
     if error is None:
-        return "\n".join(line for line in printed.splitlines() if line.removeprefix("✓ hidden: ") in written)
-    names = error["evalue"].removeprefix("hidden tests failed: ").split("; ")
+        return "\n".join(line for line in printed.splitlines() if line.removeprefix("Right ✓ hidden: ") in written)
+    names = error["evalue"].removeprefix(f"{HIDDEN_FAILED}: ").split("; ")
     names = [name for name in names if name in written]
-    return f"hidden tests failed: {'; '.join(names)}" if names else "hidden tests failed"
+    return f"{HIDDEN_FAILED}: {'; '.join(names)}" if names else HIDDEN_FAILED
 
 
 def _text_of(bound: bytes) -> str:

@@ -21,6 +21,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 
+from helpers.exercises.quiz import QuizView
 from helpers.figures.live import _View
 from helpers.site.pages import page
 
@@ -63,11 +64,11 @@ def export_figures(path: Path, folder: Path, after: str = "") -> list[dict]:
     raise RuntimeError(f"{path.name}: {notebook.cells[-1].outputs}")
 
 
-def classic_script(module: str) -> str:
-    """The figures' module as a classic script: a page opened from ``file://`` may not import modules."""
+def classic_script(module: str, name: str) -> str:
+    """An ES module as a script that sets ``window.NAME.render``: a page from ``file://`` may not import modules."""
     body = re.sub(r"^export default .*$", "", module, flags=re.MULTILINE)
     body = re.sub(r"^export (?=(?:async )?(?:function|const|class|let)\b)", "", body, flags=re.MULTILINE)
-    return f'(() => {{\n"use strict";\n{body}\nwindow.embeddingsLive = {{ render }};\n}})();\n'
+    return f'(() => {{\n"use strict";\n{body}\nwindow.{name} = {{ render }};\n}})();\n'
 
 
 def start_page(lessons: list[Path]) -> str:
@@ -81,8 +82,8 @@ def start_page(lessons: list[Path]) -> str:
     text = f"# {title}\n{introduction}\n\n## The course\n\n{table}\n"
     text = re.sub(r"\[([^\]]*)\]\(notebooks/homework/release/(\w+)/\w+\.ipynb\)", DOWNLOAD, text)
     text = re.sub(r"\]\(notebooks/(\d\d_\w+\.ipynb)\)", r"](\1)", text)
-    text = re.sub(r"!\[([^\]]*)\]\(notebooks/images/([\w.]+)\)", r"![\1](images/\2)", text)
-    text = re.sub(r"(?<!!)\[([^\]]*)\]\((?!\d\d_|images/|https?:)[^)]*\)", r"\1", text)  # what the site does not hold
+    text = text.replace('"notebooks/images/', '"_static/images/')
+    text = re.sub(r"\[([^\]]*)\]\((?!\d\d_|https?:)[^)]*\)", r"\1", text)  # what the site does not hold
     contents = "\n".join([*(path.stem for path in lessons), "glossary"])
     progress = '<section class="progress" hidden></section>'
     return f"{text}\n\n{progress}\n\n```{{toctree}}\n:hidden:\n\n{contents}\n```\n"
@@ -126,12 +127,13 @@ def build(output: Path = OUTPUT, reuse: bool = False, after: str = "") -> list[d
         nbformat.write(notebook, source / path.name)
     (source / "index.md").write_text(start_page(lessons), encoding="utf-8")
     shutil.copy(NOTEBOOKS / "glossary.md", source / "glossary.md")
-    shutil.copytree(NOTEBOOKS / "images", source / "images")
+    shutil.copytree(NOTEBOOKS / "images", static / "images")
     (static / "homework").mkdir()
     for path in RELEASES.glob("*/*.ipynb"):
         shutil.copy(path, static / "homework" / path.name)
-    (static / "live.js").write_text(classic_script(_View._esm), encoding="utf-8")
-    (static / "live.css").write_text(_View._css, encoding="utf-8")
+    for name, view, script in (("live", _View, "embeddingsLive"), ("quiz", QuizView, "embeddingsQuiz")):
+        (static / f"{name}.js").write_text(classic_script(view._esm, script), encoding="utf-8")
+        (static / f"{name}.css").write_text(view._css, encoding="utf-8")
     for name in ("site.js", "site.css"):
         shutil.copy(HERE / name, static / name)
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "-c", str(HERE), "-d"]

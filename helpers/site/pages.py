@@ -1,4 +1,4 @@
-"""From a stored notebook to a page: quizzes become forms, figures get a place where they come alive."""
+"""From a stored notebook to a page: quizzes and figures get a place where their scripts draw them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import base64
 import copy
 import html
+import json
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from helpers.exercises.exercise import Question
+from helpers.exercises.quiz import as_data
 from helpers.exercises.registry import QUESTIONS
 
 _STILL = re.compile(r'src="data:image/png;base64,([A-Za-z0-9+/=]+)"')
@@ -74,19 +76,15 @@ def _figure(markup: str, key: str, stills: Path) -> str:
 
 
 def quiz(kind: str, question: Question) -> str:
-    """A question as a form that works without a kernel; without JavaScript the answer unfolds."""
-    name = html.escape(question.id)
-    options = "".join(
-        f'<label><input type="radio" name="{name}" value="{index}"> <span>{html.escape(option)}</span></label>'
-        for index, option in enumerate(question.options)
-    )
-    right = html.escape(question.options[question.answer])
+    """The place of a quiz, which the script of the notebooks fills; without JavaScript the answer unfolds."""
+    text = html.escape(question.text)
+    options = "".join(f"<li>{html.escape(option)}</li>" for option in question.options)
+    data = html.escape(json.dumps(as_data(kind, question), ensure_ascii=False))
     return (
-        f'<form class="quiz" data-id="{name}" data-answer="{question.answer}">'
-        f"<fieldset><legend>{kind}: {html.escape(question.text)}</legend>{options}"
-        f'<button type="submit" hidden>Check my answer</button><p role="status"></p></fieldset>'
-        f"<details><summary>Answer: {html.escape(question.text)}</summary><p>{right}</p>"
-        f"<p>{html.escape(question.reason)}</p></details></form>"
+        f'<div class="quiz-place" data-id="{html.escape(question.id)}" data-question="{data}">'
+        f"<p><strong>{kind}: {text}</strong></p><ul>{options}</ul>"
+        f"<details><summary>Answer: {text}</summary><p>{html.escape(question.options[question.answer])}</p>"
+        f"<p>{html.escape(question.reason)}</p></details></div>"
     )
 
 

@@ -135,31 +135,16 @@
     },
   };
 
-  function quiz(form) {
-    const { id, answer } = form.dataset;
-    const status = form.querySelector("[role=status]");
-    const reason = form.querySelector("details p:last-child").textContent;
-    form.querySelector("details").remove();
-    const button = form.querySelector("button");
-    button.hidden = false;
-    let tries = 0;
-    const solved = () => (form.dataset.solved = "true");
+  function quiz(place) {
+    const { id, question } = place.dataset;
+    const data = JSON.parse(question);
+    place.replaceChildren();
+    embeddingsQuiz.render({ model: { get: () => data }, el: place });
+    const solved = () => (place.dataset.solved = "true");
     if (progress.read()[id]) solved();
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      const chosen = form.querySelector("input:checked");
-      if (!chosen) {
-        status.textContent = "Choose an answer first.";
-        return;
-      }
-      tries += 1;
-      if (chosen.value === answer) {
-        status.textContent = `Right ✓ (${tries === 1 ? "first try" : `${tries} tries`}). ${reason}`;
-        progress.set(id, true);
-        solved();
-      } else {
-        status.textContent = "Wrong ✗ Try again.";
-      }
+    place.addEventListener("solved", () => {
+      progress.set(id, true);
+      solved();
     });
   }
 
@@ -206,7 +191,7 @@
     followTheme();
     new ResizeObserver(focusable).observe(document.body);
     document.querySelectorAll(".living").forEach((box) => near.observe(box));
-    document.querySelectorAll("form.quiz").forEach(quiz);
+    document.querySelectorAll(".quiz-place").forEach(quiz);
     document.querySelectorAll("label.done").forEach(exercise);
     document.querySelectorAll("section.progress").forEach(summary);
   }

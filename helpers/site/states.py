@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import itertools
 import json
 import math
 import time
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from helpers.figures.controls import combinations
 from helpers.figures.live import LiveFigure
 
 MAX_STATES = 20_000
@@ -71,12 +70,6 @@ def _thin(values: list[Any], default: Any) -> list[Any]:
     return [value for index, value in enumerate(values) if index % 2 == 0 or index == last or value == default]
 
 
-def states(values: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
-    """Every combination of the values, the last control running fastest."""
-    for combination in itertools.product(*values.values()):
-        yield dict(zip(values, combination, strict=True))
-
-
 def export(figure: LiveFigure, path: Path, key: str, limit: int = MAX_STATES) -> Exported:
     """Draw every state of a figure and write ``path``, a script that hands the pictures to the page as ``key``.
 
@@ -93,7 +86,7 @@ def export(figure: LiveFigure, path: Path, key: str, limit: int = MAX_STATES) ->
     blob = bytearray()
     sentences: dict[str, int] = {}
     pictures: list[list[Any]] = []
-    for state in states(values):
+    for state in combinations(values):
         try:
             message = figure.draw(state)
         except Exception as error:

@@ -76,11 +76,11 @@ def test_the_verdict_is_announced_once_and_counts_the_tries(quiz: Locator) -> No
     status = quiz.get_by_role("status")
     assert status.count() == 1  # it is there before its text
     status.evaluate(_CHANGES)
-    assert _submit(quiz, WRONG) == "✗ Not this one (1 try so far). Choose again."
+    assert _submit(quiz, WRONG) == "Wrong ✗ (1 try so far). Choose again."
     right = _submit(quiz, QUESTION.answer)
-    assert right.startswith("✓ Right (2 tries).")
+    assert right.startswith("Right ✓ (2 tries).")
     assert len(quiz.page.evaluate("() => window.announced")) == 2
-    assert _submit(quiz, QUESTION.answer).startswith("✓ Right (1 try).")  # answered again
+    assert _submit(quiz, QUESTION.answer).startswith("Right ✓ (1 try).")  # answered again
 
 
 def test_a_quiz_is_answered_while_the_kernel_is_busy_and_when_it_is_gone(lab: Lab, quiz: Locator) -> None:
@@ -88,6 +88,6 @@ def test_a_quiz_is_answered_while_the_kernel_is_busy_and_when_it_is_gone(lab: La
         """() => void window.jupyterapp.shell.currentWidget.sessionContext.session.kernel
             .requestExecute({ code: "import time; time.sleep(5)" })"""
     )
-    assert _submit(quiz, WRONG).startswith("✗")
+    assert _submit(quiz, WRONG).startswith("Wrong ✗")
     lab.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
-    assert _submit(quiz, QUESTION.answer).startswith("✓ Right")
+    assert _submit(quiz, QUESTION.answer).startswith("Right ✓")

@@ -326,7 +326,7 @@ def ppmi(counts):
         "ppmi",
         "zero_by_zero",
         _PPMI.format(result="torch.log(together / by_chance).clamp(min=0.0)"),
-        "0 / 0 is NaN",
+        "0 / 0 is NaN; the row and column",
     ),
     # ------------------------------------------------------------ nearest
     _mutant(

@@ -152,7 +152,7 @@ MUTANTS = [
         "embed",
         "cut_to_the_batch",
         _EMBED.format(result="token_table[token_ids] + position_table[:batch]"),
-        "if B = T",
+        "this raises no error if B = T",
         bug="batch_axis",
     ),
     _mutant(

@@ -8,6 +8,8 @@ import os
 import re
 import stat
 import struct
+import subprocess
+import sys
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +27,7 @@ from helpers.grading.lms.collect import collect
 from helpers.grading.lms.filenames import parse_name, without_copy
 from helpers.grading.lms.roster import Learner, Roster, clean_id
 from tests.tools.homework import grade_course, sample_homework, write
+from tests.tools.refresh import ROOT
 
 HW = "hw1_word_embeddings"
 KNOWN = (HW, "hw2_positional_embeddings")
@@ -668,13 +671,40 @@ def test_a_giant_timestamp_is_not_read(tmp_path: Path) -> None:
     assert not list((tmp_path / "course").rglob("timestamp.txt"))
 
 
-def test_two_collectors_do_not_run_at_once(tmp_path: Path) -> None:
-    archive = zipped(tmp_path / "s.zip", {"diddleybo_777_5_y.ipynb": b"x"})
+# Collects an archive; has read collected.json and waits for a line of input before it writes it again.
+PAUSED_COLLECT = """
+import sys
+from pathlib import Path
+from helpers.grading import files
+from helpers.grading.lms import collect
+
+write_atomic = files.write_atomic
+
+def pause(path, *content):
+    if path.name == collect.RECORD:
+        print("paused", flush=True)
+        sys.stdin.readline()
+    write_atomic(path, *content)
+
+files.write_atomic = pause
+collect.collect(Path(sys.argv[1]), [Path(sys.argv[2])], homework=sys.argv[3], homeworks=[sys.argv[3]])
+"""
+
+
+def test_two_processes_that_collect_at_once_lose_no_record(tmp_path: Path) -> None:
+    """The second one is refused while the first runs; run again, it adds to the record of the first."""
+    first = zipped(tmp_path / "first.zip", {"lovelaceada_12345_1_x.ipynb": b"ada"})
+    second = zipped(tmp_path / "second.zip", {"diddleybo_777_5_y.ipynb": b"bo"})
     course = tmp_path / "course"
-    course.mkdir()
-    with module._only_collector(course), pytest.raises(ValueError, match="another process collects"):
-        run(course, archive)
-    assert len(run(course, archive).taken) == 1
+    command = [sys.executable, "-c", PAUSED_COLLECT, str(course), str(first), HW]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "paused\n"
+        with pytest.raises(ValueError, match="another command is writing to .*course; wait until it ends"):
+            run(course, second)
+        process.communicate("go on\n", timeout=60)
+    assert process.returncode == 0
+    run(course, second)
+    assert set(module.read_record(course)[HW]) == {"canvas-12345", "bo"}
 
 
 def test_an_archive_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,7 @@ def test_a_folder_is_its_owners_alone_and_no_other_folder(tmp_path: Path) -> Non
 
 def test_one_writer_at_a_time(course: Course) -> None:
     with course.writing():
-        with pytest.raises(CourseError, match="being graded already"), Course(course.folder).writing():
+        with pytest.raises(ValueError, match="another command is writing to"), Course(course.folder).writing():
             pass
     with Course(course.folder).writing():
         pass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -12,8 +14,10 @@ from nbgrader.api import Gradebook
 from nbgrader.server_extensions.formgrader import handlers
 
 from helpers.grading import feedback as module
+from helpers.grading.course import Course
 from helpers.grading.feedback import POLICY, feedback, inert_markdown
 from helpers.grading.release import secrets
+from helpers.grading.results import Adjustment
 from tests.tools.homework import PARAMETERS, find, grade_course, homework, sample_homework, written_cell
 from tests.tools.homework import SAMPLE as NAME
 
@@ -40,6 +44,8 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
         gradebook.find_comment("why", NAME, NAME, "ada").manual_comment = "Well *said*. <script>alert(1)</script>"
         late = gradebook.find_submission_notebook(NAME, NAME, "bo")
         late.late_submission_penalty = 0.5
+        gradebook.update_or_create_assignment(NAME, duedate="2026-03-01 12:00:00 UTC")
+        gradebook.find_submission(NAME, "bo").timestamp = datetime(2026, 3, 1, 15)
         gradebook.db.commit()
     return folder
 
@@ -53,11 +59,19 @@ def pages(course: Path) -> dict[str, BeautifulSoup]:
 def test_points_comments_and_messages(pages: dict[str, BeautifulSoup]) -> None:
     assert pages.keys() == {"ada", "bo", "zoe"}
     ada, bo, zoe = (pages[name].get_text() for name in ("ada", "bo", "zoe"))
-    assert f"{NAME} (Score: 5.5 / 6.0)" in ada and "Well said." in ada and "✓ lookup: right" in ada
-    assert f"{NAME} (Score: 0.5 / 6.0)" in bo and "Late submission penalty (Score: -0.5)" in bo
-    assert "AssertionError: ✗ lookup: these are columns: a token's vector is a row of the table" in bo
-    assert f"{NAME} (Score: 0.0 / 6.0)" in zoe and "– lookup: not attempted yet" in zoe
+    assert "Score: 5.5 of 6 points" in ada and "Well said." in ada and "Right ✓ lookup" in ada
+    assert "Score: 0.5 of 6 points so far: a part is not graded yet" in bo
+    assert "AssertionError: Wrong ✗ lookup: these are columns: a token's vector is a row of the table" in bo
+    assert "Score: 0 of 6 points" in zoe and "Not attempted – lookup" in zoe
     assert "Because one row answers." in bo and pages["bo"].find("strong", string="one row")
+
+
+def test_dates_and_late_penalty(pages: dict[str, BeautifulSoup]) -> None:
+    bo = " ".join(pages["bo"].find(id="summary").get_text().split())
+    assert "handed in 2026-03-01 15:00 UTC · due 2026-03-01 12:00 UTC · late by 3 hours" in bo
+    assert "Late penalty: 0.5 of your 1 points." in bo
+    ada = pages["ada"].find(id="summary").get_text()
+    assert "late" not in ada and "handed in" not in ada
 
 
 def test_of_hidden_tests_only_the_names_of_the_failed(pages: dict[str, BeautifulSoup]) -> None:
@@ -87,15 +101,77 @@ def test_who_waits_for_a_grade_is_told(course: Path) -> None:
     assert [path.parts[-3] for path in written] == ["ada", "bo"]
     assert attention == [
         f"nobody: {NAME} is not graded",
-        "why: 1 wait for a grade by hand, and their pages say so: bo",
+        "Question 3 – why: 1 wait for a grade by hand, and their pages say so: bo",
     ]
 
 
-def test_the_list_at_the_top_names_the_questions(pages: dict[str, BeautifulSoup]) -> None:
-    lists = {who: [line.get_text() for line in soup.select("#toc li")] for who, soup in pages.items()}
-    assert lists["ada"][:2] == ["test_lookup (Score: 2.0 / 2.0)", "hidden_lookup (Score: 1.0 / 1.0)"]
-    assert lists["ada"][3:] == ["why (Score: 1.5 / 2.0)", "Comment"]
-    assert lists["bo"][3] == "why (Score: 0.0 / 2.0) – not graded yet"
+def lost(soup: BeautifulSoup) -> list[tuple[str, list[str]]]:
+    """The list of lost points: each question with its points, and the reasons below it."""
+    found = []
+    for line in soup.select("#lost + ul > li"):
+        reasons = [" ".join(each.extract().get_text().split()) for each in line.select("li")]
+        found.append((" ".join(line.get_text().split()), reasons))
+    return found
+
+
+def rows(soup: BeautifulSoup) -> list[list[str]]:
+    return [[" ".join(cell.get_text().split()) for cell in row("td")] for row in soup.select("#summary tbody tr")]
+
+
+def test_the_top_says_what_was_lost_and_why(course: Path) -> None:
+    pages = {path.parts[-3]: BeautifulSoup(path.read_text(), "html.parser") for path in feedback(course, NAME)[0]}
+    assert lost(pages["ada"]) == [("Question 3 – why: 0.5 of 2 points lost, see the comment", [])]
+    [(first, reasons)] = lost(pages["bo"])
+    assert first == "Question 1 – lookup: 3 of 3 points lost"
+    assert reasons == [
+        "test_lookup: Wrong ✗ lookup: these are columns: a token's vector is a row of the table",
+        "hidden_lookup: hidden tests failed: the same id twice; no ids at all",
+    ]
+
+
+def test_all_questions_are_listed(pages: dict[str, BeautifulSoup]) -> None:
+    assert rows(pages["ada"]) == [
+        ["Question 1 – lookup", "3 of 3", ""],
+        ["Question 2 – parameters", "1 of 1", ""],
+        ["Question 3 – why", "1.5 of 2", "comment"],
+    ]
+    assert rows(pages["bo"])[2] == ["Question 3 – why", "0 of 2", "not graded yet"]
+
+
+def test_every_link_of_the_summary_leads_to_its_cell(pages: dict[str, BeautifulSoup]) -> None:
+    for soup in pages.values():
+        targets = {tag.get("name") or tag.get("id") for tag in soup(True)}
+        links = [str(link["href"]) for link in soup.select("#summary a")]
+        assert links and {link.removeprefix("#") for link in links} <= targets
+
+
+def test_adjusted_and_regraded_questions_are_marked(course: Path, tmp_path: Path) -> None:
+    shutil.copytree(course, tmp_path / "course")
+    with Course(tmp_path / "course", create=False) as opened:
+        first, second, third = opened.questions(NAME)
+        opened.adjust(NAME, first.name, Adjustment(first.name, "full", "its statement was wrong"))
+        opened.adjust(NAME, third.name, Adjustment(third.name, "drop", "not taught"))
+        with opened._transaction() as book:
+            book.put_answers(NAME, "bo", {}, {"test_parameters": 0.0})
+    [path], attention = feedback(tmp_path / "course", NAME, ["bo"])
+    soup = BeautifulSoup(path.read_text(), "html.parser")
+    assert rows(soup) == [
+        [first.name, "3 of 3", "full points for everybody, before that 0: its statement was wrong"],
+        [second.name, "1 of 1", "graded again, 0 points before that"],
+        [third.name, "0 of 0", "does not count: not taught"],
+    ]
+    assert lost(soup) == [] and attention == []
+    assert "Score: 4 of 4 points" in soup.get_text()
+
+
+def test_a_hostile_name_or_reason_is_text(course: Path, tmp_path: Path) -> None:
+    shutil.copytree(course, tmp_path / "course")
+    with Course(tmp_path / "course", create=False) as opened:
+        name = opened.questions(NAME)[0].name
+        opened.adjust(NAME, name, Adjustment(name, "full", "<b onclick='x'>bold</b><script>1</script>"))
+    [path], _ = feedback(tmp_path / "course", NAME, ["bo"])
+    soup = BeautifulSoup(path.read_text(), "html.parser")
+    assert not soup.select("#summary b, #summary script") and "<b onclick='x'>bold" in soup.get_text()
 
 
 def test_nothing_to_read_is_told(tmp_path: Path) -> None:
@@ -106,7 +182,8 @@ def test_nothing_to_read_is_told(tmp_path: Path) -> None:
 def spoilt(course: Path, tmp_path: Path, change) -> tuple[list[Path], list[str]]:
     """Feedback for one learner whose graded notebook was changed behind everybody's back."""
     folder = tmp_path / "course"
-    for part in (f"source/{NAME}/{NAME}.ipynb", f"autograded/ada/{NAME}/{NAME}.ipynb", "gradebook.db"):
+    parts = (f"source/{NAME}/{NAME}.ipynb", f"autograded/ada/{NAME}/{NAME}.ipynb")
+    for part in (*parts, "gradebook.db", "nbgrader_config.py"):
         (folder / part).parent.mkdir(parents=True, exist_ok=True)
         (folder / part).write_bytes((course / part).read_bytes())
     path = folder / f"autograded/ada/{NAME}/{NAME}.ipynb"

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from nbgrader import api
 from nbgrader.api import Grade, Gradebook
-from nbgrader.preprocessors import latesubmissions, overwritecells, overwritekernelspec, saveautogrades
+from nbgrader.preprocessors import overwritecells, overwritekernelspec, saveautogrades
 from packaging.specifiers import SpecifierSet
 
 from helpers.grading import gradebook
 from helpers.grading.gradebook import CHECKED_VERSIONS, CachedGradebook, api_changes, parse_timestamp
 
-MODULES = (latesubmissions, overwritecells, overwritekernelspec, saveautogrades)
+MODULES = (overwritecells, overwritekernelspec, saveautogrades)
 
 
 def test_the_installed_nbgrader_was_checked() -> None:

@@ -42,10 +42,10 @@ def error(monkeypatch, test, *arguments, **options) -> str:
 
 
 def test_a_worked_example_is_right_wrong_or_not_attempted(capsys) -> None:
-    assert line(capsys, examine, "count", count, EXAMPLES, right="from 0") == "✓ count: right – from 0"
-    assert line(capsys, examine, "count", from_one, EXAMPLES).startswith("✗ count: item 0: value 1")
+    assert line(capsys, examine, "count", count, EXAMPLES, right="from 0") == "Right ✓ count – from 0"
+    assert line(capsys, examine, "count", from_one, EXAMPLES).startswith("Wrong ✗ count: item 0: value 1")
     for stub in (None, ..., lambda n: None, lambda n: ...):
-        assert line(capsys, examine, "count", stub, EXAMPLES) == "– count: not attempted yet"
+        assert line(capsys, examine, "count", stub, EXAMPLES) == "Not attempted – count"
 
 
 def test_the_first_example_alone_is_not_enough(capsys) -> None:
@@ -64,8 +64,8 @@ def test_the_first_example_alone_is_not_enough(capsys) -> None:
 )
 def test_a_known_mistake_is_told_by_values_errors_and_functions(wrong, answer, capsys) -> None:
     says = {"another mistake": [["x"]], "this mistake": wrong}
-    assert line(capsys, examine, "count", answer, EXAMPLES, says=says) == "✗ count: this mistake"
-    assert line(capsys, examine, "count", count, EXAMPLES, says=says) == "✓ count: right"
+    assert line(capsys, examine, "count", answer, EXAMPLES, says=says) == "Wrong ✗ count: this mistake"
+    assert line(capsys, examine, "count", count, EXAMPLES, says=says) == "Right ✓ count"
 
 
 @pytest.mark.parametrize(
@@ -82,18 +82,18 @@ def test_an_error_is_no_value_of_a_mistake(capsys) -> None:
 
 def test_calls_that_must_fail(capsys) -> None:
     raises = [((-1,), ValueError, "a negative n must raise ValueError")]
-    assert line(capsys, examine, "count", count, EXAMPLES, raises=raises) == "✓ count: right"
+    assert line(capsys, examine, "count", count, EXAMPLES, raises=raises) == "Right ✓ count"
     silent = line(capsys, examine, "count", lambda n: list(range(n)), EXAMPLES, raises=raises)
-    assert silent == "✗ count: a negative n must raise ValueError"
+    assert silent == "Wrong ✗ count: a negative n must raise ValueError"
     other = line(capsys, examine, "count", lambda n: [n][-(n < 0) * 2] and list(range(n)), EXAMPLES, raises=raises)
-    assert other == "✗ count: a negative n must raise ValueError (it raised IndexError)"
+    assert other == "Wrong ✗ count: a negative n must raise ValueError (it raised IndexError)"
 
 
 def test_only_grading_raises(monkeypatch) -> None:
-    assert error(monkeypatch, examine, "count", from_one, EXAMPLES).startswith("✗ count")
-    assert "not attempted yet" in error(monkeypatch, examine, "count", ..., EXAMPLES)
-    assert "not attempted yet" in error(monkeypatch, plausible, "size", ..., {})
-    assert error(monkeypatch, examine_value, "size", 3, 4).startswith("✗ size")
+    assert error(monkeypatch, examine, "count", from_one, EXAMPLES).startswith("Wrong ✗ count")
+    assert "Not attempted –" in error(monkeypatch, examine, "count", ..., EXAMPLES)
+    assert "Not attempted –" in error(monkeypatch, plausible, "size", ..., {})
+    assert error(monkeypatch, examine_value, "size", 3, 4).startswith("Wrong ✗ size")
 
 
 # ---------------------------------------------------------------- values
@@ -101,20 +101,20 @@ def test_only_grading_raises(monkeypatch) -> None:
 
 def test_a_value_and_its_known_mistakes(capsys) -> None:
     says = {"you add": 5, "you count bits": 48}
-    assert line(capsys, examine_value, "size", 6, 6, says=says, right="2 × 3") == "✓ size: right – 2 × 3"
-    assert line(capsys, examine_value, "size", 48, 6, says=says) == "✗ size: you count bits"
-    assert line(capsys, examine_value, "size", 7, 6, says=says).startswith("✗ size: value 7")
-    assert line(capsys, examine_value, "size", ..., 6) == "– size: not attempted yet"
+    assert line(capsys, examine_value, "size", 6, 6, says=says, right="2 × 3") == "Right ✓ size – 2 × 3"
+    assert line(capsys, examine_value, "size", 48, 6, says=says) == "Wrong ✗ size: you count bits"
+    assert line(capsys, examine_value, "size", 7, 6, says=says).startswith("Wrong ✗ size: value 7")
+    assert line(capsys, examine_value, "size", ..., 6) == "Not attempted – size"
 
 
 def test_a_value_that_is_not_told_must_be_plausible(capsys) -> None:
     claims = {"a whole number is asked for": lambda got: type(got) is int, "it is even": lambda got: got % 2 == 0}
-    assert line(capsys, plausible, "size", 6, claims, right="may be") == "✓ size: right – may be"
-    assert line(capsys, plausible, "size", "", claims) == "✗ size: a whole number is asked for"
-    assert line(capsys, plausible, "size", [6], claims) == "✗ size: a whole number is asked for"
-    assert line(capsys, plausible, "size", 7, claims) == "✗ size: it is even"
-    assert line(capsys, plausible, "size", None, claims) == "– size: not attempted yet"
-    assert line(capsys, plausible, "size", {}, {"it is even": lambda got: got % 2 == 0}) == "✗ size: it is even"
+    assert line(capsys, plausible, "size", 6, claims, right="may be") == "Right ✓ size – may be"
+    assert line(capsys, plausible, "size", "", claims) == "Wrong ✗ size: a whole number is asked for"
+    assert line(capsys, plausible, "size", [6], claims) == "Wrong ✗ size: a whole number is asked for"
+    assert line(capsys, plausible, "size", 7, claims) == "Wrong ✗ size: it is even"
+    assert line(capsys, plausible, "size", None, claims) == "Not attempted – size"
+    assert line(capsys, plausible, "size", {}, {"it is even": lambda got: got % 2 == 0}) == "Wrong ✗ size: it is even"
 
 
 # ---------------------------------------------------------------- hidden
@@ -124,11 +124,16 @@ def test_hidden_tests_tell_their_names_and_nothing_else(monkeypatch, capsys) -> 
     tests = {"fine": lambda: True, "unequal": lambda: False, "broken": lambda: 1 / 0, "nearly": lambda: 1}
     hidden(tests)
     printed = capsys.readouterr().out.splitlines()
-    assert printed == ["✓ hidden: fine", "✗ hidden: unequal", "✗ hidden: broken", "✗ hidden: nearly"]
+    assert printed == [
+        "Right ✓ hidden: fine",
+        "Wrong ✗ hidden: unequal",
+        "Wrong ✗ hidden: broken",
+        "Wrong ✗ hidden: nearly",
+    ]
     assert error(monkeypatch, hidden, tests) == "hidden tests failed: unequal; broken; nearly"
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
     hidden({"fine": lambda: True})
-    assert capsys.readouterr().out == "✓ hidden: fine\n"
+    assert capsys.readouterr().out == "Right ✓ hidden: fine\n"
 
 
 def test_same() -> None:

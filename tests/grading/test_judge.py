@@ -55,22 +55,22 @@ def points(graded: Graded) -> str:
 def test_messages_of_visible_tests_are_those_that_learners_see(sandbox: Sandbox) -> None:
     tests = {"test_f": "examine('f', f, [((2,), 4)], says={'that is a square': [5]}, right='so it is')"}
     told = {
-        "def f(x):\n    return 2 * x": "✓ f: right – so it is",
-        "def f(x):\n    return 5": "✗ f: that is a square",
-        "def f(x):\n    return 6": "✗ f: value 6 is not the expected number",
-        "f = ...": "– f: not attempted yet",
-        "def f(x):\n    ...": "– f: not attempted yet",
-        "f = 3": "✗ f: a function is asked for, but this is 3; pass the function itself, without calling it",
-        "def f(x):\n    raise KeyError('k')": "✗ f: it raised KeyError: 'k'",
-        "class Mine(ValueError):\n    pass\ndef f(x):\n    raise Mine('no')": "✗ f: it raised Mine: no",
-        "def f(x):\n    return {1}": "✗ f: expected a whole number, got a set",
-        "def f(x):\n    return ...": "– f: not attempted yet",
-        "def f(x):\n    return [{1}]": "✗ f: it raised TypeError: what it returned cannot be graded: "
+        "def f(x):\n    return 2 * x": "Right ✓ f – so it is",
+        "def f(x):\n    return 5": "Wrong ✗ f: that is a square",
+        "def f(x):\n    return 6": "Wrong ✗ f: value 6 is not the expected number",
+        "f = ...": "Not attempted – f",
+        "def f(x):\n    ...": "Not attempted – f",
+        "f = 3": "Wrong ✗ f: a function is asked for, but this is 3; pass the function itself, without calling it",
+        "def f(x):\n    raise KeyError('k')": "Wrong ✗ f: it raised KeyError: 'k'",
+        "class Mine(ValueError):\n    pass\ndef f(x):\n    raise Mine('no')": "Wrong ✗ f: it raised Mine: no",
+        "def f(x):\n    return {1}": "Wrong ✗ f: expected a whole number, got a set",
+        "def f(x):\n    return ...": "Not attempted – f",
+        "def f(x):\n    return [{1}]": "Wrong ✗ f: it raised TypeError: what it returned cannot be graded: "
         "a set cannot be handed over",
     }
     for code, message in told.items():
         verdict = judge(sandbox, tests, {"f": code}).tests["test_f"]
-        assert (verdict.message, verdict.passed) == (message, message[0] == "✓")
+        assert (verdict.message, verdict.passed) == (message, message.startswith("Right ✓"))
 
 
 def test_values_functions_and_other_things(sandbox: Sandbox) -> None:
@@ -214,7 +214,7 @@ def test_hidden_tests_tell_their_names_only(sandbox: Sandbox) -> None:
         "hidden tests failed: two",
         "hidden tests failed",
         "hidden tests failed",
-        "✓ hidden: four",
+        "Right ✓ hidden: four",
     ]
 
 

@@ -366,7 +366,7 @@ def test_what_is_wrong_is_one_sentence(
     monkeypatch.setenv("PATH", "/nowhere")
     assert "bubblewrap is missing" in told("grade") and book(course) == {}
     with course.writing():
-        assert "being graded already" in told("grade")
+        assert "another command is writing to" in told("grade")
     assert commands.main(["status", f"--source={source.parent.parent}", f"--course={course.folder}"]) == 0
     assert "1 to grade, 0 graded" in capsys.readouterr().out
 

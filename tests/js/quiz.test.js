@@ -10,11 +10,11 @@ test("without a choice nothing is given away", () => {
 });
 
 test("a wrong choice does not show the reason", () => {
-  assert.equal(verdict(QUESTION, 0, 1), "✗ Not this one (1 try so far). Choose again.");
-  assert.equal(verdict(QUESTION, 0, 2), "✗ Not this one (2 tries so far). Choose again.");
+  assert.equal(verdict(QUESTION, 0, 1), "Wrong ✗ (1 try so far). Choose again.");
+  assert.equal(verdict(QUESTION, 0, 2), "Wrong ✗ (2 tries so far). Choose again.");
 });
 
 test("the right choice shows the reason and the number of tries", () => {
-  assert.equal(verdict(QUESTION, 1, 1), "✓ Right (1 try). Count them.");
-  assert.equal(verdict(QUESTION, 1, 3), "✓ Right (3 tries). Count them.");
+  assert.equal(verdict(QUESTION, 1, 1), "Right ✓ (1 try). Count them.");
+  assert.equal(verdict(QUESTION, 1, 3), "Right ✓ (3 tries). Count them.");
 });

@@ -13,6 +13,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from helpers.figures.controls import combinations
+
 if TYPE_CHECKING:
     from helpers.figures.controls import Control
     from helpers.figures.live import LiveFigure
@@ -28,14 +30,13 @@ State = dict[str, Any]
 def states(controls: Mapping[str, Control], limit: int = LIMIT, sample: int = SAMPLE) -> Iterator[State]:
     """The values at which a figure is drawn, each a dict from a control's name to its value.
 
-    Up to ``limit`` combinations: all of them, in the order of :func:`itertools.product`. Beyond: the defaults, every
+    Up to ``limit`` combinations: all of them. Beyond: the defaults, every
     control alone through all of its values, both ends of every pair of controls (the others at their defaults), and
     ``sample`` combinations from a seeded generator; none of them twice.
     """
     values: dict[str, list[Any]] = {name: control.spec()["values"] for name, control in controls.items()}
     if math.prod(len(each) for each in values.values()) <= limit:
-        for combination in itertools.product(*values.values()):
-            yield dict(zip(values, combination, strict=True))
+        yield from combinations(values)
         return
     defaults = {name: control.value for name, control in controls.items()}
     chosen = [defaults]

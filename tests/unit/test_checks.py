@@ -46,15 +46,15 @@ def verdict(monkeypatch, capsys):
 
 
 def test_right_wrong_and_not_attempted(verdict) -> None:
-    assert verdict("value", VALUE.reference.clone()) == "✓ value: right – a fact"
-    assert verdict("value", None) == verdict("value", ...) == "– value: not attempted yet"
-    assert verdict("double", double) == "✓ double: right"
-    assert verdict("double", lambda x: None) == "– double: not attempted yet"
+    assert verdict("value", VALUE.reference.clone()) == "Right ✓ value – a fact"
+    assert verdict("value", None) == verdict("value", ...) == "Not attempted – value"
+    assert verdict("double", double) == "Right ✓ double"
+    assert verdict("double", lambda x: None) == "Not attempted – double"
 
     def stub(x):
         raise NotImplementedError
 
-    assert verdict("double", stub) == "– double: not attempted yet"
+    assert verdict("double", stub) == "Not attempted – double"
 
 
 @pytest.mark.parametrize(
@@ -71,13 +71,13 @@ def test_right_wrong_and_not_attempted(verdict) -> None:
     ],
 )
 def test_the_reason_names_the_difference(verdict, answer, reason: str) -> None:
-    assert verdict("value", answer).startswith(f"✗ value: {reason}")
+    assert verdict("value", answer).startswith(f"Wrong ✗ value: {reason}")
 
 
 def test_misconceptions_are_named(verdict) -> None:
-    assert verdict("double", lambda x: x + 2) == "✗ double: you add two"
-    assert verdict("double", lambda x: x * x) == "✗ double: you square"
-    assert verdict("double", lambda x: 2 * x) == "✗ double: an empty tensor must be refused"
+    assert verdict("double", lambda x: x + 2) == "Wrong ✗ double: you add two"
+    assert verdict("double", lambda x: x * x) == "Wrong ✗ double: you square"
+    assert verdict("double", lambda x: 2 * x) == "Wrong ✗ double: an empty tensor must be refused"
     assert "pass the function itself" in verdict("double", torch.ones(2))
 
 
@@ -120,7 +120,7 @@ def test_a_learners_error_is_told_with_its_line(verdict) -> None:
     assert "RecursionError" in verdict("double", deep)
     assert "SystemExit" in verdict("double", leave)
     assert "changed its input (argument 1)" in verdict("double", in_place)
-    assert verdict("double", lambda: 1).startswith("✗ double: it raised TypeError")
+    assert verdict("double", lambda: 1).startswith("Wrong ✗ double: it raised TypeError")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_nothing_stops_a_check(verdict, answer) -> None:
     for given_answer in (answer, lambda x: answer):
         for name in ("value", "double"):
             line = verdict(name, given_answer)
-            assert line.startswith("✗ ") and len(line) < 600
+            assert line.startswith("Wrong ✗ ") and len(line) < 600
 
 
 def test_a_learners_print_is_allowed(capsys, monkeypatch) -> None:
@@ -154,7 +154,7 @@ def test_a_learners_print_is_allowed(capsys, monkeypatch) -> None:
         return double(x)
 
     check("99.double", talkative)
-    assert capsys.readouterr().out.splitlines()[-1] == "✓ double: right"
+    assert capsys.readouterr().out.splitlines()[-1] == "Right ✓ double"
 
 
 def test_an_unknown_exercise_is_the_lessons_mistake() -> None:
@@ -242,7 +242,7 @@ def test_a_body_of_a_docstring_is_a_stub() -> None:
 
 def test_accepted_forms_are_noted_beside_the_fact(verdict) -> None:
     line = verdict("value", VALUE.reference.tolist())
-    assert line == "✓ value: right – a list here; a tensor is what later layers take – a fact"
+    assert line == "Right ✓ value – a list here; a tensor is what later layers take – a fact"
     noted = judge(DOUBLE, lambda x: double(x).numpy())
     assert noted == Verdict("right", "a numpy array here; a tensor is what later layers take")
 

@@ -6,22 +6,19 @@ Every file of an archive or folder ends in exactly one :class:`Outcome`.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from nbgrader.api import Gradebook
 from nbgrader.utils import parse_utc
 
 from helpers.grading import files
 from helpers.grading.assignment import RELEASE
 from helpers.grading.lms import roster as rosters
-from helpers.grading.lms.archives import Entry, RejectedArchive, RejectedFile, entries
+from helpers.grading.lms.archives import MAX_TIMESTAMP_BYTES, Entry, RejectedArchive, RejectedFile, entries
 from helpers.grading.lms.filenames import ParsedName, parse_name, without_copy
 from helpers.grading.lms.roster import MAX_ID_BYTES, Roster, clean_id
 
@@ -124,7 +121,6 @@ def collect(
     paths: Sequence[Path],
     homework: str | None = None,
     roster: Roster | None = None,
-    due: datetime | None = None,
     homeworks: Mapping[str, Path] | Iterable[str] | None = None,
 ) -> Collected:
     """Put the newest notebook of each learner into ``course/submitted/<learner>/<homework>/<homework>.ipynb``.
@@ -134,17 +130,15 @@ def collect(
     outermost folder names the learner.
 
     Args:
-        course: the course folder; one process at a time collects into it.
+        course: the course folder; it is locked meanwhile.
         paths: folders (``ada/hw.ipynb``, ``ada/hw/hw.ipynb``, ``ada_hw.ipynb``), zips of an LMS, or such zips unpacked.
         homework: what the notebooks are, whatever their names; without it each must carry its homework's name.
         roster: by default ``course/roster.csv``, if it is there. Who is not on it is taken, and named in a note.
-        due: when the homework was due, by default what the gradebook says: Canvas marks late work but does not say how
-            late.
         homeworks: the names that there are, by default those that are released; with their notebooks, a homework
             handed in under another's name is noticed.
 
     Raises:
-        ValueError: no such homework, a roster that is broken, or another process is collecting.
+        ValueError: no such homework, an invalid roster, or another command holds the lock of the course folder.
         FileNotFoundError: a path that does not exist.
     """
     notebooks = _notebooks(homeworks)
@@ -158,7 +152,7 @@ def collect(
     found: list[_Submission] = []
     course.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_only_collector(course))
+        stack.enter_context(files.lock(course))
         for path in paths:
             try:
                 for entry in entries(path, stack, lambda name: roster.by_id(name) is not None):
@@ -166,7 +160,7 @@ def collect(
                     (outcomes if isinstance(submission, Outcome) else found).append(submission)  # type: ignore[arg-type]
             except RejectedArchive as error:
                 rejected.append(str(error))
-        store = _Store(course, due, _grade_ids(notebooks))
+        store = _Store(course, _grade_ids(notebooks))
         outcomes += store.add(found, outcomes)
         taken, notes = store.taken, store.notes
         names = [homework] if homework else sorted({each.homework for each in found})
@@ -206,16 +200,6 @@ def _notebooks(homeworks: Mapping[str, Path] | Iterable[str] | None) -> dict[str
 def _grade_ids(notebooks: Mapping[str, Path | None]) -> dict[str, set[bytes]]:
     """The ids of the questions of each homework, as far as its notebook is at hand."""
     return {name: {*_GRADE_ID.findall(path.read_bytes())} for name, path in notebooks.items() if path}
-
-
-@contextlib.contextmanager
-def _only_collector(course: Path) -> Iterator[None]:
-    with open(course / ".collecting", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another process collects into {course}; wait until it ends") from None
-        yield
 
 
 def _identify(entry: Entry, homework: str | None, known: Sequence[str], roster: Roster) -> _Submission | Outcome:
@@ -282,8 +266,8 @@ class _Store:
         notes: what a human should know beside the outcomes.
     """
 
-    def __init__(self, course: Path, due: datetime | None, grade_ids: Mapping[str, set[bytes]]) -> None:
-        self.course, self.due, self.grade_ids = course, due, grade_ids
+    def __init__(self, course: Path, grade_ids: Mapping[str, set[bytes]]) -> None:
+        self.course, self.grade_ids = course, grade_ids
         self.record = read_record(course)
         self.taken: list[Path] = []
         self.notes: list[str] = []
@@ -346,7 +330,7 @@ class _Store:
         if not unchanged:
             self.taken.append(path)
             files.write_atomic(path, content)
-        written = self._write_timestamp(path.parent / "timestamp.txt", newest, before)
+        written = self._write_timestamp(path.parent / "timestamp.txt", newest, before, not unchanged)
         about = {"version": list(newest.version), "late": newest.parsed.late, "who": newest.who, "timestamp": written}
         if newest.lms:
             about |= {"lms": newest.lms, "student_id": newest.parsed.student_id}
@@ -360,14 +344,16 @@ class _Store:
         best = max(shared, key=lambda name: shared[name], default=homework)
         return best if shared.get(best, 0) > 0.5 and shared.get(homework, 0) < 0.5 else ""
 
-    def _write_timestamp(self, path: Path, submission: _Submission, before: dict) -> str:
-        """Write when it came; what an instructor has written there since the last time stays."""
+    def _write_timestamp(self, path: Path, submission: _Submission, before: dict, is_new: bool) -> str:
+        """Write when it came, if that is known; what an instructor has written there since the last time stays."""
         try:
-            there = path.read_text(encoding="utf-8")[:1000] if path.exists() else ""
+            there = path.read_text(encoding="utf-8")[:MAX_TIMESTAMP_BYTES] if path.exists() else ""
         except (OSError, UnicodeDecodeError):
             there = ""
-        if there and "timestamp" in before and there != before["timestamp"]:
-            return before["timestamp"]
+        if there and there != before.get("timestamp", ""):
+            if is_new:
+                self.notes.append(f"{submission.entry.shown} is new; the time in its timestamp.txt, set by hand, stays")
+            return before.get("timestamp", "")
         text = self._timestamp(submission)
         if text:
             files.write_atomic(path, text)
@@ -376,7 +362,7 @@ class _Store:
         return text
 
     def _timestamp(self, submission: _Submission) -> str:
-        """When it came, as nbgrader reads it; of late work from Canvas only that it was late is known."""
+        """When it came, as nbgrader reads it; empty where that is not known, as for Canvas and Moodle."""
         form = "%Y-%m-%d %H:%M:%S UTC"
         entry = submission.entry
         if entry.timestamp:
@@ -385,25 +371,9 @@ class _Store:
                 return parse_utc(re.sub(r" ([+-]\d\d:?\d\d)$", r"\1", entry.timestamp)).strftime(form)
             except (ValueError, OverflowError):
                 self.notes.append(f"{entry.shown}: its timestamp {entry.timestamp[:40]!r} is no date")
-        if submission.parsed.when:
-            return submission.parsed.when.strftime(form)
-        due = self.due or _due(self.course, submission.homework)
-        if submission.parsed.late and due is None:
-            self.notes.append(f"{entry.shown} is late; without a due date no penalty can follow")
-        if due is None or submission.lms != "canvas":
-            return ""
-        return (due.astimezone(UTC) + timedelta(seconds=submission.parsed.late)).strftime(form)
+        return submission.parsed.when.strftime(form) if submission.parsed.when else ""
 
 
 def _source(who: str) -> str:
     """The LMS or nothing: versions are comparable, and one person is called one thing, within each."""
     return who.partition("/")[0] if "/" in who else ""
-
-
-def _due(course: Path, homework: str) -> datetime | None:
-    """When a homework was due, as formgrader enters it."""
-    if not (course / "gradebook.db").exists():
-        return None
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
-        found = [each.duedate for each in gradebook.assignments if each.name == homework and each.duedate]
-    return found[0].replace(tzinfo=UTC) if found else None

@@ -11,12 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook
 
 from helpers.grading import files
+from helpers.grading.course import Course
+from helpers.grading.dates import Lateness, show
 from helpers.grading.lms import roster as rosters
 from helpers.grading.lms.collect import read_record, without_submission
 from helpers.grading.lms.roster import Learner, Roster
+from helpers.grading.results import Result, maximum
 
 Format = Literal["csv", "canvas", "moodle"]
 RowState = Literal["graded", "ungraded", "refused", "missing"]
@@ -43,7 +46,10 @@ class Row:
     """One learner's grade for one homework.
 
     Attributes:
-        points: what was won, before the late penalty; ``None`` without a submission.
+        most: the points that can be had; a dropped question is left out.
+        points: what was won, adjusted questions included, before the late penalty; ``None`` without a submission.
+        lateness: when it was due and handed in, as far as that is known.
+        adjusted: what was decided about questions, ``question: decision (reason)`` each.
         unfinished: something waits for a grade by hand.
         comments: what graders wrote, ``question: comment`` each.
         participant: Moodle's number of the learner in this homework, if it was collected from there.
@@ -57,7 +63,8 @@ class Row:
     most: float
     points: float | None = None
     penalty: float = 0.0
-    timestamp: str = ""
+    lateness: Lateness = Lateness()
+    adjusted: tuple[str, ...] = ()
     unfinished: bool = False
     comments: tuple[str, ...] = ()
     participant: str = ""
@@ -123,7 +130,7 @@ def export(
     for name, table in tables.items():
         path = course / "exports" / name
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([_harmless(cell) for cell in line] for line in table)
+        csv.writer(text, lineterminator="\n").writerows([harmless(cell) for cell in line] for line in table)
         files.write_atomic(path, text.getvalue().encode("utf-8-sig" if format == "csv" else "utf-8"), mode=0o700)
         paths.append(path)
     return paths, attention
@@ -141,7 +148,7 @@ def read(course: Path, homeworks: Iterable[str] | None = None, roster: Roster | 
     if roster is None:
         roster = rosters.of_course(course)
     record = read_record(course)
-    with Gradebook(f"sqlite:///{database}") as gradebook:
+    with Course(course, create=False) as opened, Gradebook(f"sqlite:///{database}") as gradebook:
         there = sorted(assignment.name for assignment in gradebook.assignments)
         for name in homeworks or ():
             if name not in there:
@@ -154,8 +161,12 @@ def read(course: Path, homeworks: Iterable[str] | None = None, roster: Roster | 
             known = {each.id for each in learners}
             submitted = [path.parts[-3] for path in sorted((course / "submitted").glob(f"*/{name}/{name}.ipynb"))]
             others = [Learner(each) for each in dict.fromkeys([*without, *submitted]) if each not in known]
+            results = opened.results(name)
+            most = maximum(opened.questions(name), opened.adjustments(name))
+            most = gradebook.find_assignment(name).max_score if most is None else most
             for learner in (*learners, *others):
-                row = _row(gradebook, learner, name, record.get(name, {}).get(learner.id, {}))
+                collected = record.get(name, {}).get(learner.id, {})
+                row = _row(gradebook, learner, name, most, results.get(learner.id), collected)
                 if row.points is None:
                     reason = without.get(learner.id, "")
                     state: RowState = "ungraded" if learner.id not in without else "refused" if reason else "missing"
@@ -169,30 +180,51 @@ def _stranger(student) -> Learner:
     return Learner(student.id, name, email=student.email or "")
 
 
-def _row(gradebook: Gradebook, learner: Learner, homework: str, collected: Mapping[str, str]) -> Row:
+def _row(
+    gradebook: Gradebook,
+    learner: Learner,
+    homework: str,
+    most: float,
+    result: Result | None,
+    collected: Mapping[str, str],
+) -> Row:
     if not learner.canvas_id and collected.get("lms") == "canvas":
-        learner = Learner(**(learner.__dict__ | {"canvas_id": collected["student_id"]}))
+        learner = replace(learner, canvas_id=collected["student_id"])
     participant = collected["student_id"] if collected.get("lms") == "moodle" else ""
-    most = gradebook.find_assignment(homework).max_score
-    try:
-        submission = gradebook.find_submission(homework, learner.id)
-    except MissingEntry:
+    if result is None:
         return Row(learner, homework, most, participant=participant)
     comments = tuple(
         f"{each.name}: {each.manual_comment}"
-        for notebook in submission.notebooks
+        for notebook in gradebook.find_submission(homework, learner.id).notebooks
         for each in sorted(notebook.comments, key=lambda comment: comment.name)
         if each.manual_comment
     )
+    adjusted = tuple(
+        f"{each.question.name}: {each.adjustment} ({each.adjustment.reason})"
+        for each in result.questions
+        if each.adjustment
+    )
     return Row(
-        learner, homework, most, submission.score, submission.late_submission_penalty or 0.0,
-        str(submission.timestamp or ""), submission.needs_manual_grade, comments, participant,
+        learner, homework, most, result.points, result.penalty, result.lateness, adjusted, result.waiting, comments,
+        participant,
     )  # fmt: skip
 
 
 def _csv(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
-    header = ["homework", "id", "name", "email", "section", "points", "late penalty", "score", "out of", "handed in"]
-    table = [[*header, "waits for a grade by hand", "comments", "state"]]
+    header = [
+        "homework",
+        "id",
+        "name",
+        "email",
+        "section",
+        "points",
+        "late penalty",
+        "score",
+        "out of",
+        "handed in",
+        "due",
+    ]
+    table = [[*header, "late", "waits for a grade by hand", "comments", "adjusted", "state"]]
     for row in rows:
         about = row.learner
         points, penalty = ("", "") if row.points is None else (_number(row.points), _number(row.penalty))
@@ -201,9 +233,12 @@ def _csv(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
             [row.homework, about.id, about.name, about.email, about.section, points, penalty, grade(row)]
             + [
                 _number(row.most),
-                row.timestamp,
+                show(row.lateness.handed_in) if row.lateness.handed_in else "",
+                show(row.lateness.due) if row.lateness.due else "",
+                str(row.lateness),
                 waits,
                 "\n".join(row.comments),
+                "\n".join(row.adjusted),
                 row.state + f": {row.reason}" * bool(row.reason),
             ]
         )
@@ -271,6 +306,6 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def _harmless(cell: str) -> str:
+def harmless(cell: str) -> str:
     """A text that no spreadsheet takes for a formula, whichever character it takes for the separator."""
     return cell if cell == "-" else _AT_START.sub(r"'\g<0>", cell)

@@ -20,8 +20,12 @@ CANVAS = (
     r"(?:(?!LATE_)(?P<name>\w*?)_)?(?:(?P<late>LATE)_)?(?P<student_id>\d+|anon_[^\W_]+)_(?P<version>\d+)_"
     r"(?P<file_id>[^/]+)\.ipynb$"
 )
-# Moodle: name, the participant's number; a folder for each, or the file's own name behind a last _.
-MOODLE = r"(?P<name>[^/_]*)_(?P<student_id>\d+)_assignsubmission_file(?:_?/(?:[^/]+/)*|_)(?P<file_id>[^/]+)\.ipynb$"
+# Moodle: name, the participant's number; a folder for each, or the file's own name behind a last _. Feedback files that
+# are uploaded as a zip have the same form with "assignfeedback".
+MOODLE = (
+    r"(?P<name>[^/_]*)_(?P<student_id>\d+)_assign(?:submission|feedback)_file"
+    r"(?:_?/(?:[^/]+/)*|_)(?P<file_id>[^/]+)\.ipynb$"
+)
 # Blackboard: assignment, user name, when, the file's own name.
 BLACKBOARD = (
     r"[^/]*?_(?P<student_id>[^/_]+)_attempt_(?P<when>\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)(?:_|/)(?P<file_id>[^/]+)\.ipynb$"

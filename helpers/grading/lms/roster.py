@@ -6,10 +6,14 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+from helpers.grading import dates
+
+DUE = "due "  # the start of a column's name; a homework's follows
 COLUMNS = ("id", "name", "canvas_id", "moodle_id", "email", "section")
 CANVAS_COLUMNS = {"student": "name", "id": "canvas_id", "section": "section"}
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
@@ -28,6 +32,7 @@ class Learner:
         moodle_id: the number of Moodle for this participant in *one* assignment: it decides between equal names, and
             finds the learner where an archive has no names.
         section: the group in which the learner is taught.
+        due: homework → due date, of those for which the learner has one of their own.
     """
 
     id: str
@@ -36,6 +41,11 @@ class Learner:
     moodle_id: str = ""
     email: str = ""
     section: str = ""
+    due: tuple[tuple[str, datetime], ...] = ()
+
+    def due_of(self, homework: str) -> datetime | None:
+        """The learner's own due date for a homework."""
+        return next((when for name, when in self.due if name == homework.casefold()), None)
 
     def matches_canvas_name(self, name: str) -> bool:
         """Whether Canvas may write this learner's name so in the name of a file (``lovelaceada``)."""
@@ -105,9 +115,10 @@ def of_course(course: Path) -> Roster:
 def read(path: Path) -> Roster:
     """Read a roster: a CSV with the columns ``id``, ``name``, ``canvas_id``, ``moodle_id``, ``email``, ``section``.
 
-    Only ``id`` must be there. UTF-8 and UTF-16 are told apart by their marks, else it is UTF-8 or, where that fails,
-    cp1252, as spreadsheets on Windows write it; commas, semicolons or tabs separate the columns. The export of Canvas'
-    gradebook is taken as it is: its SIS ids, or else its logins, become the ids.
+    Only ``id`` must be there. A column ``due HOMEWORK`` holds due dates of learners who have one of their own. UTF-8
+    and UTF-16 are told apart by their marks, else it is UTF-8 or, where that fails, cp1252, as spreadsheets on Windows
+    write it; commas, semicolons or tabs separate the columns. The export of Canvas' gradebook is taken as it is: its
+    SIS ids, or else its logins, become the ids.
 
     Raises:
         ValueError: the file, the line and what to do about it.
@@ -120,10 +131,11 @@ def read(path: Path) -> Roster:
     rows.fieldnames = columns
     canvas = {"student", "id", "section"} <= {*columns}
     if not canvas:
-        unknown = [column for column in columns if column not in COLUMNS]
+        unknown = [column for column in columns if column not in COLUMNS and not column.startswith(DUE)]
         if "id" not in columns or unknown:
             problem = f"the column {unknown[0]!r} is not known" if unknown else "the column 'id' is missing"
-            raise ValueError(f"{path.name}, line 1: {problem}; rename or remove it; there are {', '.join(COLUMNS)}")
+            names = f"{', '.join(COLUMNS)} and 'due HOMEWORK'"
+            raise ValueError(f"{path.name}, line 1: {problem}; rename or remove it; there are {names}")
     learners: dict[str, Learner] = {}
     try:
         for row in rows:
@@ -131,7 +143,8 @@ def read(path: Path) -> Roster:
             values = _from_canvas(row) if canvas else {column: _plain(row.get(column)) for column in columns}
             if not any(values.values()):
                 continue
-            learner = Learner(**values)
+            due = {column: values.pop(column) for column in list(values) if column.startswith(DUE)}
+            learner = Learner(**values, due=tuple(_due(where, due)))
             _check_id(learner, where)
             if learner.id.casefold() in learners:
                 raise ValueError(f"{where}: the id {learner.id!r} is there twice; give each learner an id of their own")
@@ -141,6 +154,15 @@ def read(path: Path) -> Roster:
     if not learners:
         raise ValueError(f"{path.name} names no learner; give it a line for each, below the line with the columns")
     return Roster(learners.values())
+
+
+def _due(where: str, columns: Mapping[str, str]) -> Iterator[tuple[str, datetime]]:
+    for column, text in columns.items():
+        if text:
+            try:
+                yield column.removeprefix(DUE).strip(), dates.parse(text)
+            except ValueError as error:
+                raise ValueError(f"{where}, column {column!r}: {error}") from None
 
 
 def _decoded(path: Path) -> str:
