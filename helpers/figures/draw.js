@@ -417,12 +417,13 @@ function boxAround(x, y, radius) {
   return { left: x - radius, top: y - radius, right: x + radius, bottom: y + radius };
 }
 
-/** Writes labels where `placeLabels` finds room; the name of a group stands behind the group's own mark. */
+/** Writes labels where `placeLabels` finds room; the name of a group stands in a box with the group's mark. */
 function writeLabels(context, wishes, obstacles, spec, theme, frame, font) {
   const plain = context.font;
   const sized = wishes.map((wish) => {
     context.font = wish.font;
-    return { ...wish, width: context.measureText(wish.text).width + (wish.group >= 0 ? font : 0), height: font * 1.1 };
+    const [wider, height] = wish.group >= 0 ? [font * 1.5, font * 1.5] : [0, font * 1.1];
+    return { ...wish, width: context.measureText(wish.text).width + wider, height };
   });
   const inside = {
     left: frame.left,
@@ -437,12 +438,16 @@ function writeLabels(context, wishes, obstacles, spec, theme, frame, font) {
     const { text, font: face, group } = sized[i];
     const middle = (box.top + box.bottom) / 2;
     if (group >= 0) {
-      context.fillStyle = seriesColour(spec, theme, group);
-      dot(context, box.left + font * 0.4, middle, group % 8, font * 0.28);
+      context.fillStyle = theme.paper;
+      context.fillRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
+      context.fillStyle = context.strokeStyle = seriesColour(spec, theme, group);
+      context.lineWidth = 1.5;
+      context.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
+      dot(context, box.left + font * 0.6, middle, group % 8, font * 0.28);
     }
     context.font = face;
     context.fillStyle = theme.text;
-    context.fillText(text, box.left + (group >= 0 ? font : 0), middle);
+    context.fillText(text, box.left + (group >= 0 ? font * 1.2 : 0), middle);
   });
   context.font = plain;
 }

@@ -4,7 +4,8 @@ import { dragged, follow, handlePlace, keyed, nearestStop } from "./drag.js";
 import { decode, drawPanel, format, pageColours, strokeWithHalo } from "./draw.js";
 import { keys, linked, markLinked } from "./links.js";
 import { createQueue } from "./queue.js";
-import { nearest, reader, table } from "./reading.js";
+import { nearest, reader } from "./reading.js";
+import { makeTable } from "./tables.js";
 import { make, shieldKeys, unique } from "./widgets.js";
 
 const CACHE_BYTES = 24e6; // pictures kept by a pure figure
@@ -14,6 +15,7 @@ const TIMEOUT_MS = 5000; // after this long without an answer the reader is told
 const PLAY_MS = 150; // between two steps of a slider that plays
 const PLAY_STEPS = 80; // sliders with more stops skip some
 const MIN_FONT = 12;
+const KINDS = { heatmap: "heat map", lines: "line chart", points: "scatter plot", arrows: "arrows", bars: "bar chart" };
 const REST_MS = 600; // a control that has not moved for this long is at rest: the sentence is announced
 
 // ---------------------------------------------------------------- controls
@@ -185,6 +187,7 @@ function render({ model, el }) {
       if (slot.title.textContent !== panel.title) {
         slot.title.textContent = panel.title;
         slot.canvas.setAttribute("aria-label", panel.title);
+        slot.canvas.setAttribute("aria-roledescription", KINDS[panel.kind]);
       }
       const context = slot.canvas.getContext("2d");
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -204,8 +207,21 @@ function render({ model, el }) {
     rest = setTimeout(() => (announcer.textContent = picture.sentence), REST_MS);
   };
 
-  const fillTables = () => tables.replaceChildren(...picture.panels.map(table));
-  numbers.addEventListener("toggle", () => (numbers.open ? fillTables() : tables.replaceChildren()));
+  /** @type {(() => void)[]} draw the tables of the panels anew */
+  let drawTables = [];
+  const fillTables = () => {
+    if (drawTables.length === picture.panels.length) {
+      for (const draw of drawTables) draw();
+      return;
+    }
+    tables.replaceChildren();
+    drawTables = picture.panels.map((_, i) => makeTable(tables, () => picture.panels[i]));
+  };
+  numbers.addEventListener("toggle", () => {
+    if (numbers.open) return fillTables();
+    tables.replaceChildren();
+    drawTables = [];
+  });
 
   // Boxes share the width of the page; a canvas is drawn in the size of its box, so that text keeps its size.
   const sizes = new ResizeObserver((entries) => {

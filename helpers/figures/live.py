@@ -35,7 +35,10 @@ class _View(anywidget.AnyWidget):
     """The browser's side of one figure."""
 
     _esm = bundle(
-        *(_HERE / f"{name}.js" for name in ("widgets", "queue", "labels", "draw", "reading", "links", "drag", "live"))
+        *(
+            _HERE / f"{name}.js"
+            for name in ("widgets", "queue", "labels", "draw", "reading", "links", "drag", "tables", "live")
+        )
     )
     _css = (_HERE / "live.css").read_text(encoding="utf-8")
     spec = traitlets.Dict().tag(sync=True)

@@ -206,7 +206,7 @@ class _Named:
         self.marks: list[np.ndarray] = []  # (N, 2) in data coordinates, kept free of labels
 
     def add(self, text: str, place: np.ndarray, *, group: int | None = None, **wish: Any) -> None:
-        """A label beside ``place``; the name of a group stands behind the group's own mark."""
+        """A label beside ``place``; the name of a group stands in a box with the group's mark."""
         if text:
             self.wishes.append((text, place, wish | {"group": group}))
 
@@ -222,7 +222,8 @@ class _Named:
             extent = shown.get_window_extent()
             texts.append((shown, group))
             x, y = pixels(place)
-            wishes.append(Wish(x, y, extent.width + (group is not None) * em, em * 1.1, **wish))
+            wider, height = (0.0, em * 1.1) if group is None else (em * 1.5, em * 1.5)
+            wishes.append(Wish(x, y, extent.width + wider, height, **wish))
         obstacles: list[Box] = [(x - 4, y - 4, x + 4, y + 4) for marks in self.marks for x, y in pixels(marks).tolist()]
         inside = (frame.x0, frame.y0, frame.x1, frame.y1)
         back = self.axes.transData.inverted().transform
@@ -233,10 +234,12 @@ class _Named:
             left, middle = box[0], (box[1] + box[3]) / 2
             if group is not None:
                 kind = group % len(theme.SHAPES)
-                x, y = back((left + 0.4 * em, middle))
-                style = {"marker": theme.SHAPES[kind], "color": theme.SERIES[kind], "clip_on": False}
-                self.axes.plot([x], [y], ms=5, ls="", **style)
-                left += em
+                (x0, y0), (x1, y1), (x, y) = back([box[:2], box[2:], (left + 0.6 * em, middle)])
+                edge = {"facecolor": "white", "edgecolor": theme.SERIES[kind], "lw": 1.2, "zorder": 3}
+                self.axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, **edge))
+                self.axes.plot([x], [y], theme.SHAPES[kind], color=theme.SERIES[kind], ms=5, zorder=4)
+                shown.set_zorder(4)
+                left += 1.2 * em
             shown.set_position(back((left, middle)))
 
 

@@ -218,11 +218,10 @@ def outcomes(verdict: Verdict, hidden: bool, author: Collection[Template]) -> li
         if line.status == "not attempted":
             return [Outcome("not attempted")]
         text = line.text
-    for kind, templates in (("mistake", author), ("reason", _course_templates())):
-        for template in templates:
-            if (words := template.match(text)) is not None:
-                return [Outcome(kind, words)]
-    return [Outcome("other")]
+    if (words := _in_words_of(author, text)) is not None:
+        return [Outcome("mistake", words)]
+    words = _in_words_of(_course_templates(), text)
+    return [Outcome("other") if words is None else Outcome("reason", words)]
 
 
 def limits_met(attention: Iterable[str]) -> set[str]:
@@ -327,6 +326,10 @@ def templates(source: str) -> Iterator[Template]:
             continue
         if template.size >= _SHORTEST_TEMPLATE:
             yield template
+
+
+def _in_words_of(known: Iterable[Template], text: str) -> str | None:
+    return next((words for template in known if (words := template.match(text)) is not None), None)
 
 
 def _longest_first(found: Iterable[Template]) -> list[Template]:

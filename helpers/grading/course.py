@@ -47,6 +47,7 @@ from helpers.grading.submission import (
     is_test,
     parse_cells,
     read_bytes,
+    shown_right,
     writable_text,
 )
 from helpers.grading.version import digest, grader_version
@@ -91,11 +92,13 @@ class PreparedAssignment:
 
     Attributes:
         cells: the released cells that nbgrader knows, by ``grade_id``.
+        texts: the released Markdown cells.
         digest: of the source notebook and of the code that decides grades.
     """
 
     assignment: Assignment
     cells: dict[str, NotebookNode]
+    texts: frozenset[str]
     digest: str
 
 
@@ -190,8 +193,10 @@ class Course:
             self._register(assignment, copy, content)
             with self._transaction() as book:
                 book.put_record(source.stem, "", GradingRecord(source_digest))
-        cells = {name: cell for cell in nbformat.read(released, as_version=4).cells if (name := grade_id(cell))}
-        prepared = PreparedAssignment(assignment, cells, digest(content, grader_version(assignment).encode()))
+        released_cells = nbformat.read(released, as_version=4).cells
+        cells = {name: cell for cell in released_cells if (name := grade_id(cell))}
+        texts = frozenset(cell.source for cell in released_cells if cell.cell_type == "markdown")
+        prepared = PreparedAssignment(assignment, cells, texts, digest(content, grader_version(assignment).encode()))
         self._prepared[source.stem] = prepared
         return prepared
 
@@ -233,8 +238,9 @@ class Course:
             RejectedSubmission: as :meth:`content` and :func:`helpers.grading.submission.parse_cells`.
         """
         content, timestamp, submission_digest = self.content(assignment, learner)
-        notebook, attention = self.sanitise(assignment, parse_cells(content))
-        return Submission(learner, assignment, submission_digest, notebook, timestamp, attention)
+        cells = parse_cells(content)
+        notebook, attention = self.sanitise(assignment, cells)
+        return Submission(learner, assignment, submission_digest, notebook, timestamp, attention, shown_right(cells))
 
     def sanitise(self, assignment: str, cells: list[NotebookNode]) -> tuple[NotebookNode, tuple[str, ...]]:
         """A notebook with every cell of the assignment once, the author's metadata and the author's locked cells.
@@ -245,7 +251,8 @@ class Course:
         Returns:
             The notebook, and one line for the instructor for everything that was repaired.
         """
-        complete, attention = complete_cells(cells, self._prepared[assignment].cells)
+        prepared = self._prepared[assignment]
+        complete, attention = complete_cells(cells, prepared.cells, prepared.texts)
         notebook = NotebookNode(
             nbformat=4,
             nbformat_minor=4,  # from 5 on cells have ids, which a submission would have to provide
@@ -304,7 +311,7 @@ class Course:
             outdated = [
                 f"the answer {cell} has a comment by hand and has changed" for cell in comments if cell in changed
             ]
-            attention = tuple(dict.fromkeys([*submission.attention, *graded.attention, *outdated]))
+            attention = tuple(dict.fromkeys([*submission.attention_after(graded), *outdated]))
             record = GradingRecord(submission.digest, None, attention, graded.cpu_seconds)
             book.put_record(name, learner, record)
 

@@ -17,7 +17,7 @@ import nbformat
 
 from helpers.grading import assignment as homework
 from helpers.grading import files
-from helpers.grading.analysis import MIN_LEARNERS, WEAK, ClassStatistics, QuestionStatistics, class_statistics
+from helpers.grading.analysis import MIN_LEARNERS, WEAK, ClassStatistics, Kind, QuestionStatistics, class_statistics
 from helpers.grading.course import Course, CourseError
 from helpers.grading.feedback import POLICY
 from helpers.grading.lms.export import harmless
@@ -132,7 +132,7 @@ def _lines(results: ClassStatistics) -> Iterator[tuple[str, str, str, str, str |
         yield "all", "", "limit", limit, "", count
 
 
-def _rows(questions: Sequence[QuestionStatistics], kind: str) -> list[dict[str, Any]]:
+def _rows(questions: Sequence[QuestionStatistics], kind: Kind) -> list[dict[str, Any]]:
     """Texts of visible tests with the number of learners, the most frequent first."""
     rows = [
         {"question": question.name, "text": text, "count": count}

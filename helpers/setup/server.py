@@ -1,4 +1,4 @@
-"""An extension of Jupyter Server: kernel messages without delay, and saved notebooks that stand without their kernel.
+"""An extension of Jupyter Server: kernel messages without delay, and notebooks that are saved and exported whole.
 
 ``etc/jupyter/jupyter_server_config.d/embeddings_course.json`` switches it on wherever the course is installed.
 """
@@ -21,6 +21,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
     app.contents_manager.register_pre_save_hook(_before_save)
     if inspect.iscoroutinefunction(app.contents_manager.get):
         _restore_on_open(app)
+    app.web_app.settings["config"].Exporter.preprocessors.append("helpers.setup.export.LessonPreprocessor")
 
 
 def send_without_delay(app: Any) -> None:
