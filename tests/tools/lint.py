@@ -6,6 +6,7 @@ The lint closes those holes and holds the house style.
 
 from __future__ import annotations
 
+import ast
 import copy
 import re
 import sys
@@ -155,16 +156,20 @@ def _links(text: str, folder: Path) -> Iterator[str]:
             yield f"an image that is not there: {source.group(1)}"
 
 
+def _import_lines(source: str) -> int:
+    """The number of lines of import statements at the top level."""
+    nodes = (node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom))
+    return sum((node.end_lineno or node.lineno) - node.lineno + 1 for node in nodes)
+
+
 def style(name: str, notebook: NotebookNode) -> Iterator[str]:
     original = seed(name)[0] if name in SEEDS else None
     for cell in _code(notebook):
         graded = cell.metadata.get("nbgrader", {}).get("grade")  # tests of a homework: no learner has to read them
-        lines = cell.source.splitlines()
-        if len(lines) > CODE_LINES and not graded and cell.source.rstrip("\n") != original:
-            yield (
-                f"cell {_start(cell)} has {len(lines)} lines, at most {CODE_LINES}: split it, or move a part to helpers"
-            )
-        columns = max(map(len, lines), default=0)
+        lines = len(cell.source.splitlines()) - _import_lines(cell.source)
+        if lines > CODE_LINES and not graded and cell.source.rstrip("\n") != original:
+            yield f"cell {_start(cell)} has {lines} lines, at most {CODE_LINES}: split it, or move a part to helpers"
+        columns = max(map(len, cell.source.splitlines()), default=0)
         if columns > CODE_COLUMNS and cell.source.rstrip("\n") != original:
             yield f"cell {_start(cell)} has a line of {columns} characters, at most {CODE_COLUMNS}: wrap it"
         for what, pattern in FORBIDDEN_CODE.items():
