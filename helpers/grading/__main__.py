@@ -122,7 +122,6 @@ def collect(asked: argparse.Namespace) -> int:
             course.folder,
             asked.path,
             homework=asked.homework,
-            due=asked.due,
             homeworks=_sources(asked),
         )
         if asked.due:
