@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
+import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
-from helpers.grading import files
+from helpers.grading import dates, files
 from helpers.grading.assignment import SOURCE
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = "{} cannot be written, there is no room; make some, and run the command again"
 MISSING = "the packages of graders are missing; install them: make grading, or pip install -e '.[grading]'"
 
 
@@ -41,7 +45,19 @@ def parser() -> argparse.ArgumentParser:
     collect.add_argument("path", nargs="+", type=Path, help="where it is")
     collect.add_argument("--homework", help="what the notebooks are, whatever they are called")
     collect.add_argument("--roster", type=Path, help="who is in the course; it is kept as COURSE/roster.csv")
-    collect.add_argument("--due", type=datetime.fromisoformat, help="when it was due: 2026-03-01T23:59+01:00")
+    collect.add_argument("--due", type=_date, help="when it was due for these learners: 2026-03-01T23:59+01:00")
+    collect.add_argument("--section", help="the due date is that of this section of the roster")
+
+    extend = add("extend", "give a learner a due date of their own")
+    extend.add_argument("learner", help="the id")
+    extend.add_argument("homework")
+    until = extend.add_mutually_exclusive_group(required=True)
+    until.add_argument("--until", type=_date, help="the new due date: 2026-03-08T23:59+01:00")
+    until.add_argument("--cancel", action="store_true", help="take the extension back")
+
+    roster = add("roster", "remove a learner from everything in the course folder")
+    roster.add_argument("action", choices=("remove",))
+    roster.add_argument("learner", nargs="+", help="the id")
 
     grade = add("grade", "run and test what was handed in, in a sandbox; ended at any moment, it goes on where it was")
     homeworks(grade, "all that were handed in")
@@ -51,6 +67,19 @@ def parser() -> argparse.ArgumentParser:
     grade.add_argument("--only", action="append", default=[], metavar="LEARNER", help="grade this one; may be repeated")
     grade.add_argument("--force", action="store_true", help="grade again what is graded; points by hand stay")
 
+    adjust = add("adjust", "let a question count otherwise, for everybody; the points themselves stay as they are")
+    adjust.add_argument("homework")
+    adjust.add_argument("question", help="its number, title, or a cell of it")
+    how = adjust.add_mutually_exclusive_group(required=True)
+    how.add_argument("--drop", action="store_true", help="it counts neither in the points nor in their maximum")
+    how.add_argument("--full", action="store_true", help="everybody has all of its points")
+    how.add_argument("--points", type=float, metavar="N", help="everybody has at least N of its points")
+    how.add_argument("--undo", action="store_true", help="it counts as it did")
+    adjust.add_argument("--reason", default="", help="why; learners read it in their feedback")
+
+    merge = add("merge", "add what other graders did in course folders of their own")
+    merge.add_argument("other", nargs="+", type=Path, help="their course folders")
+
     formgrade = add("formgrade", "open JupyterLab with nbgrader's formgrader, for written answers and comments")
     formgrade.add_argument("--port", type=int, default=8888)
     formgrade.add_argument("--no-browser", action="store_true")
@@ -59,6 +88,9 @@ def parser() -> argparse.ArgumentParser:
     feedback = add("feedback", "write a page for each learner")
     homeworks(feedback, "all that are graded")
     feedback.add_argument("--only", action="append", metavar="LEARNER", help="for this one; may be repeated")
+    feedback.add_argument(
+        "--format", choices=("moodle", "canvas"), help="write the zip that returns the pages there, too"
+    )
 
     export = add("export", "write the grades as a table")
     homeworks(export, "all that are graded")
@@ -70,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
 
     status = add("status", "tell what is graded, what waits, and what needs a human")
     homeworks(status, "all that were handed in")
-    for command in (release, collect, grade, status):
+    for command in (release, collect, extend, grade, adjust, status):
         command.add_argument("--source", type=Path, default=SOURCE, help="the authors' notebooks (%(default)s)")
     return top
 
@@ -85,9 +117,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except ModuleNotFoundError as error:
         print(f"{MISSING} ({error.name})", file=sys.stderr)
-    except (ValueError, OSError, RuntimeError) as error:
+    except OSError as error:
+        print(FULL.format(error.filename or "the disk") if error.errno in NO_SPACE else error, file=sys.stderr)
+    except (ValueError, RuntimeError) as error:
         print(error, file=sys.stderr)
+    except Exception as error:
+        if not (problem := _database_problem(error)):
+            raise
+        print(problem, file=sys.stderr)
     return 1
+
+
+def _database_problem(error: Exception) -> str:
+    """What is wrong with the gradebook, and what to do; empty if the error is of another kind."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if not isinstance(error, SQLAlchemyError | sqlite3.Error):
+        return ""
+    reason = str(getattr(error, "orig", None) or error)
+    remedies = {
+        "locked": "another program is writing to it; end that, formgrader for example, and run the command again",
+        "full": "make room, and run the command again",
+        "disk I/O": "make room or look after the disk, and run the command again",
+        "readonly": "it must be writable for you",
+        "malformed": "restore it from a backup",
+        "not a database": "restore it from a backup",
+    }
+    remedy = next((each for sign, each in remedies.items() if sign in reason), "what was stored before stays")
+    return f"the gradebook cannot be used ({reason}): {remedy}"
 
 
 def release(asked: argparse.Namespace) -> int:
@@ -119,14 +176,11 @@ def collect(asked: argparse.Namespace) -> int:
             course.folder,
             asked.path,
             homework=asked.homework,
-            due=asked.due,
             homeworks=_sources(asked),
         )
         if asked.due:
             with course.writing():
-                for name in sorted({path.stem for path in found.taken} | ({asked.homework} - {None})):
-                    course.prepare(_sources(asked)[name])
-                    course.set_due(name, asked.due)
+                _set_due(course, asked, found)
     counts = Counter(outcome.state for outcome in found.outcomes)
     print(", ".join(f"{counts[state]} {name}" for state, name in STATES.items() if counts[state]) or "nothing came")
     _needs_a_human(found.attention)
@@ -137,6 +191,84 @@ def collect(asked: argparse.Namespace) -> int:
     ]
     rows += [(each, "handed in nothing", "") for learners in found.missing.values() for each in learners]
     _table(rows)
+    return 0
+
+
+def _set_due(course, asked: argparse.Namespace, found) -> None:
+    """Set the due date of what was collected: of a section where all learners are in one, else of the homework."""
+    from helpers.grading.lms import roster
+
+    learners = roster.of_course(course.folder)
+    sections = {learner.section for learner in learners}
+    if asked.section and asked.section not in sections:
+        raise ValueError(f"no section is called {asked.section!r}; there are {', '.join(sorted(sections)) or 'none'}")
+    there = [each for each in found.outcomes if each.learner and each.state in ("taken", "unchanged", "older")]
+    for name in sorted({each.homework for each in there} | ({asked.homework} - {None})):
+        who = {each.learner for each in there if each.homework == name}
+        theirs = {each.section for learner in who if (each := learners.by_id(learner))}
+        section = asked.section or (min(theirs) if len(theirs) == 1 and len(sections) > 1 else "")
+        course.prepare(_sources(asked)[name])
+        course.set_due(name, asked.due, section, who)
+        whose = f"section {section}" if section else "everybody without another date"
+        print(f"{name}: due {dates.show(asked.due)} for {whose}")
+
+
+def extend(asked: argparse.Namespace) -> int:
+    from helpers.grading.lms import roster
+
+    with _course(asked) as course, course.writing():
+        learner = _learner(course, asked.learner)
+        course.prepare(_source(asked))
+        course.extend(asked.homework, learner, asked.until)
+        due, source = course.due_dates(asked.homework).of(
+            learner, getattr(roster.of_course(course.folder).by_id(learner), "section", "")
+        )
+        whose = {"learner": "their own", "section": "that of the section", "course": "that of the course", "": ""}
+        print(f"{learner}, {asked.homework}: " + (f"due {dates.show(due)}, {whose[source]}" if due else "no due date"))
+        if asked.cancel and source == "learner":
+            print("  the roster has this date in its column; remove it there")
+    return 0
+
+
+def adjust(asked: argparse.Namespace) -> int:
+    from helpers.grading.results import Adjustment, Kind, find_question
+
+    kind: Kind = "drop" if asked.drop else "full" if asked.full else "points"
+    if not asked.undo and not asked.reason.strip():
+        raise ValueError("--reason is missing: learners read it in their feedback")
+    with _course(asked) as course, course.writing():
+        course.prepare(_source(asked))
+        question = find_question(course.questions(asked.homework), asked.question)
+        if kind == "points" and not asked.undo and not 0 <= asked.points <= question.max_points:
+            raise ValueError(f"{question.name} has {question.max_points:g} points; --points takes 0 to that")
+        before = course.results(asked.homework)
+        now = f"{datetime.now(UTC):%Y-%m-%d %H:%M UTC}"
+        adjustment = None if asked.undo else Adjustment(question.name, kind, asked.reason.strip(), asked.points, now)
+        course.adjust(asked.homework, question.name, adjustment)
+        after = course.results(asked.homework)
+    changed = sum(before[each].points != after[each].points for each in after)
+    print(f"{asked.homework}, {question.name}: {adjustment or 'counts as it did'}; {changed} of {len(after)} change")
+    return 0
+
+
+def merge(asked: argparse.Namespace) -> int:
+    from helpers.grading.course import Course
+    from helpers.grading.merge import merge
+
+    with _course(asked) as course, course.writing():
+        for folder in asked.other:
+            with Course(folder, create=False) as other:
+                for name, (learners, by_hand) in merge(course, other).items():
+                    print(f"{other.folder}, {name}: {learners} learners, {by_hand} points and comments by hand")
+    return 0
+
+
+def roster(asked: argparse.Namespace) -> int:
+    from helpers.grading.removal import forget
+
+    with _course(asked) as course, course.writing():
+        for learner in asked.learner:
+            print(f"{learner}: removed from {', '.join(forget(course, learner))}")
     return 0
 
 
@@ -162,8 +294,8 @@ def grade(asked: argparse.Namespace) -> int:
                     if summary.waiting:
                         scheduler.grade(course, prepared, client, summary)
         for prepared, summary in scans:
-            print(summary)
-            _table(_without(course.folder, prepared.assignment.name))
+            course.settle(prepared.assignment.name)
+            _report_state(course, summary)
     return 0
 
 
@@ -172,9 +304,39 @@ def status(asked: argparse.Namespace) -> int:
 
     with _course(asked) as course:
         for name in _handed_in(course, asked):
-            print(scheduler.scan(course, course.prepare(_sources(asked)[name])))
-            _table(_without(course.folder, name))
+            summary = scheduler.scan(course, course.prepare(_sources(asked)[name]))
+            course.settle(name)
+            _report_state(course, summary)
     return 0
+
+
+def _report_state(course, summary) -> None:
+    """Print what was graded, what needs a human, the dates, the decisions and who handed in nothing."""
+    name = summary.assignment
+    print(summary)
+    due = course.due_dates(name)
+    told = [f"due {dates.show(due.course)}"] * bool(due.course)
+    told += [f"section {section}: {dates.show(when)}" for section, when in sorted(due.sections.items())]
+    told += [f"{learner}: {dates.show(when)}" for learner, when in sorted(due.learners.items())]
+    lines = ["; ".join(told)] * bool(told)
+    lines += [f"{each.question}: {each} ({each.reason}, {each.recorded})" for each in course.adjustments(name)]
+    for line in lines:
+        print(f"  {files.printable(line)}")
+    results = course.results(name)
+    for learner, cells in course.manual_grades_to_review(name).items():
+        _needs_a_human([f"{learner}: {', '.join(cells)} has points by hand and has changed since; look at it again"])
+    _needs_a_human(
+        f"{learner}: marked late without a time; with the extension it counts as on time, else write the time into "
+        f"submitted/{learner}/{name}/timestamp.txt"
+        for learner, result in results.items()
+        if result.lateness.is_doubtful
+    )
+    late = [
+        (learner, f"{result.lateness}, loses {result.penalty:g} points", "")
+        for learner, result in results.items()
+        if result.lateness.is_late
+    ]
+    _table([*late, *_without(course.folder, name)])
 
 
 def formgrade(asked: argparse.Namespace) -> int:
@@ -189,11 +351,17 @@ def formgrade(asked: argparse.Namespace) -> int:
 
 def feedback(asked: argparse.Namespace) -> int:
     from helpers.grading.feedback import feedback
+    from helpers.grading.lms.returns import feedback_zip
 
     with _course(asked) as course:
         for name in asked.homework or _graded(course):
+            course.settle(name)
             pages, attention = feedback(course.folder, name, asked.only)
             print(f"{name}: {len(pages)} pages in {course.folder / 'feedback'}")
+            if asked.format:
+                path, without = feedback_zip(course.folder, name, asked.format, pages)
+                attention += without
+                print(f"wrote {path}" if path else f"{name}: no page belongs to {asked.format.capitalize()}, no zip")
             _needs_a_human(attention)
     return 0
 
@@ -204,7 +372,9 @@ def export(asked: argparse.Namespace) -> int:
 
     titles = dict(title.partition("=")[::2] for title in asked.title)
     with _course(asked) as course:
-        files, attention = export(
+        for name in asked.homework or _graded(course):
+            course.settle(name)
+        paths, attention = export(
             course.folder,
             asked.format,
             asked.homework or None,
@@ -213,12 +383,13 @@ def export(asked: argparse.Namespace) -> int:
             asked.unfinished,
             asked.missing,
         )
-    print("\n".join(f"wrote {path}" for path in files))
+    print("\n".join(f"wrote {path}" for path in paths))
     _needs_a_human(attention)
     return 0
 
 
-COMMANDS = {each.__name__: each for each in (release, collect, grade, formgrade, feedback, export, status)}
+_FUNCTIONS = (release, collect, extend, roster, grade, adjust, merge, formgrade, feedback, export, status)
+COMMANDS = {each.__name__: each for each in _FUNCTIONS}
 
 
 TODO = {
@@ -263,6 +434,32 @@ def _sources(asked: argparse.Namespace) -> dict[str, Path]:
     return found
 
 
+def _source(asked: argparse.Namespace) -> Path:
+    """The author's notebook of the one homework that a command names."""
+    known = _sources(asked)
+    if asked.homework not in known:
+        raise ValueError(f"no homework is called {asked.homework!r}; there are {', '.join(known)}")
+    return known[asked.homework]
+
+
+def _learner(course, text: str) -> str:
+    """The id of a learner who is on the roster or has handed something in."""
+    from helpers.grading.lms import roster
+
+    if found := roster.of_course(course.folder).by_id(text):
+        return found.id
+    if (course.folder / "submitted" / text).is_dir() and "/" not in text and text.strip("."):
+        return text
+    raise ValueError(f"nobody in {course.folder} has the id {text!r}; it is neither in the roster nor in submitted/")
+
+
+def _date(text: str) -> datetime:
+    try:
+        return dates.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _handed_in(course, asked: argparse.Namespace) -> list[str]:
     known = _sources(asked)
     if unknown := [name for name in asked.homework if name not in known]:
@@ -277,7 +474,8 @@ def _graded(course) -> list[str]:
     return sorted({path.stem for path in (course.folder / "autograded").glob("*/*/*.ipynb")})
 
 
-def _needs_a_human(lines: Sequence[str]) -> None:
+def _needs_a_human(lines: Iterable[str]) -> None:
+    lines = list(lines)
     for line in ["needs a human:"] * bool(lines) + [f"  {line}" for line in lines]:
         print(files.printable(line))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from helpers.grading import dates
+from helpers.grading import dates, files
 
 DUE = "due "  # the start of a column's name; a homework's follows
 COLUMNS = ("id", "name", "canvas_id", "moodle_id", "email", "section")
@@ -123,37 +123,70 @@ def read(path: Path) -> Roster:
     Raises:
         ValueError: the file, the line and what to do about it.
     """
-    text = _decoded(path)
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",;\t", key=header.count)
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    columns = [(column or "").strip().casefold() for column in rows.fieldnames or []]
-    rows.fieldnames = columns
-    canvas = {"student", "id", "section"} <= {*columns}
-    if not canvas:
-        unknown = [column for column in columns if column not in COLUMNS and not column.startswith(DUE)]
-        if "id" not in columns or unknown:
-            problem = f"the column {unknown[0]!r} is not known" if unknown else "the column 'id' is missing"
-            names = f"{', '.join(COLUMNS)} and 'due HOMEWORK'"
-            raise ValueError(f"{path.name}, line 1: {problem}; rename or remove it; there are {names}")
     learners: dict[str, Learner] = {}
+    for where, learner, _ in _lines(path):
+        if learner is None:
+            continue
+        if learner.id.casefold() in learners:
+            raise ValueError(f"{where}: the id {learner.id!r} is there twice; give each learner an id of their own")
+        learners[learner.id.casefold()] = learner
+    if not learners:
+        raise ValueError(f"{path.name} names no learner; give it a line for each, below the line with the columns")
+    return Roster(learners.values())
+
+
+def remove(path: Path, learner_id: str) -> bool:
+    """Delete the line of a learner from a roster; everything else stays as it is, in UTF-8. Whether there was one.
+
+    Raises:
+        ValueError: as :func:`read`.
+    """
+    kept, removed = [], False
+    for _, learner, row in _lines(path):
+        if learner is not None and learner.id.casefold() == learner_id.casefold():
+            removed = True
+        else:
+            kept.append(row)
+    if removed:
+        text = io.StringIO()
+        csv.writer(text, delimiter=_delimiter(_decoded(path)), lineterminator="\n").writerows(kept)
+        files.write_atomic(path, text.getvalue())
+    return removed
+
+
+def _delimiter(text: str) -> str:
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    return max(",;\t", key=header.count)
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Learner | None, list[str]]]:
+    """Where each line of a roster is, for people; its learner, if it has one; and its cells."""
+    text = _decoded(path)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     try:
+        header = next((row for row in rows if row), [])
+        columns = [column.strip().casefold() for column in header]
+        canvas = {"student", "id", "section"} <= {*columns}
+        if not canvas:
+            unknown = [column for column in columns if column not in COLUMNS and not column.startswith(DUE)]
+            if "id" not in columns or unknown:
+                problem = f"the column {unknown[0]!r} is not known" if unknown else "the column 'id' is missing"
+                names = f"{', '.join(COLUMNS)} and 'due HOMEWORK'"
+                raise ValueError(f"{path.name}, line 1: {problem}; rename or remove it; there are {names}")
+        yield f"{path.name}, line {rows.line_num}", None, header
         for row in rows:
             where = f"{path.name}, line {rows.line_num}"
-            values = _from_canvas(row) if canvas else {column: _plain(row.get(column)) for column in columns}
+            cells = dict(zip(columns, row, strict=False))
+            values = _from_canvas(cells) if canvas else {column: _plain(cells.get(column)) for column in columns}
             if not any(values.values()):
+                yield where, None, row
                 continue
             due = {column: values.pop(column) for column in list(values) if column.startswith(DUE)}
             learner = Learner(**values, due=tuple(_due(where, due)))
             _check_id(learner, where)
-            if learner.id.casefold() in learners:
-                raise ValueError(f"{where}: the id {learner.id!r} is there twice; give each learner an id of their own")
-            learners[learner.id.casefold()] = learner
+            yield where, learner, row
     except csv.Error as error:
         raise ValueError(f"{path.name}, line {rows.line_num}: {error}; save it again as CSV") from error
-    if not learners:
-        raise ValueError(f"{path.name} names no learner; give it a line for each, below the line with the columns")
-    return Roster(learners.values())
 
 
 def _due(where: str, columns: Mapping[str, str]) -> Iterator[tuple[str, datetime]]:
