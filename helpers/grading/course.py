@@ -109,6 +109,8 @@ class Course:
         CourseError: it would be inside the repository, the folder contains something else, or there is none to open.
     """
 
+    database_timeout = 60.0  # seconds to wait while another process writes to the gradebook
+
     def __init__(self, folder: Path | str, create: bool = True) -> None:
         self.folder = Path(folder).expanduser().resolve()
         if self.folder == REPOSITORY or REPOSITORY in self.folder.parents:
@@ -532,7 +534,7 @@ class Course:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[CachedGradebook]:
-        self._gradebook = self._gradebook or CachedGradebook(f"{self.db_url}?timeout=60")
+        self._gradebook = self._gradebook or CachedGradebook(f"{self.db_url}?timeout={self.database_timeout:g}")
         try:
             yield self._gradebook
             self._gradebook.commit()
