@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from helpers.exercises.quiz import predict, recall
     from helpers.figures.controls import Choice, LogSlider, Slider, Toggle
     from helpers.figures.live import live, projector
-    from helpers.figures.panels import arrows, bars, heatmap, lines, points
+    from helpers.figures.panels import Drag, arrows, bars, heatmap, lines, points
 
 _MODULES = {
     "helpers.exercises.check": ("check",),
@@ -22,12 +22,13 @@ _MODULES = {
     "helpers.exercises.quiz": ("predict", "recall"),
     "helpers.figures.controls": ("Choice", "LogSlider", "Slider", "Toggle"),
     "helpers.figures.live": ("live", "projector"),
-    "helpers.figures.panels": ("arrows", "bars", "heatmap", "lines", "points"),
+    "helpers.figures.panels": ("Drag", "arrows", "bars", "heatmap", "lines", "points"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "Choice",
+    "Drag",
     "LogSlider",
     "Progress",
     "Slider",

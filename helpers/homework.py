@@ -7,7 +7,10 @@ grading, the functions that are tested live in another process, behind :mod:`hel
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
+import random
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +20,11 @@ import torch
 from helpers.exercises import comparison
 from helpers.exercises.check import Verdict, holds, publish, report
 from helpers.exercises.exercise import SIGNS, Exercise, Mistake
+
+references: dict[str, Callable[[], Any]] = {}
+"""Name → a function that evaluates the author's answer; empty unless a submission is graded."""
+
+ROUNDS = 6  # how often a learner's test is tried on each implementation while it is graded
 
 Example = tuple[tuple, Any]
 """Arguments, and what must come out."""
@@ -94,7 +102,16 @@ def hidden(tests: Mapping[str, Callable[[], Any]]) -> None:
     Raises:
         AssertionError: only while grading: the names of those that failed.
     """
-    failed = [name for name, test in tests.items() if not holds(test)]
+    _trials.clear()
+    order = random.SystemRandom().sample(list(tests), len(tests))
+    failed = {name for name in order if not holds(tests[name])}
+    if _trials and not failed and os.environ.get("NBGRADER_EXECUTION"):
+        # A test that only counts its calls knows neither the order nor the number of an implementation.
+        again = random.SystemRandom().sample(order * (ROUNDS - 1), len(order) * (ROUNDS - 1))
+        failed = {name for name in again if not holds(tests[name])}
+    if not all(trial.calls for trial in _trials):
+        failed = set(tests)
+    failed = [name for name in tests if name in failed]
     if failed and os.environ.get("NBGRADER_EXECUTION"):
         raise AssertionError("hidden tests failed: " + "; ".join(failed))
     print("\n".join(f"{SIGNS['wrong' if name in failed else 'right']} hidden: {name}" for name in tests))
@@ -129,8 +146,89 @@ def error_of(function: Callable, *arguments: Any) -> BaseException | None:
 
 
 def fails(function: Callable, *arguments: Any) -> bool:
-    """Whether a call ends in an error: for a learner's own test, whether it rejects what it is given."""
+    """Whether a call raises an error.
+
+    For a learner's own test, whose only argument is an implementation: whether it rejects the implementation. The test
+    gets it as an :class:`Anonymous` function.
+    """
+    if len(arguments) == 1 and callable(arguments[0]):
+        arguments = (Anonymous(arguments[0]),)
+        _trials.append(arguments[0])
     return error_of(function, *arguments) is not None
+
+
+def rejections(test: Any, wrong: Sequence[Callable], right: Sequence[Callable]) -> tuple[list[bool], list[bool]] | None:
+    """Whether a learner's test rejects each of these implementations; None if it is not written yet.
+
+    While a submission is graded, each is tried :data:`ROUNDS` times, all in random order. A wrong one counts as
+    rejected if it is rejected every time, a right one if it is rejected once; a test that does not call what it is
+    given has the verdict of its first call.
+    """
+    if test is ...:
+        return None
+    first = Anonymous(wrong[0])
+    rejects = error_of(test, first) is not None
+    if not (rejects or first.calls):
+        return None
+    rounds = ROUNDS if os.environ.get("NBGRADER_EXECUTION") else 1
+    places = [(kind, place) for kind, each in enumerate((wrong, right)) for place in range(len(each))] * rounds
+    found: dict[tuple[int, int], list[bool]] = {place: [] for place in places}
+    for kind, place in random.SystemRandom().sample(places, len(places)):
+        implementation = Anonymous((wrong, right)[kind][place])
+        verdict = error_of(test, implementation) is not None
+        found[kind, place].append(verdict if implementation.calls else rejects)
+    return (
+        [all(verdicts) for (kind, _), verdicts in found.items() if kind == 0],
+        [any(verdicts) for (kind, _), verdicts in found.items() if kind == 1],
+    )
+
+
+def reference(name: str) -> Callable | None:
+    """The author's function of this name while a submission is graded, else None."""
+    return references[name]() if name in references else None
+
+
+class Anonymous:
+    """A function of which a learner's test sees what it returns and raises, and nothing else: no name, no parameters.
+
+    Attributes:
+        calls: how often it was called.
+    """
+
+    __name__ = "implementation"
+
+    def __init__(self, function: Callable):
+        self._function = function
+        self._arity = _arity(function)
+        self.calls = 0
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.calls += 1
+        wrong = TypeError(f"implementation() does not take {len(arguments)} arguments")
+        if self._arity not in (None, len(arguments)):
+            raise wrong
+        try:
+            return self._function(*arguments)
+        except TypeError as error:
+            if _ARITY_ERROR.match(str(error)):
+                raise wrong from None
+            raise
+
+
+_trials: list[Anonymous] = []  # implementations that learners' tests were given since hidden() began
+_ARITY_ERROR = re.compile(r"[\w.<>]+\(\) (takes|missing|got) ")
+
+
+def _arity(function: Callable) -> int | None:
+    """The number of positional parameters without a default; None if it is not known."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters):
+        return None
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(each.kind in positional and each.default is inspect.Parameter.empty for each in parameters)
 
 
 def own_numbers(learner_id: Any, question: str, *ranges: tuple[int, int]) -> list[int]:

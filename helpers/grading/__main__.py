@@ -100,6 +100,9 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--unfinished", action="store_true", help="points of those, too, who wait for some by hand")
     export.add_argument("--missing", type=float, help="the grade of those who handed in nothing (empty)")
 
+    report = add("report", "write what the class understood as a page without names, and as a table")
+    homeworks(report, "all that are graded")
+
     status = add("status", "tell what is graded, what waits, and what needs a human")
     homeworks(status, "all that were handed in")
     for command in (release, collect, extend, grade, adjust, status):
@@ -388,7 +391,16 @@ def export(asked: argparse.Namespace) -> int:
     return 0
 
 
-_FUNCTIONS = (release, collect, extend, roster, grade, adjust, merge, formgrade, feedback, export, status)
+def report(asked: argparse.Namespace) -> int:
+    from helpers.grading.report import report
+
+    with _course(asked) as course:
+        for name in asked.homework or _graded(course):
+            print("\n".join(f"wrote {path}" for path in report(course, name)))
+    return 0
+
+
+_FUNCTIONS = (release, collect, extend, roster, grade, adjust, merge, formgrade, feedback, export, report, status)
 COMMANDS = {each.__name__: each for each in _FUNCTIONS}
 
 

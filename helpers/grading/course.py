@@ -7,6 +7,7 @@
     submitted/LEARNER/NAME/NAME.ipynb      untrusted, read by :mod:`helpers.grading.submission`
     autograded/LEARNER/NAME/NAME.ipynb     with outputs and, as nbgrader keeps it, with the hidden tests
     feedback/LEARNER/NAME/NAME.html
+    reports/NAME.html, reports/NAME.csv
     gradebook.db, nbgrader_config.py
 """
 
@@ -46,6 +47,7 @@ from helpers.grading.submission import (
     is_test,
     parse_cells,
     read_bytes,
+    shown_right,
     writable_text,
 )
 from helpers.grading.version import digest, grader_version
@@ -54,7 +56,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 MAX_OUTPUT, MAX_MESSAGE = 1_000_000, 10_000  # characters of all outputs, and of one message, that are kept
 
 _STEPS = ("source", "release", "submitted", "autograded", "feedback")
-_CONTENT = {*_STEPS, "exports", "roster.csv", "collected.json", ".lock", "gradebook.db"}
+_CONTENT = {*_STEPS, "exports", "reports", "roster.csv", "collected.json", ".lock", "gradebook.db"}
 _CONFIG = '''"""nbgrader's settings for this course. Add yours below: this file is not written again."""
 
 import os
@@ -90,11 +92,13 @@ class PreparedAssignment:
 
     Attributes:
         cells: the released cells that nbgrader knows, by ``grade_id``.
+        texts: the released Markdown cells.
         digest: of the source notebook and of the code that decides grades.
     """
 
     assignment: Assignment
     cells: dict[str, NotebookNode]
+    texts: frozenset[str]
     digest: str
 
 
@@ -191,8 +195,10 @@ class Course:
             self._register(assignment, copy, content)
             with self._transaction() as book:
                 book.put_record(source.stem, "", GradingRecord(source_digest))
-        cells = {name: cell for cell in nbformat.read(released, as_version=4).cells if (name := grade_id(cell))}
-        prepared = PreparedAssignment(assignment, cells, digest(content, grader_version(assignment).encode()))
+        released_cells = nbformat.read(released, as_version=4).cells
+        cells = {name: cell for cell in released_cells if (name := grade_id(cell))}
+        texts = frozenset(cell.source for cell in released_cells if cell.cell_type == "markdown")
+        prepared = PreparedAssignment(assignment, cells, texts, digest(content, grader_version(assignment).encode()))
         self._prepared[source.stem] = prepared
         return prepared
 
@@ -234,8 +240,9 @@ class Course:
             RejectedSubmission: as :meth:`content` and :func:`helpers.grading.submission.parse_cells`.
         """
         content, timestamp, submission_digest = self.content(assignment, learner)
-        notebook, attention = self.sanitise(assignment, parse_cells(content))
-        return Submission(learner, assignment, submission_digest, notebook, timestamp, attention)
+        cells = parse_cells(content)
+        notebook, attention = self.sanitise(assignment, cells)
+        return Submission(learner, assignment, submission_digest, notebook, timestamp, attention, shown_right(cells))
 
     def sanitise(self, assignment: str, cells: list[NotebookNode]) -> tuple[NotebookNode, tuple[str, ...]]:
         """A notebook with every cell of the assignment once, the author's metadata and the author's locked cells.
@@ -246,7 +253,8 @@ class Course:
         Returns:
             The notebook, and one line for the instructor for everything that was repaired.
         """
-        complete, attention = complete_cells(cells, self._prepared[assignment].cells)
+        prepared = self._prepared[assignment]
+        complete, attention = complete_cells(cells, prepared.cells, prepared.texts)
         notebook = NotebookNode(
             nbformat=4,
             nbformat_minor=4,  # from 5 on cells have ids, which a submission would have to provide
@@ -275,6 +283,8 @@ class Course:
                 continue
             verdict = graded.tests.get(grade_id(cell) or "")
             cell.outputs = [] if verdict is None else [_verdict_output(verdict)]
+            if verdict is not None:
+                cell.metadata.seconds = verdict.seconds
             for output in graded.outputs.get(index, []) if verdict is None else []:
                 cell.outputs.append(_plain_output(output, max(remaining, 0)))
                 remaining -= len(str(output))
@@ -303,9 +313,19 @@ class Course:
             outdated = [
                 f"the answer {cell} has a comment by hand and has changed" for cell in comments if cell in changed
             ]
-            attention = tuple(dict.fromkeys([*submission.attention, *graded.attention, *outdated]))
+            attention = tuple(dict.fromkeys([*submission.attention_after(graded), *outdated]))
             record = GradingRecord(submission.digest, None, attention, graded.cpu_seconds)
             book.put_record(name, learner, record)
+
+    def verdicts(self, assignment: str, learner: str) -> dict[str, Verdict]:
+        """The verdict of each test of a graded submission by id, as :meth:`store` wrote it."""
+        cells = nbformat.read(self._autograded(assignment, learner), as_version=4).cells
+        return {name: _read_verdict(cell) for cell in cells if is_test(cell) and (name := grade_id(cell))}
+
+    def scores(self, assignment: str) -> dict[str, dict[str, float | None]]:
+        """The points of each graded cell by learner and id; ``None`` where a written answer has no points yet."""
+        with self._transaction() as book:
+            return book.scores(assignment)
 
     def quarantine(self, assignment: str, learner: str, submission_digest: str, reason: str) -> None:
         """Record that an instructor must look at a submission before it is graded; an existing grade stays."""
@@ -562,6 +582,13 @@ def _verdict_output(verdict: Verdict) -> NotebookNode:
     if verdict.passed:
         return NotebookNode(output_type="stream", name="stdout", text=message)
     return NotebookNode(output_type="error", ename="AssertionError", evalue=message, traceback=[message])
+
+
+def _read_verdict(cell: NotebookNode) -> Verdict:
+    """The inverse of :func:`_verdict_output`."""
+    output = cell.outputs[0] if cell.outputs else NotebookNode(output_type="error", evalue="")
+    passed = output.output_type == "stream"
+    return Verdict(passed, output.text if passed else output.evalue, float(cell.metadata.get("seconds", 0)))
 
 
 def _plain_output(output: Mapping[str, Any], limit: int) -> NotebookNode:

@@ -479,6 +479,22 @@ class CachedGradebook(Gradebook):
         )
         return self.db.execute(query).scalar_one()
 
+    def scores(self, assignment: str) -> dict[str, dict[str, float | None]]:
+        """Points by learner and cell, those given by hand included; ``None`` while they wait for a grade by hand."""
+        query = (
+            select(SubmittedAssignment.student_id, BaseCell.name, Grade)
+            .join(SubmittedAssignment.assignment)
+            .join(SubmittedAssignment.notebooks)
+            .join(SubmittedNotebook.grades)
+            .join(Grade.cell)
+            .where(Assignment.name == assignment)
+        )
+        found: dict[str, dict[str, float | None]] = {}
+        for learner, cell, grade in self.db.execute(query):
+            waits = grade.needs_manual_grade and grade.manual_score is None
+            found.setdefault(learner, {})[cell] = None if waits else grade.score
+        return found
+
     def records(self, assignment: str) -> dict[str, GradingRecord]:
         """The records of an assignment by learner; that of the assignment itself has the key ``""``."""
         rows = self.db.execute(select(_RECORDS).where(_RECORDS.c.assignment == assignment))

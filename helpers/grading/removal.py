@@ -9,13 +9,14 @@ from helpers.grading.lms import roster
 from helpers.grading.lms.collect import RECORD, read_record, write_record
 
 LEARNER_FOLDERS = ("submitted", "autograded", "feedback")
+CLASS_FOLDERS = ("exports", "reports")
 
 
 def forget(course: Course, learner: str) -> list[str]:
     """Delete a learner from the folders, the roster, the record of what was collected, exports and the gradebook.
 
-    Files in ``exports`` hold the whole class: all of them are deleted, and written again by the commands that wrote
-    them.
+    Files in ``exports`` and ``reports`` hold the whole class: all of them are deleted, and written again by the
+    commands that wrote them.
 
     Args:
         learner: the id, as it is in the course.
@@ -48,8 +49,8 @@ def forget(course: Course, learner: str) -> list[str]:
         found.append("gradebook.db")
     if not found:
         raise ValueError(f"nothing in {course.folder} belongs to {learner!r}; give the id of the roster")
-    exports = course.folder / "exports"
-    if exports.is_dir():
-        shutil.rmtree(exports)
-        found.append("exports")
+    for name in CLASS_FOLDERS:
+        if (course.folder / name).is_dir():
+            shutil.rmtree(course.folder / name)
+            found.append(name)
     return found

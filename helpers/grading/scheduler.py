@@ -300,8 +300,8 @@ class _Run:
         else:
             self.summary.graded.append(learner)
             self.summary.cpu_seconds += graded.cpu_seconds
-            if attention := (*submission.attention, *graded.attention):
-                self.summary.attention[learner] = tuple(dict.fromkeys(attention))
+            if attention := submission.attention_after(graded):
+                self.summary.attention[learner] = attention
         self.bar.update()
         return True
 

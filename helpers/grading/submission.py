@@ -1,6 +1,7 @@
 """Read submitted notebooks, which are untrusted input.
 
-Only the type and text of cells, pasted images and the ``grade_id`` that a cell claims are taken from a submission.
+Only the type and text of cells, pasted images, the ``grade_id`` that a cell claims and whether its stored output says
+"right" are taken from a submission.
 Points, locked text and all other metadata come from the author's notebook.
 """
 
@@ -10,12 +11,14 @@ import json
 import math
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
+
+from helpers.grading.judge import Graded
 
 MAX_BYTES, MAX_CELLS, MAX_DEPTH, MAX_BRACKETS = 10_000_000, 500, 64, 500_000
 
@@ -36,6 +39,7 @@ class Submission:
             wrote them.
         timestamp: of handing in, as its ``timestamp.txt`` says.
         attention: what the instructor should look at, one line each.
+        shown_right: ids of the tests whose stored output says "right".
     """
 
     learner: str
@@ -44,6 +48,16 @@ class Submission:
     notebook: NotebookNode
     timestamp: str | None = None
     attention: tuple[str, ...] = ()
+    shown_right: frozenset[str] = frozenset()
+
+    def attention_after(self, graded: Graded) -> tuple[str, ...]:
+        """All lines for the instructor, also for tests that were right in the learner's notebook and failed now."""
+        lines = [
+            f"{name} was right in the notebook and is not here: {' '.join(verdict.message.split())[:200]}"
+            for name, verdict in graded.tests.items()
+            if name in self.shown_right and not verdict.passed
+        ]
+        return tuple(dict.fromkeys([*lines, *self.attention, *graded.attention]))
 
     def worker_input(self) -> bytes:
         """The notebook as JSON for a worker: the sources of test cells are empty, all cells keep their indices."""
@@ -135,13 +149,19 @@ def is_test(cell: NotebookNode) -> bool:
     return bool(metadata.get("grade")) and not metadata.get("solution")
 
 
+def shown_right(cells: Sequence[NotebookNode]) -> frozenset[str]:
+    """The ids of the parsed cells whose stored output says "right"."""
+    return frozenset(name for cell in cells if cell.metadata.get("shown_right") and (name := grade_id(cell)))
+
+
 def complete_cells(
-    cells: Sequence[NotebookNode], assignment_cells: Mapping[str, NotebookNode]
+    cells: Sequence[NotebookNode], assignment_cells: Mapping[str, NotebookNode], texts: Collection[str] = ()
 ) -> tuple[list[NotebookNode], list[str]]:
     """Copies of parsed cells, with every cell of the assignment exactly once and with the author's metadata.
 
     Args:
         assignment_cells: the released cells by ``grade_id``, in order.
+        texts: the released Markdown, which is nobody's answer.
 
     Returns:
         The cells, and one line for the instructor for everything that was repaired.
@@ -156,7 +176,9 @@ def complete_cells(
             attention.append("a cell was there more than once; its last copy counts")
         elif name:
             seen.add(name)
-    return complete, attention + _restore_missing_cells(complete, assignment_cells)
+    attention += _keep_changed_setup(complete, assignment_cells)
+    attention += _restore_missing_cells(complete, assignment_cells)
+    return complete, attention + _find_written_answers(complete, assignment_cells, texts)
 
 
 def _with_author_metadata(cell: NotebookNode, assignment_cells: Mapping[str, NotebookNode]) -> NotebookNode:
@@ -172,6 +194,55 @@ def _with_author_metadata(cell: NotebookNode, assignment_cells: Mapping[str, Not
     elif "attachments" in cell:
         new.attachments = cell.attachments
     return new
+
+
+def _keep_changed_setup(cells: list[NotebookNode], assignment_cells: Mapping[str, NotebookNode]) -> list[str]:
+    """Report changed locked cells. Of a set-up cell the learner's text runs, too, after the author's.
+
+    Front ends other than Jupyter's let learners edit locked cells.
+    """
+    lines = []
+    for index, cell in reversed([*enumerate(cells)]):
+        name = grade_id(cell)
+        metadata = cell.metadata.get("nbgrader", {})
+        if not name or not metadata.get("locked") or metadata.get("solution"):
+            continue
+        if _lines(cell.source) == _lines(assignment_cells[name].source):
+            continue
+        if cell.cell_type == "code" and not is_test(cell):
+            cells.insert(index + 1, NotebookNode(cell | {"metadata": NotebookNode()}))
+            lines.append(f"the locked cell {name} was changed; it runs as released, and the learner's version after it")
+        else:
+            lines.append(f"the locked cell {name} was changed; it counts as released")
+    return lines[::-1]
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.strip().splitlines()]
+
+
+def _find_written_answers(
+    cells: list[NotebookNode], assignment_cells: Mapping[str, NotebookNode], texts: Collection[str]
+) -> list[str]:
+    """Move text that stands next to an untouched written answer, in cells of the learner's own, into it."""
+    lines = []
+    released = {tuple(_lines(text)) for text in texts}
+    for name, author in assignment_cells.items():
+        index, cell = next((index, cell) for index, cell in enumerate(cells) if grade_id(cell) == name)
+        if author.cell_type != "markdown" or _lines(cell.source) not in ([], _lines(author.source)):
+            continue
+        found: list[NotebookNode] = []
+        for neighbours in (cells[index + 1 :], cells[:index][::-1]):
+            for other in neighbours:
+                if grade_id(other):
+                    break
+                if other.cell_type != "code" and other.source.strip() and tuple(_lines(other.source)) not in released:
+                    found.append(other)
+        if found:
+            found.sort(key=cells.index)
+            cell.source = "\n\n".join(other.source for other in found)
+            lines.append(f"{name} was written in another cell; its text was moved: look whether it is the answer")
+    return lines
 
 
 def _restore_missing_cells(cells: list[NotebookNode], assignment_cells: Mapping[str, NotebookNode]) -> list[str]:
@@ -226,6 +297,8 @@ def _parse_cell(index: int, cell: Any) -> NotebookNode:
     metadata = cell.get("metadata", {}).get("nbgrader") if isinstance(cell.get("metadata"), dict) else None
     if isinstance(metadata, dict) and isinstance(metadata.get("grade_id"), str):
         parsed.metadata.nbgrader = NotebookNode(grade_id=metadata["grade_id"])
+    if cell_type == "code" and _says_right(cell.get("outputs")):
+        parsed.metadata.shown_right = True
     if cell_type == "markdown" and isinstance(cell.get("attachments"), dict):
         parsed.attachments = NotebookNode(
             {
@@ -237,3 +310,12 @@ def _parse_cell(index: int, cell: Any) -> NotebookNode:
             }
         )
     return parsed
+
+
+def _says_right(outputs: Any) -> bool:
+    """Whether a line of stored outputs says "right", and none says something else."""
+    if not isinstance(outputs, list) or not outputs or not all(isinstance(output, dict) for output in outputs):
+        return False
+    lines = [line for output in outputs for line in writable_text(output.get("text")).splitlines()]
+    verdicts = [line for line in lines if line.startswith(("Right ✓ ", "Wrong ✗ ", "Not attempted – "))]
+    return bool(verdicts) and all(line.startswith("Right") for line in verdicts)

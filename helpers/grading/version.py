@@ -15,7 +15,7 @@ from helpers.grading.assignment import Assignment
 _ROOT = Path(__file__).resolve().parent.parent.parent
 # What runs in the sandbox is not imported as a module of helpers.
 _GRADER = ["helpers.grading.submission", "helpers.grading.judge"]
-_GRADER += [f"helpers.grading.sandbox.{name}" for name in ("guest", "codec", "seccomp")]
+_GRADER += [f"helpers.grading.sandbox.{name}" for name in ("guest", "codec", "seccomp", "shell")]
 
 
 def digest(*parts: bytes) -> str:

@@ -21,6 +21,7 @@ OLDEST, NEWEST = (3, 11), (3, 14)  # the versions that the pins are made for
 OTHERS = ("python3.14", "python3.13", "python3.12", "python3.11")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 FIRST_LESSON = "notebooks/00_start_here.ipynb"
+EXTENSION = ROOT / "helpers/setup/embeddings_course.json"  # lets Jupyter Server load helpers.setup.server
 UNFINISHED = "unfinished"  # a file that lies in the environment as long as something is being installed
 SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
 
@@ -113,6 +114,9 @@ def setup(testing=False):
     settings = venv / "share/jupyter/lab/settings"
     settings.mkdir(parents=True, exist_ok=True)
     (settings / "overrides.json").write_text(json.dumps(SETTINGS))
+    extensions = venv / "etc/jupyter/jupyter_server_config.d"
+    extensions.mkdir(parents=True, exist_ok=True)
+    shutil.copy(str(EXTENSION), str(extensions))  # pip leaves data files of an editable install out
     stamps[testing].write_text(fingerprint(testing))
     unfinished.unlink()
     return inside(venv)

@@ -31,7 +31,8 @@ def _show_folded(
     frames, packages = [], []
     while trace is not None:
         if trace.tb_frame.f_globals is shell.user_global_ns:
-            frames.append(trace)
+            if not frames or _line(trace) != _line(frames[-1]):  # a comprehension has a frame for the same line
+                frames.append(trace)
             packages.clear()
         elif frames:
             packages.append(str(trace.tb_frame.f_globals.get("__name__", "?")).partition(".")[0])
@@ -50,3 +51,7 @@ def _show_folded(
     sys.last_type, sys.last_value, sys.last_traceback = kind, error, error.__traceback__  # what %tb and %debug read
     shell._showtraceback(kind, error, parts)
     return parts
+
+
+def _line(trace: types.TracebackType) -> tuple[str, int]:
+    return trace.tb_frame.f_code.co_filename, trace.tb_lineno

@@ -321,7 +321,7 @@ def test_points_by_hand_of_what_has_changed_are_listed(course: Course, release: 
     hand_in(course.folder, "ada", answered_small(release, why="Because I say so."))
     course.store(course.submission(NAME, "ada"), result(failing=("test_double",)))
     assert course.manual_grades_to_review(NAME) == {"ada": ["hidden_total", "test_double", "why"]}
-    assert "why has a comment by hand, and the answer has changed" in course.records(NAME)["ada"].attention
+    assert "the answer why has a comment by hand and has changed" in course.records(NAME)["ada"].attention
     course.store(course.submission(NAME, "ada"), result(failing=("test_double",)))
     assert course.manual_grades_to_review(NAME) == {"ada": ["hidden_total", "test_double", "why"]}  # until looked at
     by_hand(course, "why", 2.0)
@@ -434,16 +434,16 @@ def test_a_question_is_adjusted_and_put_back(course: Course, release: NotebookNo
     def points() -> dict[str, tuple[float, float, float]]:
         return {who: (each.points, each.max_points, each.score) for who, each in sorted(course.results(NAME).items())}
 
-    assert points() == {"ada": (0, 11, 0), "bo": (8, 11, 0)}
-    course.adjust(NAME, name, Adjustment(name, "points", "unclear", 2.0))
-    assert points() == {"ada": (2, 11, 2), "bo": (8, 11, 0)}
+    assert points() == {"ada": (5, 11, 5), "bo": (8, 11, 0)}
+    course.adjust(NAME, name, Adjustment(name, "points", "unclear", 6.0))
+    assert points() == {"ada": (6, 11, 6), "bo": (8, 11, 0)}
     course.adjust(NAME, name, Adjustment(name, "full", "unclear"))
     assert points() == {"ada": (11, 11, 11), "bo": (11, 11, 0)}
     assert not course.results(NAME)["ada"].waiting
     course.adjust(NAME, name, Adjustment(name, "drop", "unclear"))
     assert points() == {"ada": (0, 0, 0), "bo": (0, 0, 0)}
     course.adjust(NAME, name, None)
-    assert points() == {"ada": (0, 11, 0), "bo": (8, 11, 0)} and book(course) == before
+    assert points() == {"ada": (5, 11, 5), "bo": (8, 11, 0)} and book(course) == before
 
 
 def test_a_record_counts_while_grade_and_notebook_exist(course: Course, release: NotebookNode) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
+import tracemalloc
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from helpers.grading.assignment import Assignment, Cell
-from helpers.grading.judge import Graded, GraderBroken, Limits, Sandbox, grade
+from helpers.grading.judge import Graded, GraderBroken, Limits, Sandbox, Verdict, grade
 from tests.grading.test_hostile import available
 
 SETUP = """import torch
@@ -92,25 +95,27 @@ def test_values_functions_and_other_things(sandbox: Sandbox) -> None:
 
 
 def test_grading_is_known_to_the_tests_only(sandbox: Sandbox) -> None:
-    """Also the roster's id is; whoever typed another one, or none, is told to a human."""
     code = "import os\ndef f():\n    return 'NBGRADER_EXECUTION' in os.environ"
-    tests = {"test_f": "import os\nassert not f() and os.environ['NBGRADER_EXECUTION'] and learner_id == 'Bob B'"}
+    tests = {"test_f": "import os\nassert not f() and os.environ['NBGRADER_EXECUTION']"}
+    assert points(judge(sandbox, tests, {"f": code})) == "✓"
+
+
+def test_numbers_of_ones_own_are_those_of_the_typed_id(sandbox: Sandbox) -> None:
+    """Whoever typed another id than the roster's, or none, loses nothing, and a human is told."""
+    tests = {"test_n": "examine_value('n', n, sum(own_numbers(learner_id, 'n', (1, 10**9))))"}
+    code = "from helpers.homework import own_numbers\nn = own_numbers(learner_id, 'n', (1, 10**9))[0]"
+    empty = "learner_id is not filled in: numbers of one's own are those of an empty id"
     for typed, attention in {
         "learner_id = ' bob  b'": (),
         "learner_id = 'eve'": ("learner_id says 'eve', the roster 'Bob B'",),
-        "learner_id = ...": ("learner_id is not filled in",),
-        "learner_id = lambda: 0": ("learner_id is not filled in",),
+        "learner_id = 7": ("learner_id says '7', the roster 'Bob B'",),
+        "learner_id = ...": (empty,),
+        "learner_id = lambda: 0": (empty,),
     }.items():
-        graded = judge(sandbox, tests, {"learner_id": typed, "f": code}, learner="Bob B")
-        assert points(graded) == "✓"
-        assert tuple(line for line in graded.attention if "learner_id" in line) == attention
-
-
-def test_numbers_of_ones_own(sandbox: Sandbox) -> None:
-    tests = {"test_n": "examine_value('n', n, sum(own_numbers(learner_id, 'n', (1, 10**9))))"}
-    code = "from helpers.homework import own_numbers\nn = own_numbers(learner_id, 'n', (1, 10**9))[0]"
-    assert points(judge(sandbox, tests, {"learner_id": "learner_id = 'bob'", "n": code})) == "✓"
-    assert points(judge(sandbox, tests, {"learner_id": "learner_id = 'eve'", "n": code})) == "✗"
+        graded = judge(sandbox, tests, {"learner_id": typed, "n": code}, learner="Bob B")
+        assert (points(graded), graded.attention) == ("✓", attention)
+        copied = code.replace("learner_id", "'a neighbour'")
+        assert points(judge(sandbox, tests, {"learner_id": typed, "n": copied}, learner="Bob B")) == "✗"
 
 
 HUNT = {
@@ -256,6 +261,140 @@ def test_there_is_an_end_to_everything(sandbox: Sandbox) -> None:
     assert points(graded) == "✗"
     assert len(graded.attention) <= 31
     assert any("used up its time" in line or "too often" in line for line in graded.attention)
+
+
+def test_no_test_is_started_after_the_deadline(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left fails at once: nothing is started again for it."""
+    started: list[float] = []
+    session = Sandbox.session
+
+    def counted(self: Sandbox, *arguments: Any, **options: Any) -> Any:
+        started.append(time.monotonic())
+        return session(self, *arguments, **options)
+
+    monkeypatch.setattr(Sandbox, "session", counted)
+    tests = {f"test_{i}": f"assert f({i}) == 1" for i in range(30)}
+    limits = Limits(cell_seconds=20, call_seconds=4, total_seconds=5)
+    begin = time.monotonic()
+    code = {"f": "import time\ndef f(i):\n    time.sleep(0.9)\n    return 1"}
+    graded = judge(sandbox, tests, code, limits=limits)
+    assert 1 <= points(graded).count("✓") <= 5 and points(graded).endswith("✗" * 24)
+    assert max(started) < begin + 5 and len(started) == 2
+    assert time.monotonic() - begin < 12
+    (line,) = [line for line in graded.attention if "used up its time" in line]
+    assert "tests (test_" in line
+    assert graded.tests["test_29"].message == "the test was not run: the submission used up its time"
+
+
+def test_answers_and_outputs_are_bounded_in_sum(sandbox: Sandbox) -> None:
+    """A submission can forge what its answers are, and print in any number of cells."""
+    forge = "import codec\ncodec.dumps = lambda *a, **k: b'\"' + b'x' * (15 * 2**20) + b'\"'"
+    answers = {"f0": f"f0 = 0\n{forge}", **{f"f{i}": f"f{i} = {i}" for i in range(1, 14)}, "g": "def g(): return 1"}
+    prints = ["print('y' * 150_000)"] * 50
+    tracemalloc.start()
+    graded = judge(sandbox, {"test_f": "f13", "test_g": "assert g() == 1"}, answers, *prints)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 150 * 2**20
+    assert sum(len(str(outputs)) for outputs in graded.outputs.values()) < 5_000_000
+    assert sum("is too large" in line for line in graded.attention) >= 11
+
+
+LIBRARY = "from helpers.positions import frequencies\ndef f(n):\n    return frequencies(n).tolist()"
+
+
+def test_the_course_library_answers_nothing_unless_the_homework_imports_it(sandbox: Sandbox) -> None:
+    tests = {"test_f": "from helpers.positions import frequencies\nassert f(4) == frequencies(4).tolist()"}
+    graded = judge(sandbox, tests, {"f": LIBRARY})
+    assert points(graded) == "✗"
+    assert "helpers.positions is not available while a homework is graded" in json.dumps(graded.outputs)
+    assert points(judge(sandbox, tests, {"f": LIBRARY}, setup=f"{SETUP}\nimport helpers.positions")) == "✓"
+    own = "def f(n):\n    return [10_000 ** (-2 * i / n) for i in range(n // 2)]"
+    assert points(judge(sandbox, tests, {"f": own})) == "✓"
+
+
+def test_no_way_to_the_library(sandbox: Sandbox) -> None:
+    """Neither files, nor compiled files, nor what is in memory; figures and checks stay."""
+    look = """import gc, glob, importlib, types
+found = []
+for name in ("attention", "geometry", "positions", "training", "tasks", "exercises.lesson03"):
+    try:
+        found.append(importlib.import_module(f"helpers.{name}"))
+    except ImportError:
+        pass
+for path in glob.glob("/**/*.py*", root_dir="/course", recursive=True):
+    found += [path] * (b"inverse" in open(f"/course/{path}", "rb").read())
+found += [o for o in gc.get_objects() if isinstance(o, types.CodeType) and o.co_name == "rope_angles"]
+from helpers import check, heatmap
+print("found", found)"""
+    graded = judge(sandbox, {"test_f": "assert f() == 1"}, {"f": "def f(): return 1"}, look)
+    assert graded.outputs[2][0]["text"] == "found []\n"
+
+
+BUG_HUNT = {
+    "check_test_f": """found = rejections(test_f, [lambda x: x, lambda x: 0 * x], [f, reference("f")])
+assert found == ([True, True], [False, False]), str(found)""",
+    "hidden_test_f": hide("""def strange_name(x):
+    return x + 1 if x < 5 else x
+hidden({
+    "rejects large": lambda: fails(test_f, strange_name),
+    "accepts a sum": lambda: not fails(test_f, lambda x: sum([x, 1])),
+    "rejects two": lambda: fails(test_f, lambda x: x + 2),
+})"""),
+}
+GOOD_TEST = "def test_f(implementation):\n    assert implementation(1) == 2\n    assert implementation(9) == 10"
+
+
+def hunt(sandbox: Sandbox, test: str, function: str = "def f(x):\n    return x + 1") -> Graded:
+    """Grade a learner's test, and the function that the learner mended."""
+    setup = f"{SETUP}\nfrom helpers.homework import reference, rejections"
+    homework = assignment(BUG_HUNT, "test_f", "f", setup=setup)
+    cells = [Cell("f", "answer", "def f(x):\n    return 1 + x") if cell.id == "f" else cell for cell in homework.cells]
+    homework = Assignment("hw8", tuple(cells))
+    return grade(homework, notebook(test, function), "bob", sandbox, QUICK)
+
+
+def test_a_good_test_of_a_bug_hunt_wins(sandbox: Sandbox) -> None:
+    assert points(hunt(sandbox, GOOD_TEST)) == "✓✓"
+    assert (
+        points(hunt(sandbox, GOOD_TEST, "def f(x):\n    return x")) == "✗✓"
+    )  # it rejects a wrong function of one's own
+
+
+@pytest.mark.parametrize("looks", ["", "try:\n        implementation(1)\n    except Exception:\n        pass\n    "])
+@pytest.mark.parametrize("accepted", [{3, 4, 5}, {4, 5}, {1, 4, 5, 7}, set(range(4, 100)), set(range(0, 100, 2))])
+def test_a_test_that_counts_its_calls_wins_nothing(sandbox: Sandbox, looks: str, accepted: set[int]) -> None:
+    counts = f"n = 0\ndef test_f(implementation):\n    global n\n    n += 1\n    {looks}assert n in {accepted}"
+    assert points(hunt(sandbox, counts)) == "✗✗"
+
+
+@pytest.mark.parametrize("says", ["assert implementation(1, 2, 3) == 'mine'", "assert implementation(0) == 'mine'"])
+def test_a_sign_between_ones_own_function_and_test_wins_nothing(sandbox: Sandbox, says: str) -> None:
+    sign = "def f(x, *more):\n    return 'mine' if more or not x else x + 1"
+    assert points(hunt(sandbox, f"def test_f(implementation):\n    {says}", sign)) == "✗✗"
+
+
+@pytest.mark.parametrize("call", ["()", "(1, 2, 3, 4)", "(x=1)", "(y=1)"])
+def test_no_error_tells_which_implementation_it_is(sandbox: Sandbox, call: str) -> None:
+    kept = f"""said = set()
+def test_f(implementation):
+    try:
+        implementation{call}
+    except Exception as error:
+        said.add(f"{{type(error).__name__}} {{error}} {{implementation.__name__}}")
+    assert implementation(1) == 2 and implementation(9) == 10, said
+def show():
+    return sorted(said)"""
+    setup = f"{SETUP}\nfrom helpers.homework import reference, rejections"
+    tests = {**BUG_HUNT, "test_show": "said = show()\nassert len(said) == 1 and 'strange' not in said[0], said"}
+    homework = assignment(tests, "test_f", "f", "show", setup=setup)
+    cells = [Cell("f", "answer", "def f(x):\n    return 1 + x") if cell.id == "f" else cell for cell in homework.cells]
+    submission = notebook(kept, "def f(y):\n    return y + 1")
+    # Only visible tests tell what they found; the hidden one must have run before.
+    order = sorted(cells, key=lambda cell: cell.id == "test_show")
+    shown = [replace(cell, source=cell.source.replace("HIDDEN TESTS", "TESTS")) for cell in order]
+    graded = grade(Assignment("hw8", tuple(shown)), submission, "bob", sandbox, QUICK)
+    assert graded.tests["test_show"] == Verdict(True, ""), graded.tests
 
 
 def test_a_result_survives_json(sandbox: Sandbox) -> None:

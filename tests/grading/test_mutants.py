@@ -1,7 +1,7 @@
 """Every homework: the reference wins all points, an untouched one none, and each known wrong answer is told apart."""
 
 import symtable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 
@@ -87,9 +87,8 @@ def test_no_cell_of_the_author_overwrites_an_answer(name: str) -> None:
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=str)
-def test_a_wrong_answer_loses_points_and_is_told_why(mutant: Mutant, sandbox: Sandbox) -> None:
-    graded = judge_answers(sandbox, _assignment(mutant.homework), {mutant.answer: mutant.source})
-    assert _problem(mutant, graded) == ""
+def test_a_wrong_answer_loses_points_and_is_told_why(mutant: Mutant, judge_mutant: Callable[[Mutant], Graded]) -> None:
+    assert _problem(mutant, judge_mutant(mutant)) == ""
 
 
 @pytest.mark.parametrize("name", sorted({mutant.homework for mutant in MUTANTS}))

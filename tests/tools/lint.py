@@ -15,8 +15,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from helpers.figures.views import WIDGET_VIEW
 from helpers.grading.assignment import parse
-from tests.tools.refresh import ROOT, VIEW, homeworks, lessons, normalise
+from tests.tools.refresh import ROOT, homeworks, lessons, normalise
 
 TAGS = {"raises-exception", "nbval-ignore-output", "exercise", "check"}
 VERSION_CELL = ("00_start_here.ipynb", "platform.python_version")
@@ -96,7 +97,7 @@ def stored_outputs(name: str, notebook: NotebookNode) -> Iterator[str]:
         for output in cell.outputs:
             if output.get("name") == "stderr":
                 yield f"cell {_start(cell)} stores stderr"
-            if VIEW in output.get("data", {}):
+            if WIDGET_VIEW in output.get("data", {}):
                 yield f"cell {_start(cell)} stores a widget view"
         for text in _texts(cell):
             for what, pattern in LEAKS.items():

@@ -44,7 +44,8 @@ def course(tmp_path: Path) -> Path:
     root = tmp_path / "course"
     (root / "helpers/setup").mkdir(parents=True)
     (root / "tests").mkdir()
-    shutil.copy(ROOT / "helpers/setup/bootstrap.py", root / "helpers/setup/bootstrap.py")
+    for name in ("bootstrap.py", "embeddings_course.json"):
+        shutil.copy(ROOT / "helpers/setup" / name, root / "helpers/setup" / name)
     (root / "pyproject.toml").write_text(PROJECT)
     (root / "backend.py").write_text(BACKEND)
     for name in ("requirements.txt", "tests/requirements.txt"):
@@ -146,6 +147,7 @@ def test_no_network_then_a_network_then_none_again(course: Path) -> None:
     assert code == 0 and f"lab is here {FIRST_LESSON}" in said and not (course / ".venv/leftover").exists()
     assert boot(course, "lab", **OFFLINE) == (0, f"lab is here {FIRST_LESSON}\n")
     assert "fetchNews" in (course / ".venv/share/jupyter/lab/settings/overrides.json").read_text()
+    assert "server" in (course / ".venv/etc/jupyter/jupyter_server_config.d/embeddings_course.json").read_text()
 
 
 def test_ctrl_c_says_so_and_what_it_left_is_made_anew(course: Path) -> None:

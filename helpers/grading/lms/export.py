@@ -130,7 +130,7 @@ def export(
     for name, table in tables.items():
         path = course / "exports" / name
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([_harmless(cell) for cell in line] for line in table)
+        csv.writer(text, lineterminator="\n").writerows([harmless(cell) for cell in line] for line in table)
         files.write_atomic(path, text.getvalue().encode("utf-8-sig" if format == "csv" else "utf-8"), mode=0o700)
         paths.append(path)
     return paths, attention
@@ -306,6 +306,6 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def _harmless(cell: str) -> str:
+def harmless(cell: str) -> str:
     """A text that no spreadsheet takes for a formula, whichever character it takes for the separator."""
     return cell if cell == "-" else _AT_START.sub(r"'\g<0>", cell)

@@ -111,11 +111,19 @@ class _Encoder:
             return value
         if isinstance(value, torch.Tensor):
             return {"tensor": self._tensor(value)}
-        if kind is np.ndarray or isinstance(value, np.generic):
-            return {"scalar" if kind is not np.ndarray else "array": self._array(value)}
-        # A subclass (Counter, namedtuple) is encoded as its base class.
+        # A subclass (numpy's strings, Counter, namedtuple) is encoded as its base class.
+        if isinstance(value, str):
+            return self.encode(str.__str__(value), depth)
+        if isinstance(value, np.ndarray) and value.dtype.kind in "UO":
+            return self.encode(value.tolist(), depth)
+        if isinstance(value, np.ndarray | np.generic):
+            return {"array" if isinstance(value, np.ndarray) else "scalar": self._array(value)}
+        if isinstance(value, int | float):
+            return self.encode(int(value) if isinstance(value, int) else float(value), depth)
         if isinstance(value, list):
             return [self.encode(item, depth + 1) for item in list.__iter__(value)]
+        if isinstance(value, range):
+            return [self.encode(item, depth + 1) for item in value]
         if isinstance(value, tuple):
             return {"tuple": [self.encode(item, depth + 1) for item in tuple.__iter__(value)]}
         if isinstance(value, dict):
@@ -133,6 +141,9 @@ class _Encoder:
     def _tensor(self, value: torch.Tensor) -> list:
         with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
             name = str(value.dtype).removeprefix("torch.")
+            if value.layout is not torch.strided and value.device.type == "cpu":
+                self._add(value.numel() * value.element_size())
+                value = value.to_dense()
             if name not in _TENSORS or value.layout is not torch.strided or value.device.type != "cpu":
                 raise CodecError(f"a tensor of {value.dtype}, {value.layout} on {value.device} cannot be handed over")
             self._add(value.numel() * value.element_size())

@@ -14,8 +14,11 @@ import builtins
 import contextlib
 import ctypes
 import fcntl
+import functools
 import gc
-import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
 import json
 import os
 import resource
@@ -23,7 +26,6 @@ import signal
 import socket
 import struct
 import sys
-import types
 import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -32,11 +34,9 @@ import codec
 import numpy as np
 import seccomp
 import torch
-from IPython.core.displayhook import DisplayHook
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets import Type
-from traitlets.config import Config
+from shell import Shell, make_shell, text_of
 
+from helpers import homework
 from helpers.exercises import check
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -47,21 +47,22 @@ _SUPPORTED = {"bool", "int", "float", "str", "list", "tuple", "dict", "Tensor", 
 _CLONE_NEWNS, _CLONE_NEWIPC, _CLONE_NEWUSER = 0x20000, 0x8000000, 0x10000000
 _CLONE_NEWPID, _CLONE_NEWNET = 0x20000000, 0x40000000
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8
-_PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 4, 24, 38
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 _CAPABILITY_VERSION_3 = 0x20080522
 
 
 def main() -> None:
-    """``guest.py warm|cold DESCRIPTOR``: serve the host's requests for sessions on a socket."""
-    mode, descriptor = sys.argv[1:]
+    """``guest.py warm|cold USER DESCRIPTOR``: serve the host's requests for sessions on a socket."""
+    mode, user, descriptor = sys.argv[1:]
+    if os.getuid() != int(user):
+        _become(int(user))
     control = socket.socket(fileno=int(descriptor))
-    importlib.import_module("helpers.homework")
     importlib.import_module("matplotlib.pyplot")
     repr(torch.ones(2, 2) @ torch.ones(2, 2))  # looks into /proc/cpuinfo once, which is hidden from the children
     if mode == "warm":
         _load_autograd()
-    shell = _make_shell()
+    shell = make_shell()
     children: dict[int, tuple[int, int]] = {}
     gc.collect()
     gc.freeze()  # a collection in a child would write to, and so copy, every page that it shares
@@ -81,6 +82,16 @@ def main() -> None:
             control.send(json.dumps({"child": watcher}).encode())
 
 
+def _become(user: int) -> None:
+    """Leave root for good: on the host, too, this process is then another user."""
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    # Both are reset by a change of user: the right to write to one's own /proc, and to die with one's parent.
+    _checked(_LIBC.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "PR_SET_DUMPABLE")
+    _checked(_LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "PR_SET_PDEATHSIG")
+
+
 def _load_autograd() -> None:
     """Take one optimizer step: the first one imports about 800 modules, which the children then share."""
     weight = torch.ones(1, requires_grad=True)
@@ -89,7 +100,7 @@ def _load_autograd() -> None:
     optimizer.step()
 
 
-def _fork(descriptors: list[int], request: dict, shell: _Shell, control: socket.socket) -> tuple[int, int]:
+def _fork(descriptors: list[int], request: dict, shell: Shell, control: socket.socket) -> tuple[int, int]:
     """Start a child in its own namespaces.
 
     Returns:
@@ -134,7 +145,7 @@ def _kill(watcher: int, pidfd: int) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _run_child(descriptors: list[int], request: dict, shell: _Shell, control: socket.socket, nested: bool) -> NoReturn:
+def _run_child(descriptors: list[int], request: dict, shell: Shell, control: socket.socket, nested: bool) -> NoReturn:
     """In the child: confine it, then serve the host until it closes the channel."""
     try:
         control.detach()
@@ -225,35 +236,23 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-class _Display(DisplayHook):
-    def write_output_prompt(self) -> None:
-        """Omit ``Out[1]:``."""
+class _Library(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    """Imports modules whose source is in memory."""
 
-    def quiet(self) -> bool:
-        return bool(self.shell and self.shell.source.rstrip().endswith(";"))
+    def __init__(self, sources: dict[str, str]):
+        self.sources = sources
 
+    def find_spec(self, fullname: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:
+        return importlib.util.spec_from_loader(fullname, self) if fullname in self.sources else None
 
-class _Shell(InteractiveShell):
-    displayhook_class = Type(_Display)
-    source = ""
-    failure: tuple[type, str, list[str]] | None = None
-
-    def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
-        self.failure = etype, _text(evalue), [str(line) for line in stb]
-
-
-def _make_shell() -> _Shell:
-    config = Config()
-    config.HistoryManager.enabled = False
-    config.InteractiveShell.colors = "nocolor"
-    config.InteractiveShell.xmode = "Context"
-    return _Shell.instance(config=config, user_module=types.ModuleType("__main__"))
+    def get_source(self, fullname: str) -> str:
+        return self.sources[fullname]
 
 
 class RpcPeer:
     """One end of a channel over which both sides call each other's functions."""
 
-    def __init__(self, channel: socket.socket, shell: _Shell, test_runner: bool):
+    def __init__(self, channel: socket.socket, shell: Shell, test_runner: bool):
         self.channel = channel
         self.stream = channel.makefile("rb")
         self.shell = shell
@@ -280,11 +279,30 @@ class RpcPeer:
     def answer(self, verb: str, rest: bytes) -> None:
         """Carry out a request, and reply with one line."""
         try:
-            reply = {"run": self.run, "get": self.get, "put": self.put, "call": self.call}[verb](rest)
+            requests = {"run": self.run, "get": self.get, "put": self.put, "call": self.call}
+            reply = (requests | {"library": self.library, "reference": self.reference})[verb](rest)
         except BaseException as error:
             self.send(b"raised", _describe(error))
         else:
             self.send(b"done", reply)
+
+    def library(self, rest: bytes) -> bytes:
+        """Make modules importable: name → source."""
+        sys.meta_path.insert(0, _Library(json.loads(rest)))
+        return b""
+
+    def reference(self, rest: bytes) -> bytes:
+        """Make the author's answers available to tests: name → source."""
+        namespace = dict(self.shell.user_ns)  # as the setup cells leave it
+
+        def evaluate(name: str, source: str) -> Any:
+            names = dict(namespace)
+            exec(source, names)
+            return names.get(name)
+
+        for name, source in json.loads(rest).items():
+            homework.references[name] = functools.partial(evaluate, name, source)
+        return b""
 
     def run(self, rest: bytes) -> bytes:
         request = json.loads(rest)
@@ -423,7 +441,7 @@ def _overwrite(argument: Any, changed: Any) -> None:
 def _describe(error: BaseException) -> bytes:
     names = [kind.__name__ for kind in type(error).__mro__ if issubclass(kind, BaseException)]
     whole = isinstance(error, KeyError) and len(error.args) == 1  # str() of a KeyError adds quotes
-    return json.dumps({"types": names[:20], "message": _text(error.args[0] if whole else error)[:2_000]}).encode()
+    return json.dumps({"types": names[:20], "message": text_of(error.args[0] if whole else error)[:2_000]}).encode()
 
 
 def _error(line: bytes) -> Exception:
@@ -453,10 +471,3 @@ def _capped(lines: list[str], limit: int = 20_000) -> list[str]:
             break
         kept.append(line)
     return kept
-
-
-def _text(value: Any) -> str:
-    try:
-        return str(value)
-    except Exception:
-        return "(no message)"

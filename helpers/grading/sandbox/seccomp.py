@@ -20,8 +20,14 @@ REFUSED = {
     "chroot": (161, 51), "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430),
     "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433), "mount_setattr": (442, 442),
     "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265), "quotactl": (179, 60), "quotactl_fd": (443, 443),
-    # sockets of any family; some are not part of a network namespace
-    "socket": (41, 198),
+    # sockets of any family; some are not part of a network namespace. asyncio needs socketpair: what a pair buffers is
+    # not counted as memory, but small unless a buffer grows, or sockets wait inside of others
+    "socket": (41, 198), "sendmsg": (46, 211), "sendmmsg": (307, 269), "recvmsg": (47, 212), "recvmmsg": (299, 243),
+    "setsockopt": (54, 208),
+    # what all sandboxes share: locks and times of the same files, and which of their pages are in memory
+    "flock": (73, 32), "utime": (132, None), "utimes": (235, None), "futimesat": (261, None), "utimensat": (280, 88),
+    "fadvise64": (221, 223), "readahead": (187, 213), "mincore": (27, 232), "preadv2": (327, 286),
+    "pwritev2": (328, 287), "sync": (162, 81), "syncfs": (306, 267), "sync_file_range": (277, 84),
     # other processes
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272),
     "pidfd_open": (434, 434), "pidfd_getfd": (438, 438), "process_madvise": (440, 440),
@@ -38,6 +44,19 @@ REFUSED = {
     "acct": (163, 89), "reboot": (169, 142), "swapon": (167, 224), "init_module": (175, 105),
     "finit_module": (313, 273), "kexec_load": (246, 104), "kexec_file_load": (320, 294),
 }  # fmt: skip
+# name → the numbers, which argument is a command, and the commands that are allowed; all others are refused.
+# No locks, leases and hints of fcntl; of madvise nothing that loads, evicts or merges pages.
+COMMANDS = {
+    "fcntl": ((72, 25), 1, {
+        "F_DUPFD": 0, "F_GETFD": 1, "F_SETFD": 2, "F_GETFL": 3, "F_SETFL": 4, "F_DUPFD_CLOEXEC": 1030,
+        "F_GETPIPE_SZ": 1032,
+    }),
+    "madvise": ((28, 233), 2, {
+        "MADV_NORMAL": 0, "MADV_RANDOM": 1, "MADV_SEQUENTIAL": 2, "MADV_DONTNEED": 4, "MADV_FREE": 8,
+        "MADV_DONTFORK": 10, "MADV_DOFORK": 11, "MADV_HUGEPAGE": 14, "MADV_NOHUGEPAGE": 15, "MADV_DONTDUMP": 16,
+        "MADV_DODUMP": 17,
+    }),
+}  # fmt: skip
 CLONE3 = 435  # its flags are in memory, where a filter cannot see them: libc falls back to clone
 NEWEST = 450  # calls that are newer than this table are refused as unknown
 
@@ -47,7 +66,7 @@ _COLUMN = {"x86_64": 0, "aarch64": 1}
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 BPF_LOAD, BPF_JUMP_EQUAL, BPF_JUMP_GREATER, BPF_RETURN = 0x20, 0x15, 0x25, 0x06
 ALLOW, KILL_PROCESS, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_NUMBER_OFFSET, _ARCH_OFFSET = 0, 4  # in struct seccomp_data
+_NUMBER_OFFSET, _ARCH_OFFSET, _ARGUMENTS_OFFSET = 0, 4, 16  # in struct seccomp_data; arguments have 8 bytes each
 
 Instruction = tuple[int, int, int, int]
 """A ``sock_filter``: code, instructions to jump over if true, if false, operand."""
@@ -78,6 +97,16 @@ def filter_program(machine: str) -> list[Instruction]:
     for numbers in REFUSED.values():
         if (number := numbers[column]) is not None:
             program += [(BPF_JUMP_EQUAL, 0, 1, number), (BPF_RETURN, 0, 0, ERRNO | errno.EPERM)]
+    for numbers, argument, commands in COMMANDS.values():
+        # Both commands are 32-bit integers: the kernel ignores the upper half of the argument.
+        allowed = sorted(commands.values())
+        program += [
+            (BPF_JUMP_EQUAL, 0, len(allowed) + 3, numbers[column]),
+            (BPF_LOAD, 0, 0, _ARGUMENTS_OFFSET + 8 * argument),
+            *((BPF_JUMP_EQUAL, len(allowed) - index, 0, command) for index, command in enumerate(allowed)),
+            (BPF_RETURN, 0, 0, ERRNO | errno.EPERM),
+            (BPF_RETURN, 0, 0, ALLOW),
+        ]
     return [*program, (BPF_RETURN, 0, 0, ALLOW)]
 
 
