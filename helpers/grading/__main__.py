@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
+import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
-from helpers.grading import files
+from helpers.grading import dates, files
 from helpers.grading.assignment import SOURCE
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK_FULL = "{} cannot be written, the disk is full; free some space, and run the command again"
 MISSING = "the packages of graders are missing; install them: make grading, or pip install -e '.[grading]'"
 
 
@@ -41,7 +45,19 @@ def parser() -> argparse.ArgumentParser:
     collect.add_argument("path", nargs="+", type=Path, help="a folder, a zip or a notebook")
     collect.add_argument("--homework", help="the homework that the notebooks belong to, whatever their names")
     collect.add_argument("--roster", type=Path, help="CSV of the learners; stored as COURSE/roster.csv")
-    collect.add_argument("--due", type=datetime.fromisoformat, help="due date, such as 2026-03-01T23:59+01:00")
+    collect.add_argument("--due", type=_date, help="when it was due for these learners: 2026-03-01T23:59+01:00")
+    collect.add_argument("--section", help="the due date is that of this section of the roster")
+
+    extend = add("extend", "give a learner a due date of their own")
+    extend.add_argument("learner", help="the id")
+    extend.add_argument("homework")
+    until = extend.add_mutually_exclusive_group(required=True)
+    until.add_argument("--until", type=_date, help="the new due date: 2026-03-08T23:59+01:00")
+    until.add_argument("--cancel", action="store_true", help="take the extension back")
+
+    roster = add("roster", "remove a learner from everything in the course folder")
+    roster.add_argument("action", choices=("remove",))
+    roster.add_argument("learner", nargs="+", help="the id")
 
     grade = add("grade", "run and test the submissions in a sandbox; an interrupted run can be continued")
     add_homeworks(grade, "all that were submitted")
@@ -53,6 +69,19 @@ def parser() -> argparse.ArgumentParser:
     )
     grade.add_argument("--force", action="store_true", help="grade again; points given by hand are kept")
 
+    adjust = add("adjust", "let a question count otherwise, for everybody; the points themselves stay as they are")
+    adjust.add_argument("homework")
+    adjust.add_argument("question", help="its number, title, or a cell of it")
+    how = adjust.add_mutually_exclusive_group(required=True)
+    how.add_argument("--drop", action="store_true", help="it counts neither in the points nor in their maximum")
+    how.add_argument("--full", action="store_true", help="everybody has all of its points")
+    how.add_argument("--points", type=float, metavar="N", help="everybody has at least N of its points")
+    how.add_argument("--undo", action="store_true", help="it counts as it did")
+    adjust.add_argument("--reason", default="", help="why; learners read it in their feedback")
+
+    merge = add("merge", "add what other graders did in course folders of their own")
+    merge.add_argument("other", nargs="+", type=Path, help="their course folders")
+
     formgrade = add("formgrade", "open JupyterLab with nbgrader's formgrader, for written answers and comments")
     formgrade.add_argument("--port", type=int, default=8888)
     formgrade.add_argument("--no-browser", action="store_true")
@@ -61,6 +90,9 @@ def parser() -> argparse.ArgumentParser:
     feedback = add("feedback", "write a feedback page for each learner")
     add_homeworks(feedback, "all that are graded")
     feedback.add_argument("--only", action="append", metavar="LEARNER", help="for this learner only; may be repeated")
+    feedback.add_argument(
+        "--format", choices=("moodle", "canvas"), help="write the zip that returns the pages there, too"
+    )
 
     export = add("export", "write the grades as a table")
     add_homeworks(export, "all that are graded")
@@ -80,7 +112,7 @@ def parser() -> argparse.ArgumentParser:
 
     status = add("status", "show what is graded, what is waiting, and what needs attention")
     add_homeworks(status, "all that were submitted")
-    for command in (release, collect, grade, status):
+    for command in (release, collect, extend, grade, adjust, status):
         command.add_argument("--source", type=Path, default=SOURCE, help="the authors' notebooks (%(default)s)")
     return top
 
@@ -95,9 +127,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except ModuleNotFoundError as error:
         print(f"{MISSING} ({error.name})", file=sys.stderr)
-    except (ValueError, OSError, RuntimeError) as error:
+    except OSError as error:
+        print(DISK_FULL.format(error.filename or "the disk") if error.errno in NO_SPACE else error, file=sys.stderr)
+    except (ValueError, RuntimeError) as error:
         print(error, file=sys.stderr)
+    except Exception as error:
+        if not (problem := _database_problem(error)):
+            raise
+        print(problem, file=sys.stderr)
     return 1
+
+
+def _database_problem(error: Exception) -> str:
+    """What is wrong with the gradebook, and what to do; empty if the error is of another kind."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if not isinstance(error, SQLAlchemyError | sqlite3.Error):
+        return ""
+    reason = str(getattr(error, "orig", None) or error)
+    remedies = {
+        "locked": "another program is writing to it; end that, formgrader for example, and run the command again",
+        "full": "make room, and run the command again",
+        "disk I/O": "make room or look after the disk, and run the command again",
+        "readonly": "it must be writable for you",
+        "malformed": "restore it from a backup",
+        "not a database": "restore it from a backup",
+    }
+    remedy = next((text for part, text in remedies.items() if part in reason), "what was stored before is kept")
+    return f"the gradebook cannot be used ({reason}): {remedy}"
 
 
 def release(args: argparse.Namespace) -> int:
@@ -133,9 +190,7 @@ def collect(args: argparse.Namespace) -> int:
         )
         if args.due:
             with course.writing():
-                for name in sorted({path.stem for path in found.taken} | ({args.homework} - {None})):
-                    course.prepare(_sources(args)[name])
-                    course.set_due(name, args.due)
+                _set_due(course, args, found)
     counts = Counter(outcome.state for outcome in found.outcomes)
     print(", ".join(f"{counts[state]} {name}" for state, name in STATES.items() if counts[state]) or "nothing found")
     _print_attention(found.attention)
@@ -146,6 +201,84 @@ def collect(args: argparse.Namespace) -> int:
     ]
     rows += [(learner, "no submission", "") for learners in found.missing.values() for learner in learners]
     _table(rows)
+    return 0
+
+
+def _set_due(course, args: argparse.Namespace, found) -> None:
+    """Set the due date of what was collected: of a section where all learners are in one, else of the homework."""
+    from helpers.grading.lms import roster
+
+    learners = roster.of_course(course.folder)
+    sections = {learner.section for learner in learners}
+    if args.section and args.section not in sections:
+        raise ValueError(f"no section is called {args.section!r}; there are {', '.join(sorted(sections)) or 'none'}")
+    valid = [outcome for outcome in found.outcomes if outcome.state in ("taken", "unchanged", "older")]
+    for name in sorted({outcome.homework for outcome in valid if outcome.learner} | ({args.homework} - {None})):
+        ids = {outcome.learner for outcome in valid if outcome.learner and outcome.homework == name}
+        own_sections = {learner.section for id_ in ids if (learner := learners.by_id(id_))}
+        section = args.section or (min(own_sections) if len(own_sections) == 1 and len(sections) > 1 else "")
+        course.prepare(_sources(args)[name])
+        course.set_due(name, args.due, section, ids)
+        scope = f"section {section}" if section else "all learners without another date"
+        print(f"{name}: due {dates.show(args.due)} for {scope}")
+
+
+def extend(args: argparse.Namespace) -> int:
+    from helpers.grading.lms import roster
+
+    with _course(args) as course, course.writing():
+        learner = _learner(course, args.learner)
+        course.prepare(_source(args))
+        course.extend(args.homework, learner, args.until)
+        due, source = course.due_dates(args.homework).of(
+            learner, getattr(roster.of_course(course.folder).by_id(learner), "section", "")
+        )
+        origin = {"learner": "individual", "section": "of the section", "course": "of the course", "": ""}
+        print(f"{learner}, {args.homework}: " + (f"due {dates.show(due)}, {origin[source]}" if due else "no due date"))
+        if args.cancel and source == "learner":
+            print("  the roster has this date in its column; remove it there")
+    return 0
+
+
+def adjust(args: argparse.Namespace) -> int:
+    from helpers.grading.results import Adjustment, Kind, find_question
+
+    kind: Kind = "drop" if args.drop else "full" if args.full else "points"
+    if not args.undo and not args.reason.strip():
+        raise ValueError("--reason is missing: learners read it in their feedback")
+    with _course(args) as course, course.writing():
+        course.prepare(_source(args))
+        question = find_question(course.questions(args.homework), args.question)
+        if kind == "points" and not args.undo and not 0 <= args.points <= question.max_points:
+            raise ValueError(f"{question.name} has {question.max_points:g} points; --points takes 0 to that")
+        before = course.results(args.homework)
+        now = f"{datetime.now(UTC):%Y-%m-%d %H:%M UTC}"
+        adjustment = None if args.undo else Adjustment(question.name, kind, args.reason.strip(), args.points, now)
+        course.adjust(args.homework, question.name, adjustment)
+        after = course.results(args.homework)
+    changed = sum(before[learner].points != after[learner].points for learner in after)
+    print(f"{args.homework}, {question.name}: {adjustment or 'counts as it did'}; {changed} of {len(after)} change")
+    return 0
+
+
+def merge(args: argparse.Namespace) -> int:
+    from helpers.grading.course import Course
+    from helpers.grading.merge import merge
+
+    with _course(args) as course, course.writing():
+        for folder in args.other:
+            with Course(folder, create=False) as other:
+                for name, (learners, by_hand) in merge(course, other).items():
+                    print(f"{other.folder}, {name}: {learners} learners, {by_hand} points and comments by hand")
+    return 0
+
+
+def roster(args: argparse.Namespace) -> int:
+    from helpers.grading.removal import forget
+
+    with _course(args) as course, course.writing():
+        for learner in args.learner:
+            print(f"{learner}: removed from {', '.join(forget(course, learner))}")
     return 0
 
 
@@ -171,8 +304,8 @@ def grade(args: argparse.Namespace) -> int:
                     if summary.waiting:
                         scheduler.grade(course, prepared, client, summary)
         for prepared, summary in scans:
-            print(summary)
-            _table(_without(course.folder, prepared.assignment.name))
+            course.settle(prepared.assignment.name)
+            _report_state(course, summary)
     return 0
 
 
@@ -181,9 +314,39 @@ def status(args: argparse.Namespace) -> int:
 
     with _course(args) as course:
         for name in _submitted(course, args):
-            print(scheduler.scan(course, course.prepare(_sources(args)[name])))
-            _table(_without(course.folder, name))
+            summary = scheduler.scan(course, course.prepare(_sources(args)[name]))
+            course.settle(name)
+            _report_state(course, summary)
     return 0
+
+
+def _report_state(course, summary) -> None:
+    """Print the summary, due dates, adjusted questions, lines for the instructor, and learners without a submission."""
+    name = summary.assignment
+    print(summary)
+    due = course.due_dates(name)
+    due_dates = [f"due {dates.show(due.course)}"] * bool(due.course)
+    due_dates += [f"section {section}: {dates.show(when)}" for section, when in sorted(due.sections.items())]
+    due_dates += [f"{learner}: {dates.show(when)}" for learner, when in sorted(due.learners.items())]
+    lines = ["; ".join(due_dates)] * bool(due_dates)
+    lines += [f"{found.question}: {found} ({found.reason}, {found.recorded})" for found in course.adjustments(name)]
+    for line in lines:
+        print(f"  {files.printable(line)}")
+    results = course.results(name)
+    for learner, cells in course.manual_grades_to_review(name).items():
+        _print_attention([f"{learner}: {', '.join(cells)} has points by hand and has changed since; look at it again"])
+    _print_attention(
+        f"{learner}: marked late without a time; with the extension it counts as on time, else write the time into "
+        f"submitted/{learner}/{name}/timestamp.txt"
+        for learner, result in results.items()
+        if result.lateness.is_doubtful
+    )
+    late = [
+        (learner, f"{result.lateness}, loses {result.penalty:g} points", "")
+        for learner, result in results.items()
+        if result.lateness.is_late
+    ]
+    _table([*late, *_without(course.folder, name)])
 
 
 def formgrade(args: argparse.Namespace) -> int:
@@ -198,11 +361,17 @@ def formgrade(args: argparse.Namespace) -> int:
 
 def feedback(args: argparse.Namespace) -> int:
     from helpers.grading.feedback import feedback
+    from helpers.grading.lms.returns import feedback_zip
 
     with _course(args) as course:
         for name in args.homework or _graded(course):
+            course.settle(name)
             pages, attention = feedback(course.folder, name, args.only)
             print(f"{name}: {len(pages)} pages in {course.folder / 'feedback'}")
+            if args.format:
+                path, without = feedback_zip(course.folder, name, args.format, pages)
+                attention += without
+                print(f"wrote {path}" if path else f"{name}: no page belongs to {args.format.capitalize()}, no zip")
             _print_attention(attention)
     return 0
 
@@ -213,6 +382,8 @@ def export(args: argparse.Namespace) -> int:
 
     titles = dict(title.partition("=")[::2] for title in args.title)
     with _course(args) as course:
+        for name in args.homework or _graded(course):
+            course.settle(name)
         paths, attention = export(
             course.folder,
             args.format,
@@ -246,10 +417,12 @@ def similar(args: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {
-    function.__name__: function
-    for function in (release, collect, grade, formgrade, feedback, export, report, similar, status)
-}
+_FUNCTIONS = (
+    *(release, collect, extend, roster, grade, adjust, merge, formgrade),
+    *(feedback, export, report, similar, status),
+)
+COMMANDS = {function.__name__: function for function in _FUNCTIONS}
+
 
 ACTIONS = {
     "refused": "ask for the notebook again",
@@ -295,6 +468,32 @@ def _sources(args: argparse.Namespace) -> dict[str, Path]:
     return found
 
 
+def _source(args: argparse.Namespace) -> Path:
+    """The author's notebook of the one homework that a command names."""
+    known = _sources(args)
+    if args.homework not in known:
+        raise ValueError(f"no homework is called {args.homework!r}; there are {', '.join(known)}")
+    return known[args.homework]
+
+
+def _learner(course, text: str) -> str:
+    """The id of a learner who is on the roster or has handed something in."""
+    from helpers.grading.lms import roster
+
+    if found := roster.of_course(course.folder).by_id(text):
+        return found.id
+    if (course.folder / "submitted" / text).is_dir() and "/" not in text and text.strip("."):
+        return text
+    raise ValueError(f"nobody in {course.folder} has the id {text!r}; it is neither in the roster nor in submitted/")
+
+
+def _date(text: str) -> datetime:
+    try:
+        return dates.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _submitted(course, args: argparse.Namespace) -> list[str]:
     known = _sources(args)
     if unknown := [name for name in args.homework if name not in known]:
@@ -309,7 +508,8 @@ def _graded(course) -> list[str]:
     return sorted({path.stem for path in (course.folder / "autograded").glob("*/*/*.ipynb")})
 
 
-def _print_attention(lines: Sequence[str]) -> None:
+def _print_attention(lines: Iterable[str]) -> None:
+    lines = list(lines)
     for line in ["needs attention:"] * bool(lines) + [f"  {line}" for line in lines]:
         print(files.printable(line))
 

@@ -113,6 +113,8 @@ class Course:
         CourseError: it is inside the repository, the folder contains other files, or it does not exist.
     """
 
+    database_timeout = 60.0  # seconds to wait while another process writes to the gradebook
+
     def __init__(self, folder: Path | str, create: bool = True) -> None:
         self.folder = Path(folder).expanduser().resolve()
         if self.folder == REPOSITORY or REPOSITORY in self.folder.parents:
@@ -420,6 +422,59 @@ class Course:
         with self._transaction() as book:
             return self._results(book, assignment)
 
+    def source_digest(self, assignment: str) -> str:
+        """The digest of the source from which a homework was prepared last; empty if it was not."""
+        with self._transaction() as book:
+            record = book.records(assignment).get("")
+        return record.digest if record else ""
+
+    def by_hand(self, assignment: str, learner: str) -> dict[tuple[str, str], float | str]:
+        """What graders gave a learner: (cell, ``points`` or ``a comment``) → it."""
+        with self._transaction() as book:
+            return self._by_hand(book, assignment, learner)
+
+    def take_grades(self, other: Course, assignment: str, new: Collection[str]) -> int:
+        """Copy grades from another course's gradebook.
+
+        Args:
+            new: learners of whom everything is copied; of others who are in both, what was given by hand.
+
+        Returns:
+            How many points and comments by hand were copied.
+        """
+        with other._transaction() as theirs, self._transaction() as book:
+            common = (theirs.graded_learners(assignment) & book.graded_learners(assignment)).difference(new)
+            records = theirs.records(assignment)
+            for learner in sorted(new):
+                if learner in theirs.graded_learners(assignment):
+                    book.copy_submission(theirs, assignment, learner)
+                book.put_record(assignment, learner, records[learner])
+            copied = 0
+            for learner in sorted({*common, *theirs.graded_learners(assignment).intersection(new)}):
+                missing = (
+                    self._by_hand(theirs, assignment, learner).items()
+                    - self._by_hand(book, assignment, learner).items()
+                )
+                for (cell, what), value in missing:
+                    book.set_by_hand(assignment, learner, cell, what, value)
+                copied += len(missing)
+            dates = book.due_dates(assignment)
+            for learner, when in theirs.due_dates(assignment).learners.items():
+                if learner not in dates.learners:
+                    book.set_due_of(assignment, "learner", learner, when)
+            self._settle(book, assignment)
+        return copied
+
+    @staticmethod
+    def _by_hand(book: CachedGradebook, assignment: str, learner: str) -> dict[tuple[str, str], float | str]:
+        if learner not in book.graded_learners(assignment):
+            return {}
+        grades, comments = book.cell_grades(assignment, learner), book.manual_comments(assignment, learner)
+        found: dict[tuple[str, str], float | str] = {
+            (cell, "points"): grade.manual for cell, grade in grades.items() if grade.manual is not None
+        }
+        return found | {(cell, "a comment"): text for cell, text in comments.items()}
+
     def forget(self, learner: str) -> bool:
         """Delete a learner from the gradebook, and what SQLite keeps of deleted rows; whether there was anything."""
         with self._transaction() as book:
@@ -501,7 +556,7 @@ class Course:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[CachedGradebook]:
-        self._gradebook = self._gradebook or CachedGradebook(f"{self.db_url}?timeout=60")
+        self._gradebook = self._gradebook or CachedGradebook(f"{self.db_url}?timeout={self.database_timeout:g}")
         try:
             yield self._gradebook
             self._gradebook.commit()

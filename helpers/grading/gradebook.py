@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
@@ -45,7 +45,7 @@ from nbgrader.preprocessors import (
     overwritekernelspec,
     saveautogrades,
 )
-from sqlalchemy import Column, CursorResult, Float, MetaData, String, Table, delete, func, insert, select
+from sqlalchemy import Column, Float, MetaData, String, Table, delete, func, insert, select
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from traitlets.config import Config
@@ -413,16 +413,49 @@ class CachedGradebook(Gradebook):
         self.db.execute(delete(_ANSWERS).filter_by(**key))
         self.db.execute(insert(_ANSWERS).values(**key, **columns))
 
+    def copy_submission(self, other: CachedGradebook, assignment: str, learner: str) -> None:
+        """Copy a submission's automatic points and facts from another gradebook that has the same assignment."""
+        source = other.find_submission(assignment, learner)
+        self.update_or_create_student(
+            learner,
+            first_name=source.student.first_name,
+            last_name=source.student.last_name,
+            email=source.student.email,
+        )
+        self.update_or_create_submission(assignment, learner).timestamp = source.timestamp
+        self.db.flush()
+        for grade in other.find_submission_notebook(assignment, assignment, learner).grades:
+            own = self.find_grade(grade.name, assignment, assignment, learner)
+            own.auto_score, own.needs_manual_grade = grade.auto_score, grade.needs_manual_grade
+        for comment in other.find_submission_notebook(assignment, assignment, learner).comments:
+            self.find_comment(comment.name, assignment, assignment, learner).auto_comment = comment.auto_comment
+        self.put_answers(
+            assignment,
+            learner,
+            other.answer_digests(assignment, learner),
+            other.earlier_points(assignment).get(learner, {}),
+        )
+        self.db.flush()
+
+    def set_by_hand(self, assignment: str, learner: str, cell: str, what: str, value: float | str) -> None:
+        """Enter points or a comment that a grader gave."""
+        if what == "points":
+            grade = self.find_grade(cell, assignment, assignment, learner)
+            grade.manual_score, grade.needs_manual_grade = value, False
+        else:
+            self.find_comment(cell, assignment, assignment, learner).manual_comment = value
+        self.db.flush()
+
     def forget(self, learner: str) -> bool:
         """Delete everything about a learner; returns whether there was anything."""
-        tables = (_RECORDS.c.learner, _ANSWERS.c.learner)
-        statements = [delete(column.table).where(column == learner) for column in tables]
-        statements.append(delete(_DUE_DATES).filter_by(kind="learner", name=learner))
-        found = sum(cast(CursorResult, self.db.execute(statement)).rowcount for statement in statements)
-        is_student = self.db.execute(select(Student.id).where(Student.id == learner)).scalar() is not None
-        if is_student:
+        found = [self.db.execute(select(Student.id).where(Student.id == learner)).scalar()]
+        for column in (_RECORDS.c.learner, _ANSWERS.c.learner, _DUE_DATES.c.name):
+            conditions = [column == learner] + [_DUE_DATES.c.kind == "learner"] * (column.table is _DUE_DATES)
+            found.append(self.db.execute(select(column).where(*conditions)).scalar())
+            self.db.execute(delete(column.table).where(*conditions))
+        if found[0] is not None:
             self.remove_student(learner)
-        return bool(found) or is_student
+        return any(each is not None for each in found)
 
     def cell_names(self, assignment: str) -> set[str]:
         """The ids of the cells of an assignment that are graded or answers."""

@@ -26,7 +26,7 @@ from helpers.grading.lms import roster as rosters
 from helpers.grading.lms.collect import collect
 from helpers.grading.lms.filenames import parse_name, without_copy
 from helpers.grading.lms.roster import Learner, Roster, clean_id
-from tests.tools.homework import grade_course, sample_homework, write
+from tests.tools.homework import sample_homework, write
 from tests.tools.refresh import ROOT
 
 HW = "hw1_word_embeddings"
@@ -176,10 +176,9 @@ def test_canvas(tmp_path: Path) -> None:
         },
     )
     course = tmp_path / "course"
-    done = run(course, archive, due=datetime(2026, 3, 1, 12, tzinfo=UTC))
+    done = run(course, archive)
     assert submitted(course) == {"ada": b"newest", "bo": b"late", "canvas-999": b"unknown"}
-    times = {path.parts[-3]: path.read_text() for path in course.rglob("timestamp.txt")}
-    assert times["bo"] == "2026-03-01 12:00:01 UTC" and times["ada"] == "2026-03-01 12:00:00 UTC"
+    assert not list(course.rglob("timestamp.txt"))  # Canvas says that it is late, not when it came
     assert done.attention == (
         "submissions.zip: nobodyzoe_999_7_picture.png is not taken: not a notebook: an image",
         "submissions.zip: nobodyzoe_999_6_z.ipynb: 'nobodyzoe' is not on the roster; imported as 'canvas-999'",
@@ -188,34 +187,16 @@ def test_canvas(tmp_path: Path) -> None:
     assert record["bo"]["late"] and record["bo"]["student_id"] == "777" and not record["ada"]["late"]
 
 
-def test_late_work_without_a_due_date_is_reported(tmp_path: Path) -> None:
-    archive = zipped(tmp_path / "s.zip", {"diddleybo_LATE_777_5_y.ipynb": b"late"})
-    assert "is late" in run(tmp_path / "course", archive).attention[0]
-    assert not list((tmp_path / "course").rglob("timestamp.txt"))
-
-
-def test_the_due_date_of_the_gradebook_counts(tmp_path: Path) -> None:
-    course = grade_course(tmp_path / "course", HW, sample_homework(), {})
-    with Gradebook(f"sqlite:///{course}/gradebook.db") as gradebook:
-        gradebook.update_or_create_assignment(HW, duedate="2026-03-01 12:00:00 UTC")
-    done = run(course, zipped(tmp_path / "s.zip", {"diddleybo_LATE_777_5_y.ipynb": b"late"}))
-    assert done.attention == ()
-    assert (course / f"submitted/bo/{HW}/timestamp.txt").read_text() == "2026-03-01 12:00:01 UTC"
-
-
 def test_the_command_keeps_due_date_and_roster(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    """Late is late in the gradebook, too, once it is graded."""
     write(tmp_path / "source", HW, sample_homework())
     archive = zipped(tmp_path / "s.zip", {"diddleybo_LATE_777_5_y.ipynb": b"late"})
     (tmp_path / "roster.csv").write_text("id,name\nbo,Bo Diddley\n")
     where = [f"--course={tmp_path / 'course'}", f"--source={tmp_path / 'source'}", f"--roster={tmp_path}/roster.csv"]
     assert main(["collect", str(archive), "--homework", HW, "--due", "2026-03-01T13:00+01:00", *where]) == 0
-    assert capsys.readouterr().out == "1 taken\n"
-    [timestamp] = [path.read_text() for path in (tmp_path / "course").rglob("timestamp.txt")]
+    printed = f"{HW}: due 2026-03-01 12:00 UTC for all learners without another date\n1 taken\n"
+    assert capsys.readouterr().out == printed
     with Gradebook(f"sqlite:///{tmp_path}/course/gradebook.db") as gradebook:
-        gradebook.update_or_create_student("bo")
-        late = gradebook.update_or_create_submission(HW, "bo", timestamp=timestamp).total_seconds_late
-    assert late == 1
+        assert gradebook.find_assignment(HW).duedate == datetime(2026, 3, 1, 12)
     assert (tmp_path / "course/roster.csv").read_text() == "id,name\nbo,Bo Diddley\n"
     (tmp_path / "roster.csv").write_text("name\nBo Diddley\n")
     assert main(["collect", str(archive), "--homework", HW, *where]) == 1
@@ -650,15 +631,19 @@ def test_a_hundred_equal_lines_are_one(tmp_path: Path) -> None:
 
 
 def test_what_an_instructor_wrote_into_the_timestamp_stays(tmp_path: Path) -> None:
-    archive = zipped(tmp_path / "s.zip", {"diddleybo_LATE_777_5_y.ipynb": b"late"})
-    due = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    run(tmp_path / "course", archive, due=due)
-    path = tmp_path / f"course/submitted/bo/{HW}/timestamp.txt"
-    assert path.read_text() == "2026-03-01 12:00:01 UTC"
-    path.write_text("2026-03-01 11:00:00 UTC")
-    for _ in range(2):
-        run(tmp_path / "course", archive, due=due)
-        assert path.read_text() == "2026-03-01 11:00:00 UTC"
+    """Also where there was none, and when a newer notebook comes, which is printed."""
+    for name in ("diddleybo_LATE_777_5_y.ipynb", "HW1_bo_attempt_2026-03-01-10-00-00_y.ipynb"):
+        course = tmp_path / name
+        archive = zipped(tmp_path / "s.zip", {name: b"first"})
+        run(course, archive)
+        path = course / f"submitted/bo/{HW}/timestamp.txt"
+        path.write_text("2026-03-01 11:00:00 UTC")
+        for _ in range(2):
+            assert run(course, archive).attention == ()
+            assert path.read_text() == "2026-03-01 11:00:00 UTC"
+        done = run(course, zipped(tmp_path / "t.zip", {name: b"second"}))
+        assert path.read_text() == "2026-03-01 11:00:00 UTC" and submitted(course) == {"bo": b"second"}
+        assert "the time in its timestamp.txt, set by hand, stays" in done.attention[0]
 
 
 def test_a_giant_timestamp_is_not_read(tmp_path: Path) -> None:

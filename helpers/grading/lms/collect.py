@@ -170,6 +170,12 @@ def read_record(course: Path) -> dict[str, dict[str, dict]]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
+def write_record(course: Path, record: Mapping[str, Mapping[str, Mapping]]) -> None:
+    """Replace ``collected.json``."""
+    text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    files.write_atomic(course / RECORD, text)
+
+
 def without_submission(course: Path, homework: str, roster: Roster | None = None) -> dict[str, str]:
     """Learners without a notebook to grade: those on the roster, and others whose submission was refused.
 
@@ -279,8 +285,7 @@ class _Store:
                 entry = self.record.setdefault(outcome.homework, {}).setdefault(outcome.learner, {})
                 entry.setdefault("refused", outcome.reason)
         if found or before:
-            text = json.dumps(self.record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-            files.write_atomic(self.course / RECORD, text)
+            write_record(self.course, self.record)
         return outcomes
 
     def _add_group(self, homework: str, learner: str, group: list[_Submission]) -> Iterator[Outcome]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from helpers.grading import dates
+from helpers.grading import dates, files
 
 DUE = "due "  # the start of a column's name; a homework's follows
 COLUMNS = ("id", "name", "canvas_id", "moodle_id", "email", "section")
@@ -116,45 +116,77 @@ def of_course(course: Path) -> Roster:
 def read(path: Path) -> Roster:
     """Read a roster: a CSV with the columns ``id``, ``name``, ``canvas_id``, ``moodle_id``, ``email``, ``section``.
 
-    Only ``id`` must be there. A column ``due HOMEWORK`` holds due dates of learners who have one of their own. UTF-8
-    and UTF-16 are told apart by their marks, else it is UTF-8 or, where that fails, cp1252, as spreadsheets on Windows
-    write it; commas, semicolons or tabs separate the columns. The export of Canvas' gradebook is taken as it is: its
-    SIS ids, or else its logins, become the ids.
+    Only ``id`` is required. A column ``due HOMEWORK`` contains individual due dates. The encoding is UTF-16 if there is
+    a byte order mark, else UTF-8, else cp1252, which spreadsheets on Windows write; the separator is a comma, semicolon
+    or tab. The export of Canvas' gradebook is also accepted: its SIS ids, or else its logins, become the ids.
 
     Raises:
         ValueError: the file is invalid; the message names the line and the correction.
     """
-    text = _decoded(path)
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",;\t", key=header.count)
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    columns = [(column or "").strip().casefold() for column in rows.fieldnames or []]
-    rows.fieldnames = columns
-    canvas = {"student", "id", "section"} <= {*columns}
-    if not canvas:
-        unknown = [column for column in columns if column not in COLUMNS and not column.startswith(DUE)]
-        if "id" not in columns or unknown:
-            problem = f"the column {unknown[0]!r} is unknown" if unknown else "the column 'id' is missing"
-            names = f"{', '.join(COLUMNS)} and 'due HOMEWORK'"
-            raise ValueError(f"{path.name}, line 1: {problem}; rename or remove it; there are {names}")
     learners: dict[str, Learner] = {}
+    for location, learner, _ in _lines(path):
+        if learner is None:
+            continue
+        if learner.id.casefold() in learners:
+            raise ValueError(f"{location}: the id {learner.id!r} occurs twice; ids must be unique")
+        learners[learner.id.casefold()] = learner
+    if not learners:
+        raise ValueError(f"{path.name} has no learners; add a row for each below the header")
+    return Roster(learners.values())
+
+
+def remove(path: Path, learner_id: str) -> bool:
+    """Delete the row of a learner from a roster and keep the others, in UTF-8; returns whether there was one.
+
+    Raises:
+        ValueError: as :func:`read`.
+    """
+    kept, removed = [], False
+    for _, learner, row in _lines(path):
+        if learner is not None and learner.id.casefold() == learner_id.casefold():
+            removed = True
+        else:
+            kept.append(row)
+    if removed:
+        text = io.StringIO()
+        csv.writer(text, delimiter=_delimiter(_decoded(path)), lineterminator="\n").writerows(kept)
+        files.write_atomic(path, text.getvalue())
+    return removed
+
+
+def _delimiter(text: str) -> str:
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    return max(",;\t", key=header.count)
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Learner | None, list[str]]]:
+    """The rows of a roster: location for messages, learner or ``None``, and cells."""
+    text = _decoded(path)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     try:
+        header = next((row for row in rows if row), [])
+        columns = [column.strip().casefold() for column in header]
+        canvas = {"student", "id", "section"} <= {*columns}
+        if not canvas:
+            unknown = [column for column in columns if column not in COLUMNS and not column.startswith(DUE)]
+            if "id" not in columns or unknown:
+                problem = f"the column {unknown[0]!r} is unknown" if unknown else "the column 'id' is missing"
+                names = f"{', '.join(COLUMNS)} and 'due HOMEWORK'"
+                raise ValueError(f"{path.name}, line 1: {problem}; rename or remove it; there are {names}")
+        yield f"{path.name}, line {rows.line_num}", None, header
         for row in rows:
             location = f"{path.name}, line {rows.line_num}"
-            values = _from_canvas(row) if canvas else {column: _plain(row.get(column)) for column in columns}
+            cells = dict(zip(columns, row, strict=False))
+            values = _from_canvas(cells) if canvas else {column: _plain(cells.get(column)) for column in columns}
             if not any(values.values()):
+                yield location, None, row
                 continue
             due = {column: values.pop(column) for column in list(values) if column.startswith(DUE)}
             learner = Learner(**values, due=tuple(_due(location, due)))
             _check_id(learner, location)
-            if learner.id.casefold() in learners:
-                raise ValueError(f"{location}: the id {learner.id!r} occurs twice; ids must be unique")
-            learners[learner.id.casefold()] = learner
+            yield location, learner, row
     except csv.Error as error:
         raise ValueError(f"{path.name}, line {rows.line_num}: {error}; save it again as CSV") from error
-    if not learners:
-        raise ValueError(f"{path.name} has no learners; add a row for each below the header")
-    return Roster(learners.values())
 
 
 def _due(location: str, columns: Mapping[str, str]) -> Iterator[tuple[str, datetime]]:
