@@ -66,7 +66,7 @@ def test_messages_of_visible_tests_are_those_that_learners_see(sandbox: Sandbox)
         "f = 3": "Wrong ✗ f: a function is asked for, but this is 3; pass the function itself, without calling it",
         "def f(x):\n    raise KeyError('k')": "Wrong ✗ f: it raised KeyError: 'k'",
         "class Mine(ValueError):\n    pass\ndef f(x):\n    raise Mine('no')": "Wrong ✗ f: it raised Mine: no",
-        "def f(x):\n    return {1}": "Wrong ✗ f: expected a whole number, got a set",
+        "def f(x):\n    return {1}": "Wrong ✗ f: expected an integer, got a set",
         "def f(x):\n    return ...": "Not attempted – f",
         "def f(x):\n    return [{1}]": "Wrong ✗ f: it raised TypeError: the returned value cannot be graded: "
         "a set cannot be encoded",

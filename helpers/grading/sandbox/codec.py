@@ -246,7 +246,7 @@ def _read_array(body: Any, scalar: bool) -> Any:
 
 def _whole(value: int) -> int:
     if value.bit_length() > MAX_BITS:
-        raise CodecError(f"a whole number of {value.bit_length():,} bits, at most {MAX_BITS:,}")
+        raise CodecError(f"an integer of {value.bit_length():,} bits, at most {MAX_BITS:,}")
     return value
 
 
