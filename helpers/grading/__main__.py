@@ -175,6 +175,8 @@ def collect(asked: argparse.Namespace) -> int:
         if asked.roster:
             roster.read(asked.roster)  # a broken one is told before it replaces another
             files.write_atomic(course.folder / "roster.csv", asked.roster.read_bytes())
+        if asked.section:
+            _check_section(course, asked)
         found = collect(
             course.folder,
             asked.path,
@@ -197,14 +199,22 @@ def collect(asked: argparse.Namespace) -> int:
     return 0
 
 
+def _check_section(course, asked: argparse.Namespace) -> None:
+    from helpers.grading.lms import roster
+
+    if not asked.due:
+        raise ValueError("--section tells whose due date it is; give that with --due")
+    sections = {learner.section for learner in roster.of_course(course.folder)} - {""}
+    if asked.section not in sections:
+        raise ValueError(f"no section is called {asked.section!r}; there are {', '.join(sorted(sections)) or 'none'}")
+
+
 def _set_due(course, asked: argparse.Namespace, found) -> None:
     """Set the due date of what was collected: of a section where all learners are in one, else of the homework."""
     from helpers.grading.lms import roster
 
     learners = roster.of_course(course.folder)
     sections = {learner.section for learner in learners}
-    if asked.section and asked.section not in sections:
-        raise ValueError(f"no section is called {asked.section!r}; there are {', '.join(sorted(sections)) or 'none'}")
     there = [each for each in found.outcomes if each.learner and each.state in ("taken", "unchanged", "older")]
     for name in sorted({each.homework for each in there} | ({asked.homework} - {None})):
         who = {each.learner for each in there if each.homework == name}
