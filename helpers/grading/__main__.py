@@ -182,6 +182,8 @@ def collect(args: argparse.Namespace) -> int:
         if args.roster:
             roster.read(args.roster)  # raises if it is invalid, before it replaces another
             files.write_atomic(course.folder / "roster.csv", args.roster.read_bytes())
+        if args.section:
+            _check_section(course, args)
         found = collect(
             course.folder,
             args.path,
@@ -204,14 +206,23 @@ def collect(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_section(course, args: argparse.Namespace) -> None:
+    """Raise ValueError for ``--section`` without ``--due``, and for a section that the roster does not have."""
+    from helpers.grading.lms import roster
+
+    if not args.due:
+        raise ValueError("--section names the learners of --due; give both")
+    sections = {learner.section for learner in roster.of_course(course.folder)} - {""}
+    if args.section not in sections:
+        raise ValueError(f"no section is called {args.section!r}; there are {', '.join(sorted(sections)) or 'none'}")
+
+
 def _set_due(course, args: argparse.Namespace, found) -> None:
     """Set the due date of what was collected: of a section where all learners are in one, else of the homework."""
     from helpers.grading.lms import roster
 
     learners = roster.of_course(course.folder)
     sections = {learner.section for learner in learners}
-    if args.section and args.section not in sections:
-        raise ValueError(f"no section is called {args.section!r}; there are {', '.join(sorted(sections)) or 'none'}")
     valid = [outcome for outcome in found.outcomes if outcome.state in ("taken", "unchanged", "older")]
     for name in sorted({outcome.homework for outcome in valid if outcome.learner} | ({args.homework} - {None})):
         ids = {outcome.learner for outcome in valid if outcome.learner and outcome.homework == name}

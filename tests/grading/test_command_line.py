@@ -218,3 +218,56 @@ def test_a_full_disk_is_told(course: Course, release: NotebookNode) -> None:
         done.returncode == 1 and "the disk is full; free some space" in done.stderr and "Traceback" not in done.stderr
     )
     assert not (course.folder / "submitted" / "ada" / NAME / f"{NAME}.ipynb").exists()
+
+
+def test_sections_are_collected_with_dates_of_their_own(
+    course: Course, release: NotebookNode, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """B is collected with an earlier date: nobody of A becomes late, neither in the archive nor afterwards."""
+    settings = course.folder / "nbgrader_config.py"
+    settings.write_text(settings.read_text() + '\nc.LateSubmissionPlugin.penalty_method = "zero"\n')
+    (tmp_path / "roster.csv").write_text("id,name,section\nada,,A\nal,,A\nbo,,B\nby,,B\n")
+    where = [f"--course={course.folder}", f"--source={course.folder / 'source'}"]
+
+    def collected(learner: str, handed_in: str, *arguments: str) -> str:
+        folder = tmp_path / f"from_{learner}"
+        path = folder / learner / f"{NAME}.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(nbformat.writes(answered_small(release)))
+        path.with_name("timestamp.txt").write_text(handed_in)
+        assert main(["collect", str(folder), *where, *arguments]) == 0
+        course.store(course.submission(NAME, learner), result())
+        return capsys.readouterr().out
+
+    roster = f"--roster={tmp_path / 'roster.csv'}"
+    assert "for section A" in collected("ada", "2026-03-05 10:00 UTC", "--due=2026-03-05T12:00+00:00", roster)
+    assert "for section B" in collected("bo", "2026-03-01 13:00 UTC", "--due=2026-03-01T12:00+00:00")
+    collected("al", "2026-03-05 11:00 UTC")
+    collected("by", "2026-03-01 11:00 UTC")
+    penalties = {learner: found.penalty for learner, found in course.results(NAME).items()}
+    assert penalties == {"ada": 0, "al": 0, "bo": 8, "by": 0}
+    assert main(["extend", "bo", NAME, "--until=2026-03-01T14:00+00:00", *where]) == 0
+    assert course.results(NAME)["bo"].penalty == 0
+    assert main(["extend", "bo", NAME, "--cancel", *where]) == 0
+    assert capsys.readouterr().out.endswith("due 2026-03-01 12:00 UTC, that of the section\n")
+    assert course.results(NAME)["bo"].penalty == 8
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (["extend", "nobody", NAME, "--cancel"], "nobody in .* has the id 'nobody'"),
+        (["extend", "..", NAME, "--cancel"], "nobody in .* has the id '..'"),
+        (["adjust", "hw9", "1", "--drop", "--reason=x"], f"no homework is called 'hw9'; there are {NAME}"),
+        (["adjust", NAME, "9", "--drop", "--reason=x"], "no question is called '9'; there are Question 1"),
+        (["adjust", NAME, "1", "--points=12", "--reason=x"], "Question 1 has 11 points; --points takes 0 to that"),
+        (["adjust", NAME, "1", "--points=nan", "--reason=x"], "Question 1 has 11 points; --points takes 0 to that"),
+        (["collect", "--section=C", "."], "--section tells whose due date it is; give that with --due"),
+        (["collect", "--due=2026-03-01T12:00", "--section=C", "."], "no section is called 'C'; there are none"),
+    ],
+)
+def test_mistakes_are_told(course: Course, capsys: pytest.CaptureFixture, command: list[str], why: str) -> None:
+    command = [*command, f"--course={course.folder}", f"--source={course.folder / 'source'}"]
+    command = [str(course.folder / "feedback") if part == "." else part for part in command]
+    assert main(command) == 1
+    assert re.search(why, capsys.readouterr().err)
