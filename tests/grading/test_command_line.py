@@ -272,7 +272,7 @@ def test_sections_are_collected_with_dates_of_their_own(
         (["adjust", NAME, "9", "--drop", "--reason=x"], "no question is called '9'; there are Question 1"),
         (["adjust", NAME, "1", "--points=12", "--reason=x"], "Question 1 has 11 points; --points takes 0 to that"),
         (["adjust", NAME, "1", "--points=nan", "--reason=x"], "Question 1 has 11 points; --points takes 0 to that"),
-        (["collect", "--section=C", "."], "--section tells whose due date it is; give that with --due"),
+        (["collect", "--section=C", "."], "--section names the learners of --due; give both"),
         (["collect", "--due=2026-03-01T12:00", "--section=C", "."], "no section is called 'C'; there are none"),
     ],
 )
