@@ -23,7 +23,7 @@ from nbgrader.api import Gradebook
 from helpers.grading.__main__ import main
 from helpers.grading.course import REPOSITORY, Course
 from helpers.grading.removal import forget
-from tests.grading.test_course import by_hand, result
+from tests.grading.test_course import by_hand, penalise, result
 from tests.tools.homework import SMALL as NAME
 from tests.tools.homework import answered_small, hand_in, require_bubblewrap
 
@@ -234,8 +234,7 @@ def test_sections_are_collected_with_dates_of_their_own(
     course: Course, release: NotebookNode, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     """B is collected with an earlier date: nobody of A becomes late, neither in the archive nor afterwards."""
-    settings = course.folder / "nbgrader_config.py"
-    settings.write_text(settings.read_text() + '\nc.LateSubmissionPlugin.penalty_method = "zero"\n')
+    penalise(course)
     (tmp_path / "roster.csv").write_text("id,name,section\nada,,A\nal,,A\nbo,,B\nby,,B\n")
     where = [f"--course={course.folder}", f"--source={course.folder / 'source'}"]
 
