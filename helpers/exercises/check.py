@@ -126,8 +126,10 @@ def _deviations(exercise: Exercise, answer: Any) -> frozenset:
 
 
 def _compare(exercise: Exercise, got: Any, expected: Any, *, ignore_case: bool = False) -> Agreement:
-    options = {"requires": exercise.requires, "any_order": exercise.any_order, "ignore_case": ignore_case}
-    return compare(got, expected, exercise.tolerance, **options)
+    return compare(
+        got, expected, exercise.tolerance,
+        requires=exercise.requires, any_order=exercise.any_order, ignore_case=ignore_case,
+    )  # fmt: skip
 
 
 def _right(exercise: Exercise, notes: Sequence[str]) -> Verdict:
@@ -135,7 +137,7 @@ def _right(exercise: Exercise, notes: Sequence[str]) -> Verdict:
 
 
 def _judge_function(exercise: Exercise, answer: Callable) -> Verdict:
-    outcomes = []
+    outcomes: list[_Outcome] = []
     for case in exercise.cases:
         outcome = _call(answer, case)
         if not outcomes and (outcome.value is Ellipsis or isinstance(outcome.error, NotImplementedError)):

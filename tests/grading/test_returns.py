@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from pathlib import Path
+from typing import Any, Literal, cast
 
 import pytest
 
@@ -63,8 +64,10 @@ def collected(course: Path, names: dict[str, str], roster: Roster = ROSTER) -> N
     assert found == {*names.values(), "zoe"}
 
 
-def returned(course: Path, format: str, roster: Roster = ROSTER) -> tuple[Path, dict[str, str], list[str]]:
-    """The zip, entry → the learner whose page it is, and what is told."""
+def returned(
+    course: Path, format: Literal["moodle", "canvas"], roster: Roster = ROSTER
+) -> tuple[Path, dict[str, str], list[str]]:
+    """The path of the zip, the learner of each entry, and the lines for the instructor."""
     pages = []
     for learner in sorted(path.parts[-3] for path in course.glob("submitted/*/*/*.ipynb")):
         page = course / "feedback" / learner / HW / f"{HW}.html"
@@ -72,6 +75,7 @@ def returned(course: Path, format: str, roster: Roster = ROSTER) -> tuple[Path, 
         page.write_text(learner)
         pages.append(page)
     path, attention = feedback_zip(course, HW, format, pages, roster)
+    assert path is not None
     with zipfile.ZipFile(path) as archive:
         return path, {name: archive.read(name).decode() for name in archive.namelist()}, attention
 
@@ -153,4 +157,4 @@ def test_without_a_page_that_came_from_there_no_zip_is_written(tmp_path: Path) -
     assert path is None and "were not collected from Canvas" in attention[0]
     assert not (tmp_path / "course/exports").exists()
     with pytest.raises(ValueError, match="no format is called 'blackboard'; there are moodle, canvas"):
-        feedback_zip(tmp_path / "course", HW, "blackboard", [page], ROSTER)
+        feedback_zip(tmp_path / "course", HW, cast(Any, "blackboard"), [page], ROSTER)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import pytest
@@ -134,7 +135,7 @@ def test_a_missing_part_is_noticed(fault: str, found: str) -> None:
     available()
 
     class Faulty(Sandbox):
-        def command(self, mode: str) -> list[str]:
+        def command(self, mode: Literal["warm", "cold"]) -> list[str]:
             command = super().command(mode)
             index = command.index("import guest; guest.main()")
             return [*command[:index], f"import guest; {fault}; guest.main()", *command[index + 1 :]]
@@ -194,7 +195,7 @@ def test_a_folder_too_many_is_noticed(tmp_path: Path) -> None:
     available()
 
     class Open(Sandbox):
-        def command(self, mode: str) -> list[str]:
+        def command(self, mode: Literal["warm", "cold"]) -> list[str]:
             parents = [part for parent in host._parents(tmp_path) for part in ("--dir", str(parent))]
             return ["bwrap", *parents, "--ro-bind", str(tmp_path), str(tmp_path), *super().command(mode)[1:]]
 
@@ -270,7 +271,7 @@ def test_cold_is_taken_where_warm_does_not_work() -> None:
     available()
 
     class OnlyCold(Sandbox):
-        def command(self, mode: str) -> list[str]:
+        def command(self, mode: Literal["warm", "cold"]) -> list[str]:
             command = super().command(mode)
             return ["bwrap", "--disable-userns", *command[1:]] if mode == "warm" else command
 
