@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from helpers.exercises.comparison import (
     shorten,
     unchanged,
 )
-from helpers.exercises.exercise import SIGNS, Exercise, Mistake, MustRaise
+from helpers.exercises.exercise import Exercise, Mistake, MustRaise, Status, format_line
 
 _IDLE = {"RESUME", "NOP", "POP_TOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}  # what the bytecode of a stub does
 
@@ -38,7 +38,7 @@ _IDLE = {"RESUME", "NOP", "POP_TOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE
 class Verdict:
     """What a check says: a status, and with it the reason, or what is worth knowing about a right answer."""
 
-    status: Literal["right", "wrong", "not attempted"]
+    status: Status
     text: str = ""
 
 
@@ -74,10 +74,7 @@ def report(exercise: Exercise, answer: Any) -> None:
 
 def publish(name: str, verdict: Verdict) -> None:
     """Print a verdict as one line, the word before its sign; while grading, raise it unless it is "right"."""
-    line = f"{SIGNS[verdict.status]} {name}"
-    if verdict.text:
-        line += f" – {verdict.text}" if verdict.status == "right" else f": {verdict.text}"
-    line = " ".join(line.split())
+    line = format_line(verdict.status, name, verdict.text)
     if verdict.status != "right" and os.environ.get("NBGRADER_EXECUTION"):
         raise AssertionError(line)
     print(line)

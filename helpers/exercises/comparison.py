@@ -265,7 +265,7 @@ def plain(text: str) -> str:
 
 
 def _kind(value: Any) -> str:
-    names = {bool: "True or False", int: "a whole number", float: "a number", tuple: "tuple", list: "list"}
+    names = {bool: "True or False", int: "an integer", float: "a number", tuple: "tuple", list: "list"}
     return names.get(type(value), type(value).__name__)
 
 
@@ -311,5 +311,5 @@ def quote(value: Any) -> str:
         except Exception:
             return f"a {type(value).__name__}"
     if isinstance(value, int):
-        return str(value) if abs(value) < 10**30 else "a very large whole number"
+        return str(value) if abs(value) < 10**30 else "a very large integer"
     return f"a {type(value).__name__}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-SIGNS = {"right": "Right ✓", "wrong": "Wrong ✗", "not attempted": "Not attempted –"}
+Status = Literal["right", "wrong", "not attempted"]
+
+SIGNS: dict[Status, str] = {"right": "Right ✓", "wrong": "Wrong ✗", "not attempted": "Not attempted –"}
 """What a line of a check begins with, by its status: the word first, for screen readers."""
 
 
@@ -106,3 +108,33 @@ class Question:
             raise ValueError(
                 f"{self.id}: answer must be the index of one of {len(self.options)} options, got {self.answer}"
             )
+
+
+class Line(NamedTuple):
+    """A printed line of a check, taken apart.
+
+    Attributes:
+        name: of the exercise.
+        text: the reason, or what is worth knowing about a right answer.
+    """
+
+    status: Status
+    name: str
+    text: str
+
+
+def format_line(status: Status, name: str, text: str = "") -> str:
+    """The one line that a check prints: the word before its sign, the name, and the text."""
+    line = f"{SIGNS[status]} {name}"
+    if text:
+        line += f" – {text}" if status == "right" else f": {text}"
+    return " ".join(line.split())
+
+
+def parse_line(line: str) -> Line | None:
+    """The inverse of :func:`format_line`; ``None`` for any other text."""
+    for status, sign in SIGNS.items():
+        if line.startswith(f"{sign} "):
+            name, _, text = line.removeprefix(f"{sign} ").partition(" – " if status == "right" else ": ")
+            return Line(status, name.strip(), text)
+    return None

@@ -11,7 +11,7 @@ def _draw(*shape: int, seed: int = 4) -> torch.Tensor:
 
 
 def _answer(table, a, b, c, *, left_out=(0, 1, 2), signs=(-1, 1, 1), unit=True):
-    """The id with the largest cosine to ``± a ± b ± c``, without the given words whose places are in ``left_out``."""
+    """The id with the largest cosine to ``± a ± b ± c``, without the given words whose indices are in ``left_out``."""
     rows = F.normalize(table, dim=1) if unit else table
     given = (a, b, c)
     scores = rows @ sum(sign * rows[i] for sign, i in zip(signs, given, strict=True))
@@ -137,7 +137,7 @@ _MEASURES = {
         "distance",
         {
             "dot product": "for cities, the dot product rises with the distance from the origin of the map",
-            "cosine": "for cities, the cosine compares directions as seen from the origin, not places",
+            "cosine": "for cities, the cosine compares directions as seen from the origin, not points",
         },
     ),
     "logits": (

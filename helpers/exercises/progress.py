@@ -7,7 +7,7 @@ from types import TracebackType
 
 import ipywidgets
 
-from helpers.exercises.quiz import show_widget
+from helpers.figures.views import show_widget
 
 _EVERY = 0.1  # seconds between two updates of the page
 

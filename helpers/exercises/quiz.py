@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-import ipywidgets
 import traitlets
-from IPython.display import display
 
 from helpers.exercises.exercise import Question
 from helpers.figures.scripts import bundle
+from helpers.figures.views import show_widget
 
 _HERE = Path(__file__).parent
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class QuizView(anywidget.AnyWidget):
@@ -64,9 +62,3 @@ def as_data(kind: str, question: Question) -> dict[str, Any]:
 def _ask(kind: str, question: Question) -> None:
     view = QuizView(question=as_data(kind, question))
     show_widget(view, "\n".join([f"{kind}: {question.text}", *(f"  ( ) {option}" for option in question.options)]))
-
-
-def show_widget(widget: ipywidgets.Widget, text: str) -> None:
-    """Display a widget with a stable text for front ends without widgets and for stored notebooks."""
-    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    display({WIDGET_VIEW: view, "text/plain": text}, raw=True)

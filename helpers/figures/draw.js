@@ -1,5 +1,7 @@
 // Draws the panels of a figure on a canvas. Python sends panels as plain data; nothing here computes what a lesson teaches.
 
+import { placeLabels, spread } from "./labels.js";
+
 const TYPES = { float32: Float32Array, uint8: Uint8Array };
 
 /** @typedef {{ panels: any[], sentence: string, bytes: number }} Picture */
@@ -98,21 +100,6 @@ export function equalScales([xlim, ylim], width, height) {
   return [widen(xlim, width), widen(ylim, height)];
 }
 
-/** Moves labels apart: for each wanted height the one where it is drawn, `room` apart and between low and high. */
-export function spread(wanted, room, low, high) {
-  const order = wanted.map((_, i) => i).sort((a, b) => wanted[a] - wanted[b]);
-  const heights = wanted.map((y) => Math.min(Math.max(y, low), high));
-  order.forEach((i, place) => {
-    if (place > 0) heights[i] = Math.max(heights[i], heights[order[place - 1]] + room);
-  });
-  let limit = high;
-  for (const i of order.reverse()) {
-    heights[i] = Math.min(heights[i], limit);
-    limit = heights[i] - room;
-  }
-  return heights;
-}
-
 /** Draws one panel; returns the frame that maps data to pixels, for pointing and tests. */
 export function drawPanel(context, panel, spec, theme, width, height, font) {
   context.clearRect(0, 0, width, height);
@@ -129,7 +116,7 @@ export function drawPanel(context, panel, spec, theme, width, height, font) {
         heat ? String(panel.shape[0] - 1) : (yTicks.map(format).sort((a, b) => b.length - a.length)[0] ?? ""),
       ).width;
   const left = Math.min(width * 0.4, widest + 12 + (panel.y ? font * 1.5 : 0));
-  const xNames = heat ? panel.options.x_labels : panel.kind === "bars" ? panel.options.labels : null;
+  const xNames = panel.kind === "bars" ? panel.options.labels : panel.options.x_labels;
   const ends = panel.kind === "lines" ? panel.options.labels.filter(Boolean) : [];
   const endWide = ends.length > 0 ? Math.max(...ends.map((name) => context.measureText(name).width)) + 18 : 0;
   const inner = width - left - (heat ? font * 4.6 : Math.max(font, Math.min(endWide, width * 0.4)));
@@ -142,6 +129,8 @@ export function drawPanel(context, panel, spec, theme, width, height, font) {
   const frame = { left, top: font * 0.8, width: inner, height: tall, xlim, ylim };
   frame.sx = (x) => frame.left + ((x - xlim[0]) / (xlim[1] - xlim[0])) * frame.width;
   frame.sy = (y) => frame.top + frame.height - ((y - ylim[0]) / (ylim[1] - ylim[0])) * frame.height;
+  frame.ix = (px) => xlim[0] + ((px - frame.left) / frame.width) * (xlim[1] - xlim[0]);
+  frame.iy = (py) => ylim[0] + ((frame.top + frame.height - py) / frame.height) * (ylim[1] - ylim[0]);
 
   context.fillStyle = theme.text;
   context.strokeStyle = theme.faint;
@@ -156,8 +145,10 @@ export function drawPanel(context, panel, spec, theme, width, height, font) {
     context.fillText(panel.y, 0, 0, frame.height);
     context.restore();
   }
-  if (xNames) nameCells(context, xNames, frame, font, slanted ? font * 1.25 : xWide + 6, slanted, heat);
-  else if (heat) numberCells(context, panel.shape[1], frame, true);
+  if (xNames) {
+    const at = heat ? (i) => i + 0.5 : panel.kind === "bars" ? (i) => i : (i) => panel.arrays.x.values[i];
+    nameTicks(context, xNames, at, frame, font, slanted ? font * 1.25 : xWide + 6, slanted);
+  } else if (heat) numberCells(context, panel.shape[1], frame, true);
   else {
     for (const tick of ticks(xlim[0], xlim[1], Math.max(2, Math.floor(frame.width / (font * 5))))) {
       if (panel.kind === "bars" && !Number.isInteger(tick)) continue;
@@ -186,11 +177,11 @@ export function drawPanel(context, panel, spec, theme, width, height, font) {
   return frame;
 }
 
-/** Names below the cells or bars, as many as fit when each takes `room` pixels. */
-function nameCells(context, names, frame, font, room, slanted, heat) {
+/** Names below cells, bars or points of a curve, as many as fit when each takes `room` pixels; `at(i)` is the x of one. */
+function nameTicks(context, names, at, frame, font, room, slanted) {
   const step = Math.ceil((names.length * room) / frame.width);
   for (let i = 0; i < names.length; i += step) {
-    const x = frame.sx(heat ? i + 0.5 : i);
+    const x = frame.sx(at(i));
     const y = frame.top + frame.height + 5;
     if (!slanted) {
       context.fillText(names[i], x, y);
@@ -234,6 +225,7 @@ function drawHeatmap(context, panel, spec, theme, frame, font) {
   stamp.getContext("2d")?.putImageData(image, 0, 0);
   context.imageSmoothingEnabled = false;
   context.drawImage(stamp, frame.left, frame.top, frame.width, frame.height);
+  if (panel.options.numbers) writeNumbers(context, panel, palette, factor, frame, font);
   const outline = (x, y, wide, high) =>
     strokeWithHalo(context, theme, () => context.rect(x - 2.5, y - 2.5, wide + 5, high + 5));
   for (const row of panel.options.rows) {
@@ -253,6 +245,25 @@ function drawHeatmap(context, panel, spec, theme, frame, font) {
   for (const tick of ticks(low, high, 4)) {
     const y = frame.top + frame.height * (1 - (tick - low) / (high - low));
     context.fillText(format(tick), x + font * 0.9, y, font * 3);
+  }
+}
+
+/** The value in each cell, black or white, whichever has more contrast with the cell. */
+function writeNumbers(context, panel, palette, factor, frame, font) {
+  const [rows, columns] = panel.arrays.values.shape;
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < columns; c++) {
+      if (hidden(panel, r, c)) continue;
+      const value = cell(panel, r, c);
+      const step = Math.round((value - panel.limits[1][0]) * factor);
+      const [red, green, blue] = palette[Math.max(0, Math.min(step, 254))].map((part) => (part / 255) ** 2.2);
+      context.fillStyle = 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 ? "#000000" : "#ffffff";
+      const text = format(Number(value.toFixed(2)));
+      const fits = context.measureText(text).width < frame.width / columns && font < frame.height / rows;
+      if (fits) context.fillText(text, frame.sx(c + 0.5), frame.sy(r + 0.5));
+    }
   }
 }
 
@@ -341,32 +352,104 @@ function nameCurves(context, panel, spec, theme, frame, font) {
 function drawPoints(context, panel, spec, theme, frame, font) {
   const { values, shape } = panel.arrays.xy;
   const groups = panel.arrays.groups?.values;
+  const segments = panel.arrays.segments?.values ?? [];
   const at = (i) => [frame.sx(values[2 * i]), frame.sy(values[2 * i + 1])];
-  const { labels, highlight, links } = panel.options;
+  const { labels, highlight, links, group_names: names = [] } = panel.options;
+  context.save();
+  context.beginPath();
+  context.rect(frame.left, frame.top, frame.width, frame.height);
+  context.clip();
   context.strokeStyle = theme.faint;
+  for (let s = 0; s < segments.length; s += 4) {
+    context.beginPath();
+    context.moveTo(frame.sx(segments[s]), frame.sy(segments[s + 1]));
+    context.lineTo(frame.sx(segments[s + 2]), frame.sy(segments[s + 3]));
+    context.stroke();
+  }
+  context.restore();
   for (const [first, second] of links) {
     context.beginPath();
     context.moveTo(...at(first));
     context.lineTo(...at(second));
     context.stroke();
   }
+  const radius = font * 0.28;
   for (let i = 0; i < shape[0]; i++) {
     const group = groups ? groups[i] % 8 : 0;
     context.fillStyle = seriesColour(spec, theme, group);
-    dot(context, ...at(i), group, font * 0.28);
+    dot(context, ...at(i), group, radius);
   }
   for (const i of highlight) strokeWithHalo(context, theme, () => context.arc(...at(i), font * 0.6, 0, 7));
-  if (!labels) return;
-  context.textAlign = "left";
-  context.textBaseline = "bottom";
-  context.fillStyle = theme.text;
+
   const strong = new Set(highlight);
-  for (let i = 0; i < shape[0]; i++) {
-    const [x, y] = at(i);
-    if (strong.has(i)) context.font = `bold ${font}px ${theme.family}`;
-    context.fillText(labels[i], x + 5, y - 2);
-    if (strong.has(i)) context.font = `${font}px ${theme.family}`;
+  const named = [...highlight, ...Array.from({ length: shape[0] }, (_, i) => i).filter((i) => !strong.has(i))];
+  const plain = context.font;
+  const bold = `bold ${plain}`;
+  const wishes = [];
+  names.forEach((text, group) => {
+    const own = Array.from({ length: shape[0] }, (_, i) => i).filter((i) => groups[i] === group);
+    if (own.length === 0) return;
+    const places = own.map(at);
+    const [x, y] = [0, 1].map((axis) => places.reduce((sum, place) => sum + place[axis], 0) / own.length);
+    const low = Math.min(...places.map((place) => place[1]));
+    wishes.push({ text, font: bold, group, x, y, gap: Math.max(font, y - low + radius), required: true });
+  });
+  if (labels) {
+    for (const i of named.filter((i) => labels[i])) {
+      const [x, y] = at(i);
+      const gap = strong.has(i) ? font * 0.7 : radius + 2;
+      wishes.push({
+        text: labels[i],
+        font: strong.has(i) ? bold : plain,
+        group: -1,
+        x,
+        y,
+        gap,
+        required: strong.has(i),
+      });
+    }
   }
+  const dots = named.map(at).map(([x, y]) => boxAround(x, y, radius));
+  writeLabels(context, wishes, dots, spec, theme, frame, font);
+}
+
+function boxAround(x, y, radius) {
+  return { left: x - radius, top: y - radius, right: x + radius, bottom: y + radius };
+}
+
+/** Writes labels where `placeLabels` finds room; the name of a group stands in a box with the group's mark. */
+function writeLabels(context, wishes, obstacles, spec, theme, frame, font) {
+  const plain = context.font;
+  const sized = wishes.map((wish) => {
+    context.font = wish.font;
+    const [wider, height] = wish.group >= 0 ? [font * 1.5, font * 1.5] : [0, font * 1.1];
+    return { ...wish, width: context.measureText(wish.text).width + wider, height };
+  });
+  const inside = {
+    left: frame.left,
+    top: frame.top,
+    right: frame.left + frame.width,
+    bottom: frame.top + frame.height,
+  };
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  placeLabels(sized, obstacles, inside).forEach((box, i) => {
+    if (!box) return;
+    const { text, font: face, group } = sized[i];
+    const middle = (box.top + box.bottom) / 2;
+    if (group >= 0) {
+      context.fillStyle = theme.paper;
+      context.fillRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
+      context.fillStyle = context.strokeStyle = seriesColour(spec, theme, group);
+      context.lineWidth = 1.5;
+      context.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
+      dot(context, box.left + font * 0.6, middle, group % 8, font * 0.28);
+    }
+    context.font = face;
+    context.fillStyle = theme.text;
+    context.fillText(text, box.left + (group >= 0 ? font * 1.2 : 0), middle);
+  });
+  context.font = plain;
 }
 
 /** A small shape for each group: circle, square, triangle, diamond, … */
@@ -385,6 +468,8 @@ function dot(context, x, y, group, r) {
 function drawArrows(context, panel, spec, theme, frame, font) {
   const tips = panel.arrays.xy.values;
   const tails = panel.arrays.tails.values;
+  const shafts = [];
+  const wishes = [];
   context.strokeStyle = theme.faint;
   context.beginPath();
   context.moveTo(frame.sx(0), frame.top);
@@ -409,26 +494,24 @@ function drawArrows(context, panel, spec, theme, frame, font) {
       context.lineTo(x1 - head * Math.cos(angle + side), y1 - head * Math.sin(angle + side));
     }
     context.fill();
-    if (panel.options.labels) {
-      context.fillStyle = theme.text;
-      context.textAlign = x1 < x0 ? "right" : "left";
-      context.textBaseline = y1 < y0 ? "bottom" : "top";
-      const wide = context.measureText(panel.options.labels[i]).width;
-      const x = x1 < x0 ? Math.max(x1 - 5, frame.left + wide) : Math.min(x1 + 5, frame.left + frame.width - wide);
-      const y = Math.min(Math.max(y1, frame.top + font), frame.top + frame.height - font);
-      context.fillText(panel.options.labels[i], x, y);
+    for (let part = 0; part <= 1; part += 0.05) shafts.push(boxAround(x0 + part * (x1 - x0), y0 + part * (y1 - y0), 2));
+    if (panel.options.labels?.[i]) {
+      const wish = { text: panel.options.labels[i], font: context.font, group: -1, x: x1, y: y1, required: true };
+      wishes.push({ ...wish, gap: 12, toward: [x1 - x0, y1 - y0] });
     }
   }
+  writeLabels(context, wishes, shafts, spec, theme, frame, font);
 }
 
 function drawBars(context, panel, spec, theme, frame) {
   const heights = panel.arrays.y.values;
+  const groups = panel.arrays.groups?.values;
   const strong = new Set(panel.options.highlight);
   const zero = frame.sy(Math.min(Math.max(0, frame.ylim[0]), frame.ylim[1]));
   const wide = frame.sx(0.4) - frame.sx(-0.4);
   heights.forEach((height, i) => {
     const y = frame.sy(height);
-    context.fillStyle = strong.has(i) ? spec.accent : seriesColour(spec, theme, 0);
+    context.fillStyle = strong.has(i) && !groups ? spec.accent : seriesColour(spec, theme, groups?.[i] ?? 0);
     context.fillRect(frame.sx(i - 0.4), Math.min(y, zero), wide, Math.abs(y - zero));
     if (strong.has(i)) {
       // a second cue beside colour

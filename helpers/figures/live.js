@@ -1,8 +1,11 @@
 // The browser's side of a live figure: native controls, canvases, a sentence, numbers to read.
 
+import { dragged, follow, handlePlace, keyed, nearestStop } from "./drag.js";
 import { decode, drawPanel, format, pageColours, strokeWithHalo } from "./draw.js";
+import { keys, linked, markLinked } from "./links.js";
 import { createQueue } from "./queue.js";
-import { nearest, reader, table } from "./reading.js";
+import { nearest, reader } from "./reading.js";
+import { makeTable } from "./tables.js";
 import { make, shieldKeys, unique } from "./widgets.js";
 
 const CACHE_BYTES = 24e6; // pictures kept by a pure figure
@@ -12,6 +15,7 @@ const TIMEOUT_MS = 5000; // after this long without an answer the reader is told
 const PLAY_MS = 150; // between two steps of a slider that plays
 const PLAY_STEPS = 80; // sliders with more stops skip some
 const MIN_FONT = 12;
+const KINDS = { heatmap: "heat map", lines: "line chart", points: "scatter plot", arrows: "arrows", bars: "bar chart" };
 const REST_MS = 600; // a control that has not moved for this long is at rest: the sentence is announced
 
 // ---------------------------------------------------------------- controls
@@ -82,15 +86,6 @@ function makeSlider(control, id, box, row, changed) {
   });
   const stopPlaying = control.play ? makePlayer(input, row) : () => {};
   return { input, set, stopPlaying };
-}
-
-/** Index of the stop nearest to a value. */
-function nearestStop(stops, value) {
-  let best = 0;
-  stops.forEach((stop, i) => {
-    if (Math.abs(stop - value) < Math.abs(stops[best] - value)) best = i;
-  });
-  return best;
 }
 
 /** A button that moves a slider to its end, from the start if it is there. Returns a function that stops it. */
@@ -172,6 +167,8 @@ function render({ model, el }) {
     root.style.setProperty("--live-scale", scale);
     while (slots.length < picture.panels.length) slots.push(makeSlot(slots.length));
     while (slots.length > picture.panels.length) removeSlot(slots.pop());
+    const source = slots.findIndex((slot) => slot.index);
+    const read = source < 0 ? [] : keys(picture.panels[source], standing(source));
     picture.panels.forEach((panel, i) => {
       const slot = slots[i];
       const [widest, highest] = spec.size.map((side) => side * scale);
@@ -190,11 +187,14 @@ function render({ model, el }) {
       if (slot.title.textContent !== panel.title) {
         slot.title.textContent = panel.title;
         slot.canvas.setAttribute("aria-label", panel.title);
+        slot.canvas.setAttribute("aria-roledescription", KINDS[panel.kind]);
       }
       const context = slot.canvas.getContext("2d");
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       slot.frame = drawPanel(context, panel, spec, theme, width, height, font);
-      if (slot.index) markReading(slot, context, panel, theme, width);
+      if (i === source) markReading(slot, context, theme, width);
+      else if (read.length > 0) markLinked(context, panel, theme, slot.frame, linked(panel, read), font);
+      placeHandles(slot, panel);
     });
     sentence.textContent = picture.sentence;
     root.dataset.draws = String(++drawn);
@@ -207,8 +207,21 @@ function render({ model, el }) {
     rest = setTimeout(() => (announcer.textContent = picture.sentence), REST_MS);
   };
 
-  const fillTables = () => tables.replaceChildren(...picture.panels.map(table));
-  numbers.addEventListener("toggle", () => (numbers.open ? fillTables() : tables.replaceChildren()));
+  /** @type {(() => void)[]} draw the tables of the panels anew */
+  let drawTables = [];
+  const fillTables = () => {
+    if (drawTables.length === picture.panels.length) {
+      for (const draw of drawTables) draw();
+      return;
+    }
+    tables.replaceChildren();
+    drawTables = picture.panels.map((_, i) => makeTable(tables, () => picture.panels[i]));
+  };
+  numbers.addEventListener("toggle", () => {
+    if (numbers.open) return fillTables();
+    tables.replaceChildren();
+    drawTables = [];
+  });
 
   // Boxes share the width of the page; a canvas is drawn in the size of its box, so that text keeps its size.
   const sizes = new ResizeObserver((entries) => {
@@ -233,8 +246,13 @@ function render({ model, el }) {
       canvas: make("canvas", "", box),
       tooltip: make("div", "live-tooltip", box),
       width: 0,
+      frame: /** @type {any} */ (null),
+      point: (/** @type {PointerEvent} */ _event) => {},
+      clear: () => {},
       /** @type {number[] | null} the value that is being read */
       index: null,
+      /** @type {HTMLElement[]} one for each mark of the panel that can be dragged */
+      handles: [],
     };
     const { canvas, tooltip } = slot;
     tooltip.hidden = true;
@@ -242,18 +260,21 @@ function render({ model, el }) {
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "application"); // screen readers pass the arrow keys on
     canvas.setAttribute("aria-describedby", hint.id);
-    const read = (place) => {
-      const { size, say } = reader(picture.panels[index]);
-      const [first, second] = place.map((value, axis) => Math.min(Math.max(value, 0), size[axis] - 1));
+    const read = (place, aloud = true) => {
+      for (const other of slots) if (other !== slot) other.clear();
+      slot.index = place;
+      const [first, second] = standing(index);
       slot.index = [first, second];
-      reading.textContent = tooltip.textContent = say(first, second);
+      const { say } = reader(picture.panels[index]);
+      tooltip.textContent = say(first, second);
+      if (aloud) reading.textContent = tooltip.textContent;
       repaint();
     };
     const clear = () => {
       if (!slot.index) return;
       slot.index = null;
       tooltip.hidden = true;
-      reading.textContent = "";
+      if (reading.textContent) reading.textContent = "";
       repaint();
     };
     canvas.addEventListener("keydown", (event) => {
@@ -263,9 +284,11 @@ function render({ model, el }) {
       event.preventDefault();
       read(slot.index ? slot.index.map((value, axis) => value + step[axis]) : [0, 0]);
     });
-    const point = (event) => read(nearest(picture.panels[index], slots[index].frame, event.offsetX, event.offsetY));
-    canvas.addEventListener("pointerdown", point);
-    canvas.addEventListener("pointermove", point);
+    slot.clear = clear;
+    slot.point = (event) =>
+      read(nearest(picture.panels[index], slot.frame, ...pixel(slot, event)), event.pointerType !== "mouse");
+    canvas.addEventListener("pointerdown", slot.point);
+    canvas.addEventListener("pointermove", slot.point);
     canvas.addEventListener("pointerleave", (event) => {
       if (event.pointerType !== "touch") clear(); // what a finger has tapped stays
     });
@@ -274,18 +297,104 @@ function render({ model, el }) {
     return slot;
   }
 
+  /** Where the reading cursor of a panel stands; a new picture may have fewer values. */
+  function standing(index) {
+    const { size } = reader(picture.panels[index]);
+    return slots[index].index.map((value, axis) => Math.min(Math.max(value, 0), size[axis] - 1));
+  }
+
   /** A ring around the value that is being read, and its text beside it. */
-  function markReading(slot, context, panel, theme, width) {
-    const { size, at } = reader(panel);
-    const [first, second] = slot.index.map((value, axis) => Math.min(value, size[axis] - 1));
-    const [x, y] = at(first, second);
+  function markReading(slot, context, theme, width) {
+    const index = slots.indexOf(slot);
+    const [x, y] = reader(picture.panels[index]).at(...standing(index));
     const [left, top] = [slot.frame.sx(x), slot.frame.sy(y)];
     strokeWithHalo(context, theme, () => context.arc(left, top, spec.font * 0.5, 0, 7));
     slot.tooltip.hidden = false;
-    const before = left > width / 2;
-    slot.tooltip.style.left = `${left + slot.canvas.offsetLeft + (before ? -12 : 12)}px`;
+    const wide = slot.tooltip.offsetWidth;
+    const wanted = left > width / 2 ? left - 12 - wide : left + 12;
+    const inside = Math.max(0, Math.min(wanted, width - wide));
+    slot.tooltip.style.left = `${inside + slot.canvas.offsetLeft}px`;
     slot.tooltip.style.top = `${top + slot.canvas.offsetTop}px`;
-    slot.tooltip.style.transform = `translate(${before ? "-100%" : "0"}, -50%)`;
+    // Beside the mark; where that is not wide enough, above or below it.
+    const shift = inside === wanted ? "-50%" : top > 60 ? "calc(-100% - 12px)" : "12px";
+    slot.tooltip.style.transform = `translateY(${shift})`;
+  }
+
+  /** The pixel of a canvas at which an event happened. @returns {[number, number]} */
+  function pixel(slot, event) {
+    const { left, top } = slot.canvas.getBoundingClientRect();
+    return [event.clientX - left, event.clientY - top];
+  }
+
+  /** Moves the handles of a panel to its marks. */
+  function placeHandles(slot, panel) {
+    const drags = panel.options.drag ?? [];
+    while (slot.handles.length < drags.length) slot.handles.push(makeHandle(slot, slot.handles.length));
+    while (slot.handles.length > drags.length) slot.handles.pop().remove();
+    drags.forEach((drag, i) => {
+      const [left, top] = handlePlace(panel, slot.frame, drag);
+      const handle = slot.handles[i];
+      handle.style.left = `${left + slot.canvas.offsetLeft}px`;
+      handle.style.top = `${top + slot.canvas.offsetTop}px`;
+      const names = dragged(drag);
+      handle.dataset.drag = panel.kind === "lines" ? "across" : panel.kind === "heatmap" ? "along" : "free";
+      const label = `${names.map((name) => spec.controls[name].label).join(" and ")}, in the picture “${panel.title}”`;
+      if (handle.getAttribute("aria-label") !== label) handle.setAttribute("aria-label", label);
+      const stops = spec.controls[names[0]].values;
+      handle.setAttribute("aria-valuemin", String(stops[0]));
+      handle.setAttribute("aria-valuemax", String(stops[stops.length - 1]));
+      handle.setAttribute("aria-valuenow", String(values[names[0]]));
+      handle.setAttribute("aria-valuetext", names.map((name) => format(values[name])).join(", "));
+    });
+  }
+
+  /** A handle by which a mark is dragged with mouse or finger, or moved with the arrow keys. */
+  function makeHandle(slot, number) {
+    const handle = make("div", "live-handle", slot.box);
+    handle.tabIndex = 0;
+    handle.setAttribute("role", "slider");
+    handle.setAttribute("aria-roledescription", "handle");
+    const panel = () => picture.panels[slots.indexOf(slot)];
+    const drag = () => panel().options.drag[number];
+    const stops = Object.fromEntries(controls.map(([name, control]) => [name, control.values]));
+    /** @type {ReturnType<typeof follow> | null} */
+    let following = null;
+    handle.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      event.preventDefault();
+      handle.focus();
+      handle.setPointerCapture(event.pointerId);
+      for (const other of slots) other.clear();
+      following = follow(panel(), slot.frame, drag(), values, stops, pixel(slot, event));
+    });
+    handle.addEventListener("pointermove", (event) => {
+      if (following) move(following(pixel(slot, event)));
+      else slot.point(event);
+    });
+    for (const name of ["pointerup", "pointercancel"]) handle.addEventListener(name, () => (following = null));
+    handle.addEventListener("pointerleave", () => slot.clear());
+    handle.addEventListener("focus", () => {
+      for (const name of dragged(drag())) prefetch(name, spec.controls[name]);
+    });
+    handle.addEventListener("keydown", (event) => {
+      const step = keyed(panel(), drag(), event.key, values, stops);
+      if (!step) return;
+      event.preventDefault();
+      move({ [step[0]]: stops[step[0]][step[1]] });
+    });
+    return handle;
+  }
+
+  /** Gives some controls new values, as if the reader had moved them. */
+  function move(changed) {
+    if (Object.entries(changed).every(([name, value]) => values[name] === value)) return;
+    controls.forEach(([name], i) => {
+      if (!(name in changed)) return;
+      inputs[i].stopPlaying();
+      inputs[i].set(changed[name]);
+      values[name] = changed[name];
+    });
+    queue.want(values);
   }
 
   let frameAsked = false;
@@ -361,12 +470,8 @@ function render({ model, el }) {
   reset.type = "button";
   reset.textContent = "Reset";
   reset.addEventListener("click", () => {
-    controls.forEach(([name, control], i) => {
-      inputs[i].stopPlaying();
-      inputs[i].set(control.value);
-      values[name] = control.value;
-    });
-    queue.want(values);
+    for (const { stopPlaying } of inputs) stopPlaying();
+    move(Object.fromEntries(controls.map(([name, control]) => [name, control.value])));
   });
   const releaseKeys = shieldKeys(root);
 

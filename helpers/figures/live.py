@@ -21,9 +21,10 @@ from IPython import get_ipython
 from IPython.display import display
 
 from helpers.figures import static, theme
-from helpers.figures.controls import Control
+from helpers.figures.controls import Control, LogSlider, Slider
 from helpers.figures.panels import SENT_CELLS, Limits, Panel, Range
 from helpers.figures.scripts import bundle
+from helpers.figures.views import show_widget
 
 EXACT_CELLS = 10_000  # heat maps up to this size travel as float32, larger ones as 8-bit steps of their range
 _HERE = Path(__file__).parent
@@ -33,7 +34,12 @@ Draft = tuple[list[Panel], str]
 class _View(anywidget.AnyWidget):
     """The browser's side of one figure."""
 
-    _esm = bundle(*(_HERE / f"{name}.js" for name in ("widgets", "queue", "draw", "reading", "live")))
+    _esm = bundle(
+        *(
+            _HERE / f"{name}.js"
+            for name in ("widgets", "queue", "labels", "draw", "reading", "links", "drag", "tables", "live")
+        )
+    )
     _css = (_HERE / "live.css").read_text(encoding="utf-8")
     spec = traitlets.Dict().tag(sync=True)
     first = traitlets.Dict().tag(sync=True)
@@ -111,7 +117,19 @@ class LiveFigure:
             raise TypeError(f"{self.title!r} must return a sentence that says what the picture shows, got {sentence!r}")
         if any(not panel.title for panel in panels):
             raise TypeError(f"every panel of {self.title!r} needs a title")
+        for panel in panels:
+            self._require_sliders(panel)
         return panels, theme.minus(sentence)
+
+    def _require_sliders(self, panel: Panel) -> None:
+        """What is dragged moves sliders."""
+        sliders = {name for name, control in self.controls.items() if isinstance(control, Slider | LogSlider)}
+        for drag in panel.options.get("drag", []):
+            wrong = {drag[key] for key in ("x", "y", "angle", "radius") if drag[key]} - sliders
+            if wrong:
+                raise TypeError(
+                    f"{panel.title!r} drags {sorted(wrong)}, which is no slider of {self.title!r}: {sorted(sliders)}"
+                )
 
     def draw(self, values: dict[str, Any]) -> dict[str, Any]:
         """What the browser is sent for these values, arrays still in place: panels, limits and the sentence."""
@@ -136,8 +154,7 @@ class LiveFigure:
         panels = self._first[0]
         markup = static.still_html(image, self.title, sentence, static.describe(panels, self._limits(panels)))
         display({"text/html": markup, "text/plain": sentence}, raw=True)
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        display({"application/vnd.jupyter.widget-view+json": view}, raw=True)
+        show_widget(self.widget)
 
     def _enrol(self) -> None:
         for old in LiveFigure.instances:

@@ -13,12 +13,47 @@ from typing import Any
 import numpy as np
 
 MAX_CELLS = 1_000_000  # a heat map beyond this is a mistake, not a picture
+MAX_NUMBERED = 400  # cells of a heat map that has its numbers written into them
 SENT_CELLS = 100_000  # beyond this a heat map is subsampled before it travels
 MAX_POINTS = 20_000
 MAX_SERIES = 8
 
 Range = tuple[float, float]
 Limits = tuple[Range, Range]
+
+
+@dataclass(frozen=True)
+class Drag:
+    """The controls that a mark stands for: readers drag the mark on the picture, and the controls follow.
+
+    Attributes:
+        x, y: names of the controls that the mark's coordinates stand for.
+        angle, radius: or those of its direction and of its distance from its tail (of a point: from the origin).
+        radians: how far one unit of the ``angle`` control turns the mark; ``math.pi / 180`` for degrees.
+
+    Raises:
+        ValueError: no control is named, or coordinates and angle are mixed.
+    """
+
+    x: str | None = None
+    y: str | None = None
+    angle: str | None = None
+    radius: str | None = None
+    radians: float = 1.0
+
+    def __post_init__(self) -> None:
+        plane, polar = (self.x, self.y), (self.angle, self.radius)
+        if not any(plane + polar):
+            raise ValueError("Drag needs the name of a control: x, y, angle or radius")
+        if any(plane) and any(polar):
+            raise ValueError("Drag takes x and y, or angle and radius, not both")
+        if not self.radians:
+            raise ValueError("radians must not be 0: the mark would never turn")
+
+    @property
+    def controls(self) -> list[str]:
+        """The names of the controls."""
+        return [name for name in (self.x, self.y, self.angle, self.radius) if name]
 
 
 @dataclass
@@ -78,6 +113,8 @@ def heatmap(
     cols: Sequence[int] = (),
     x_labels: Sequence[str] | None = None,
     y_labels: Sequence[str] | None = None,
+    numbers: bool = False,
+    drag: str | None = None,
 ) -> Panel:
     """A table of numbers as colours, row 0 on top.
 
@@ -88,6 +125,8 @@ def heatmap(
         mask: (R, C) booleans, True where a cell does not exist (a causal mask); drawn hatched, never as a dark value.
         rows, cols: rows and columns to outline.
         x_labels, y_labels: one name a column or row, instead of numbers.
+        numbers: write the value into each cell (at most 400 cells).
+        drag: name of the control that the outlined row stands for; the row can be dragged.
 
     Raises:
         ValueError: a NaN or infinite value, a wrong shape, too many cells, or an index outside the table.
@@ -103,7 +142,13 @@ def heatmap(
         if hidden.shape != table.shape:
             raise ValueError(f"mask has shape {hidden.shape}, the values have {table.shape}; they must agree")
         data["mask"] = hidden
+    if numbers and table.size > MAX_NUMBERED:
+        raise ValueError(f"numbers do not fit into {table.size:,} cells (at most {MAX_NUMBERED})")
+    if drag is not None and len(rows) != 1:
+        raise ValueError(f"drag moves one outlined row, got rows {list(rows)}")
     options = {
+        "numbers": bool(numbers),
+        "drag": _drags({0: Drag(y=drag)} if drag is not None else {}, 1),
         "signed": bool((table < 0).any()) if signed is None else bool(signed),
         "auto_signed": signed is None,
         "rows": _indices(rows, table.shape[0], "rows"),
@@ -122,17 +167,23 @@ def lines(
     x: str = "",
     y: str = "",
     limits: Range | None = None,
+    x_limits: Range | None = None,
+    x_labels: Sequence[str] | None = None,
     cursor: float | None = None,
+    drag: str | None = None,
 ) -> Panel:
     """One or more curves over a common x axis.
 
     Args:
         values: (N,) numbers, or a mapping from label to (N,) numbers (at most 8).
         x_values: (N,) positions on x; 0..N-1 when left out.
+        limits, x_limits: (low, high) of y and of x; fixed over all controls when left out.
+        x_labels: one name an x value, written below it instead of numbers.
         cursor: an x at which a vertical line stands and values are read off.
+        drag: name of the control whose value the cursor is; the cursor can be dragged.
 
     Raises:
-        ValueError: curves of unequal length, NaN, no curve or too many.
+        ValueError: curves of unequal length, NaN, no curve or too many, or nothing to drag.
     """
     named = dict(values) if isinstance(values, Mapping) else {"": values}
     if not 1 <= len(named) <= MAX_SERIES:
@@ -148,8 +199,16 @@ def lines(
     if len(xs) != stacked.shape[1]:
         raise ValueError(f"x_values has {len(xs)} numbers, the curves have {stacked.shape[1]}")
     where = None if cursor is None else float(_numbers([_plain(cursor, "cursor")], "cursor", None).reshape(()))
-    options = {"labels": list(curves), "cursor": where}
-    return Panel("lines", str(title), str(x), str(y), {"x": xs, "y": stacked}, None, _range(limits), options)
+    if drag is not None and where is None:
+        raise ValueError("drag moves the cursor: give cursor, too")
+    options = {
+        "labels": list(curves),
+        "x_labels": _labels(x_labels, len(xs), "x_labels"),
+        "cursor": where,
+        "drag": _drags({0: Drag(x=drag)} if drag is not None else {}, 1),
+    }
+    data = {"x": xs, "y": stacked}
+    return Panel("lines", str(title), str(x), str(y), data, _range(x_limits), _range(limits), options)
 
 
 def points(
@@ -158,22 +217,28 @@ def points(
     labels: Sequence[str] | None = None,
     highlight: Sequence[int] = (),
     links: Sequence[tuple[int, int]] = (),
+    segments: Any = (),
     groups: Sequence[int] | None = None,
+    group_names: Sequence[str] = (),
     title: str = "",
     x: str = "",
     y: str = "",
     limits: Range | Limits | None = None,
     equal: bool = False,
+    drag: Mapping[int, Drag] | None = None,
 ) -> Panel:
-    """Labelled points in a plane.
+    """Labelled points in a plane. Labels that find no room are left out; pointing at a point reads them.
 
     Args:
         xy: (N, 2) coordinates.
         highlight: indices of points drawn larger, with a ring and a bold label.
         links: pairs of indices joined by a line.
+        segments: (S, 2, 2) end points of plain lines that are no data.
         groups: (N,) small integers; each has a colour *and* a shape of its own.
+        group_names: the name of group 0, 1, …, written beside its points.
         limits: (low, high) for both axes, or a pair of pairs.
         equal: the same scale on both axes, so that angles and distances are drawn as they are.
+        drag: for the index of a point the controls that it stands for.
 
     Raises:
         ValueError: a wrong shape, NaN, too many points, or an index that does not exist.
@@ -181,17 +246,23 @@ def points(
     places = _plane(xy, "points")
     data = {"xy": places}
     if groups is not None:
-        data["groups"] = _numbers(groups, "groups", 1).astype(np.int64)
-        if len(data["groups"]) != len(places):
-            raise ValueError(f"groups has {len(data['groups'])} numbers for {len(places)} points")
+        data["groups"] = _groups(groups, len(places), "points")
     pairs = [_indices(pair, len(places), "links") for pair in links]
     if any(len(pair) != 2 for pair in pairs):
         raise ValueError("each link is a pair of point indices")
+    if len(segments):
+        data["segments"] = _numbers(segments, "segments", 3)
+        if data["segments"].shape[1:] != (2, 2):
+            raise ValueError(f"segments must have shape (S, 2, 2), got {data['segments'].shape}")
+    if group_names and (groups is None or max(groups) >= len(group_names)):
+        raise ValueError(f"group_names has {len(group_names)} names; every number in groups needs one")
     options = {
         "labels": _labels(labels, len(places), "labels"),
         "highlight": _indices(highlight, len(places), "highlight"),
         "links": pairs,
+        "group_names": [str(name) for name in group_names],
         "equal": bool(equal),
+        "drag": _drags(drag or {}, len(places)),
     }
     return Panel("points", str(title), str(x), str(y), data, *_plane_limits(limits), options)
 
@@ -206,16 +277,22 @@ def arrows(
     y: str = "",
     limits: Range | Limits | None = None,
     equal: bool = True,
+    drag: Mapping[int, Drag] | None = None,
 ) -> Panel:
     """Arrows in a plane, from ``tails`` (the origin when left out) to ``tips``, both (N, 2).
 
-    With ``equal`` both axes have the same scale, so that angles are drawn as they are.
+    With ``equal`` both axes have the same scale, so that angles are drawn as they are. ``drag`` gives for the index of
+    an arrow the controls that its tip stands for.
     """
     ends = _plane(tips, "arrow tips")
     starts = np.zeros_like(ends) if tails is None else _plane(tails, "arrow tails")
     if starts.shape != ends.shape:
         raise ValueError(f"tails have shape {starts.shape}, tips {ends.shape}; they must agree")
-    options = {"labels": _labels(labels, len(ends), "labels"), "equal": bool(equal)}
+    options = {
+        "labels": _labels(labels, len(ends), "labels"),
+        "equal": bool(equal),
+        "drag": _drags(drag or {}, len(ends)),
+    }
     return Panel("arrows", str(title), str(x), str(y), {"xy": ends, "tails": starts}, *_plane_limits(limits), options)
 
 
@@ -224,12 +301,17 @@ def bars(
     *,
     labels: Sequence[str] | None = None,
     highlight: Sequence[int] = (),
+    groups: Sequence[int] | None = None,
     title: str = "",
     x: str = "",
     y: str = "",
     limits: Range | None = None,
 ) -> Panel:
-    """One bar a number, from zero; ``highlight`` picks bars out by colour and hatching."""
+    """One bar a number, from zero.
+
+    ``highlight`` picks bars out by colour and outline. With ``groups``, (N,) small integers, a bar has the colour of
+    that curve or group in the panels beside it, and highlighted bars have the outline only.
+    """
     heights = _numbers(values, "bars", 1)
     if not 1 <= len(heights) <= MAX_POINTS:
         raise ValueError(f"bars takes 1 to {MAX_POINTS:,} numbers, got {len(heights):,}")
@@ -237,7 +319,10 @@ def bars(
         "labels": _labels(labels, len(heights), "labels"),
         "highlight": _indices(highlight, len(heights), "highlight"),
     }
-    return Panel("bars", str(title), str(x), str(y), {"y": heights}, None, _range(limits), options)
+    data = {"y": heights}
+    if groups is not None:
+        data["groups"] = _groups(groups, len(heights), "bars")
+    return Panel("bars", str(title), str(x), str(y), data, None, _range(limits), options)
 
 
 def _plain(values: Any, name: str) -> Any:
@@ -287,6 +372,20 @@ def _indices(values: Sequence[int], count: int, name: str) -> list[int]:
         if not 0 <= index < count:
             raise ValueError(f"{name}: index {index} is outside 0..{count - 1}")
     return found
+
+
+def _groups(values: Sequence[int], count: int, name: str) -> np.ndarray:
+    numbers = _numbers(values, "groups", 1).astype(np.int64)
+    if len(numbers) != count:
+        raise ValueError(f"groups has {len(numbers)} numbers for {count} {name}")
+    if numbers.min() < 0:
+        raise ValueError(f"groups are 0 or larger, got {numbers.min()}")
+    return numbers
+
+
+def _drags(drags: Mapping[int, Drag], count: int) -> list[dict[str, Any]]:
+    """What the browser needs to drag marks: plain JSON."""
+    return [{"mark": _indices([mark], count, "drag")[0]} | vars(drag) for mark, drag in drags.items()]
 
 
 def _labels(values: Sequence[str] | None, count: int, name: str) -> list[str] | None:

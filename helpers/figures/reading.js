@@ -1,8 +1,6 @@
-// Reads single values and tables of numbers off the panels of a figure.
+// Reads single values off the panels of a figure.
 
 import { cell, format, hidden } from "./draw.js";
-
-const TABLE_CELLS = 20_000; // a larger table of numbers is shown in part, and says so
 
 /** How many stops a reading cursor has along each direction, and what it says at one of them. */
 export function reader(panel) {
@@ -25,7 +23,7 @@ export function reader(panel) {
       size: [count, curves],
       at: (i, c) => [arrays.x.values[i], y(c, i)],
       say: (i, c) =>
-        `${options.labels[c] ? `${options.labels[c]}, ` : ""}${panel.x || "x"} ${format(arrays.x.values[i])}: ${format(y(c, i))}`,
+        `${options.labels[c] ? `${options.labels[c]}, ` : ""}${panel.x || "x"} ${options.x_labels?.[i] ?? format(arrays.x.values[i])}: ${format(y(c, i))}`,
     };
   }
   if (panel.kind === "bars") {
@@ -42,65 +40,8 @@ export function reader(panel) {
     size: [xy.length / 2, 1],
     at: (i) => [xy[2 * i], xy[2 * i + 1]],
     say: (i) =>
-      `${options.labels?.[i] ?? `${tails ? "arrow" : "point"} ${i}`}: ${tails ? `${pair(tails, i)} to ` : ""}${pair(xy, i)}`,
+      `${options.labels?.[i] || `${tails ? "arrow" : "point"} ${i}`}: ${tails ? `${pair(tails, i)} to ` : ""}${pair(xy, i)}`,
   };
-}
-
-/** All numbers of a panel as an HTML table. */
-export function table(panel) {
-  const read = reader(panel);
-  const element = document.createElement("table");
-  const caption = element.createCaption();
-  caption.textContent = panel.title;
-  const header = (row, text, scope) => {
-    const th = document.createElement("th");
-    th.scope = scope;
-    th.textContent = text;
-    row.append(th);
-  };
-  const head = element.createTHead().insertRow();
-  const body = element.createTBody();
-  const add = (name, values) => {
-    const row = body.insertRow();
-    header(row, name, "row");
-    for (const value of values) row.insertCell().textContent = value;
-  };
-  if (panel.kind === "heatmap" || panel.kind === "lines") {
-    const heat = panel.kind === "heatmap";
-    const across = heat ? read.size[0] : read.size[1];
-    const down = heat ? read.size[1] : read.size[0];
-    const columns = Math.min(across, 400);
-    const rows = Math.min(down, Math.max(1, Math.floor(TABLE_CELLS / columns)));
-    const names = heat ? panel.options.x_labels : panel.options.labels.map((name) => name || panel.y || "value");
-    header(head, heat ? `${panel.y || "row"} \\ ${panel.x || "column"}` : panel.x || "x", "col");
-    for (let c = 0; c < columns; c++) header(head, names?.[c] ?? String(c), "col");
-    for (let r = 0; r < rows; r++) {
-      const name = heat ? (panel.options.y_labels?.[r] ?? String(r)) : format(panel.arrays.x.values[r]);
-      const value = (c) =>
-        heat
-          ? hidden(panel, r, c)
-            ? "masked"
-            : format(cell(panel, r, c))
-          : format(panel.arrays.y.values[c * down + r]);
-      add(
-        name,
-        Array.from({ length: columns }, (_, c) => value(c)),
-      );
-    }
-    const notes = [];
-    if (rows < down || columns < across) notes.push(`the first ${rows} × ${columns} of ${down} × ${across}`);
-    if (panel.arrays.values && panel.arrays.values.shape[0] < panel.shape[0]) notes.push("every few rows and columns");
-    if (panel.arrays.values?.type === "uint8") notes.push("rounded to 1/254 of the colour range");
-    if (notes.length) caption.textContent += ` (${notes.join("; ")})`;
-    return element;
-  }
-  header(head, panel.kind === "bars" ? panel.x || "bar" : "name", "col");
-  header(head, "value", "col");
-  for (let i = 0; i < read.size[0]; i++) {
-    const [name, value] = read.say(i, 0).split(/: (?=[^:]*$)/);
-    add(name, [value]);
-  }
-  return element;
 }
 
 /** Which value of a panel lies nearest to a pixel. */

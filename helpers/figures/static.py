@@ -6,15 +6,18 @@ import base64
 import html
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from helpers.figures import theme
+from helpers.figures.labels import Box, Wish, place_labels, spread
 from helpers.figures.panels import Limits, Panel
 
 _DPI = 100
@@ -44,13 +47,20 @@ def draw(panels: Sequence[Panel], limits: Sequence[Limits], scale: float = 1.0) 
     figure = Figure(figsize=size, dpi=_DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     font = theme.FONT_PX * 0.72 * scale  # px → pt at 100 dpi
+    named: list[_Named] = []
     for place, (panel, limit) in enumerate(zip(panels, limits, strict=True), start=1):
         axes = figure.add_subplot(rows, columns, place)
         axes.set_title(panel.title, fontsize=font, wrap=True)
         axes.set_xlabel(panel.x, fontsize=font)
         axes.set_ylabel(panel.y, fontsize=font)
         axes.tick_params(labelsize=font * 0.86)
-        _MARKS[panel.kind](axes, panel, limit, font * 0.86)
+        labels = _MARKS[panel.kind](axes, panel, limit, font * 0.86)
+        if labels:
+            named.append(labels)
+    if named:
+        figure.draw_without_rendering()  # lays the axes out: from here on data have their pixels
+    for labels in named:
+        labels.write()
     return figure
 
 
@@ -106,9 +116,20 @@ def _heatmap(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
         _outline(axes, (0, row), count_x, 1)
     for column in panel.options["cols"]:
         _outline(axes, (column, 0), 1, count_y)
+    if panel.options["numbers"]:
+        _write_numbers(axes, values, image, font)
     axes.set(xlim=(0, count_x), ylim=(count_y, 0))
     _name_cells(axes.xaxis, panel.options["x_labels"], count_x)
     _name_cells(axes.yaxis, panel.options["y_labels"], count_y)
+
+
+def _write_numbers(axes: Axes, values: np.ma.MaskedArray, image: AxesImage, font: float) -> None:
+    """The value in each cell, black or white, whichever has more contrast with the cell."""
+    for (row, column), value in np.ma.ndenumerate(values):
+        red, green, blue, _ = np.array(image.to_rgba(value)) ** 2.2
+        ink = "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 else "white"
+        text = theme.minus(f"{value:.2f}".rstrip("0").rstrip("."))
+        axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=font, color=ink)
 
 
 def _outline(axes: Axes, corner: tuple[float, float], width: float, height: float) -> None:
@@ -144,6 +165,8 @@ def _lines(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
     if panel.options["cursor"] is not None:
         axes.axvline(panel.options["cursor"], color="black", lw=2, path_effects=_HALO)
     axes.set(xlim=limit[0], ylim=limit[1])
+    if panel.options["x_labels"]:
+        axes.set_xticks(xs, panel.options["x_labels"])
     _name_curves(axes, panel, limit, font)
 
 
@@ -152,7 +175,7 @@ def _name_curves(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
     low, high = limit[1]
     named = [(index, label) for index, label in enumerate(panel.options["labels"]) if label]
     ends = [float(np.clip((panel.data["y"][index, -1] - low) / (high - low), 0, 1)) for index, _ in named]
-    for (index, label), end, height in zip(named, ends, _spread(ends, font * 1.9 / theme.PANEL_PX[1]), strict=True):
+    for (index, label), end, height in zip(named, ends, spread(ends, font * 1.9 / theme.PANEL_PX[1]), strict=True):
         line = {
             "arrowstyle": "-",
             "color": theme.SERIES[index],
@@ -173,22 +196,58 @@ def _name_curves(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
         )
 
 
-def _spread(wanted: list[float], room: float) -> list[float]:
-    """The wanted heights in 0..1, moved until they are ``room`` apart."""
-    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    heights = list(wanted)
-    for before, after in zip(order, order[1:], strict=False):
-        heights[after] = max(heights[after], heights[before] + room)
-    limit = 1.0
-    for index in reversed(order):
-        heights[index] = min(heights[index], limit)
-        limit = heights[index] - room
-    return heights
+class _Named:
+    """The labels of one axes, written once the axes have their place on the page."""
+
+    def __init__(self, axes: Axes, font: float) -> None:
+        self.axes = axes
+        self.font = font
+        self.wishes: list[tuple[str, np.ndarray, dict[str, Any]]] = []
+        self.marks: list[np.ndarray] = []  # (N, 2) in data coordinates, kept free of labels
+
+    def add(self, text: str, place: np.ndarray, *, group: int | None = None, **wish: Any) -> None:
+        """A label beside ``place``; the name of a group stands in a box with the group's mark."""
+        if text:
+            self.wishes.append((text, place, wish | {"group": group}))
+
+    def write(self) -> None:
+        pixels = self.axes.transData.transform
+        frame = self.axes.get_window_extent()
+        em = self.font / 0.72  # pixels at 100 dpi
+        texts, wishes = [], []
+        for text, place, wish in self.wishes:
+            strong, group = wish.pop("strong", False), wish.pop("group")
+            shown = self.axes.text(0, 0, text, fontsize=self.font, weight="bold" if strong else "normal")
+            shown.set(va="center", in_layout=False)
+            extent = shown.get_window_extent()
+            texts.append((shown, group))
+            x, y = pixels(place)
+            wider, height = (0.0, em * 1.1) if group is None else (em * 1.5, em * 1.5)
+            wishes.append(Wish(x, y, extent.width + wider, height, **wish))
+        obstacles: list[Box] = [(x - 4, y - 4, x + 4, y + 4) for marks in self.marks for x, y in pixels(marks).tolist()]
+        inside = (frame.x0, frame.y0, frame.x1, frame.y1)
+        back = self.axes.transData.inverted().transform
+        for (shown, group), box in zip(texts, place_labels(wishes, obstacles, inside), strict=True):
+            if box is None:
+                shown.remove()
+                continue
+            left, middle = box[0], (box[1] + box[3]) / 2
+            if group is not None:
+                kind = group % len(theme.SHAPES)
+                (x0, y0), (x1, y1), (x, y) = back([box[:2], box[2:], (left + 0.6 * em, middle)])
+                edge = {"facecolor": "white", "edgecolor": theme.SERIES[kind], "lw": 1.2, "zorder": 3}
+                self.axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, **edge))
+                self.axes.plot([x], [y], theme.SHAPES[kind], color=theme.SERIES[kind], ms=5, zorder=4)
+                shown.set_zorder(4)
+                left += 1.2 * em
+            shown.set_position(tuple(back((left, middle))))
 
 
-def _points(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
+def _points(axes: Axes, panel: Panel, limit: Limits, font: float) -> _Named:
     places = panel.data["xy"]
     groups = panel.data.get("groups", np.zeros(len(places), dtype=int))
+    for ends in panel.data.get("segments", ()):
+        axes.plot(*ends.T, color="#888888", lw=1, zorder=1)
     for first, second in panel.options["links"]:
         axes.plot(*places[[first, second]].T, color="#888888", lw=1, zorder=1)
     for group in sorted(map(int, np.unique(groups))):
@@ -208,25 +267,34 @@ def _points(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
             lw=2,
             zorder=3,
         )
-    for index, text in enumerate(panel.options["labels"] or []):
-        weight = "bold" if index in highlight else "normal"
-        axes.annotate(
-            text, places[index], xytext=(5, 4), textcoords="offset points", fontsize=font, weight=weight, clip_on=True
-        )
     _set_plane(axes, panel, limit)
+    named = _Named(axes, font)
+    named.marks.append(places)
+    for group, text in enumerate(panel.options["group_names"]):
+        own = places[groups == group]
+        if len(own):
+            named.add(text, own.mean(axis=0), group=group, gap=2 * font, required=True, strong=True)
+    labels = panel.options["labels"]
+    for index in [*highlight, *(i for i in range(len(places)) if i not in highlight)] if labels else ():
+        strong = index in highlight
+        named.add(labels[index], places[index], gap=10 if strong else 6, required=strong, strong=strong)
+    return named
 
 
-def _arrows(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
+def _arrows(axes: Axes, panel: Panel, limit: Limits, font: float) -> _Named:
+    named = _Named(axes, font)
     for index, (tail, tip) in enumerate(zip(panel.data["tails"], panel.data["xy"], strict=True)):
         colour = theme.SERIES[index % len(theme.SERIES)]
         axes.annotate(
             "", tip, tail, arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 2, "shrinkA": 0, "shrinkB": 0}
         )
+        named.marks.append(tail + np.linspace(0, 1, 20)[:, None] * (tip - tail))
         if panel.options["labels"]:
-            axes.annotate(panel.options["labels"][index], tip, xytext=(5, 4), textcoords="offset points", fontsize=font)
+            named.add(panel.options["labels"][index], tip, gap=10, required=True, toward=tuple(tip - tail))
     axes.axhline(0, color="#bbbbbb", lw=0.8, zorder=0)
     axes.axvline(0, color="#bbbbbb", lw=0.8, zorder=0)
     _set_plane(axes, panel, limit)
+    return named
 
 
 def _set_plane(axes: Axes, panel: Panel, limit: Limits) -> None:
@@ -237,9 +305,14 @@ def _set_plane(axes: Axes, panel: Panel, limit: Limits) -> None:
 
 def _bars(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
     heights = panel.data["y"]
-    drawn = axes.bar(np.arange(len(heights)), heights, width=0.8, color=theme.SERIES[0])
+    groups = panel.data.get("groups")
+    colours = [theme.SERIES[group % len(theme.SERIES)] for group in (groups if groups is not None else [0])]
+    drawn = axes.bar(np.arange(len(heights)), heights, width=0.8, color=colours)
     for index in panel.options["highlight"]:
-        drawn[index].set(facecolor=theme.ACCENT, hatch="//", edgecolor="white")
+        if groups is None:
+            drawn[index].set(facecolor=theme.ACCENT, hatch="//", edgecolor="white")
+        else:
+            drawn[index].set(edgecolor="black", linewidth=2.5)
     axes.axhline(0, color="#888888", lw=0.8)
     axes.set(xlim=limit[0], ylim=limit[1])
     labels = panel.options["labels"]

@@ -1,8 +1,10 @@
-"""A homework as its author wrote it, as plain data: which cells are answers, which are tests, what each is worth."""
+"""The author's version of a homework as plain data: its answer cells, its test cells and their points."""
 
 from __future__ import annotations
 
 import builtins
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,15 +17,18 @@ RELEASE = SOURCE.parent / "release"
 
 Kind = Literal["setup", "answer", "written", "test"]
 
+# The heading of a question: > **Question 3 – lookup** · ●○○ · 10 minutes · 2 points
+_QUESTION = re.compile(r"\*\*Question (?P<number>\d+)(?:\s+[–-]\s+(?P<title>[^*\n]+?))?\s*\*\*")
+
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell that nbgrader knows.
+    """A cell with nbgrader metadata.
 
     Attributes:
-        id: nbgrader's ``grade_id``. The id of an answer is the name that its test cells use.
+        id: nbgrader's ``grade_id``. The id of an answer is the variable that it defines and that test cells use.
         kind: ``setup`` (locked code without points), ``answer`` (code), ``written`` (graded by hand) or ``test``.
-        source: the author's text, with solutions and hidden tests.
+        source: the author's source, with solutions and hidden tests.
     """
 
     id: str
@@ -34,7 +39,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A homework: its name, and its cells in their order."""
+    """A homework: its name, and its cells with nbgrader metadata in order."""
 
     name: str
     cells: tuple[Cell, ...]
@@ -48,6 +53,54 @@ class Assignment:
         return sum(cell.points for cell in self.cells)
 
 
+@dataclass(frozen=True)
+class Question:
+    """A question of a homework and the cells that belong to it.
+
+    Attributes:
+        number: as its heading gives it; empty for a graded cell above the first heading.
+        title: the heading without the number; may be empty.
+        cells: the ids of all of its cells that nbgrader knows.
+        points: by id, of the cells that are graded.
+    """
+
+    number: str
+    title: str
+    cells: tuple[str, ...]
+    points: Mapping[str, float]
+
+    @property
+    def name(self) -> str:
+        """``Question 3 – lookup``."""
+        return " – ".join(filter(None, (f"Question {self.number}" if self.number else "", self.title)))
+
+    @property
+    def max_points(self) -> float:
+        return sum(self.points.values())
+
+
+def questions(notebook: NotebookNode) -> tuple[Question, ...]:
+    """The questions of an author's notebook that have points, in their order.
+
+    A cell belongs to the last heading ``Question …`` above it; a graded cell without one is a question of its own.
+    """
+    found: list[tuple[str, str, list[str], dict[str, float]]] = []
+    for cell in notebook.cells:
+        metadata = cell.metadata.get("nbgrader")
+        heading = _QUESTION.search(cell.source) if cell.cell_type == "markdown" and not metadata else None
+        if heading:
+            found.append((heading["number"], heading["title"] or "", [], {}))
+        elif metadata:
+            cell_id = metadata["grade_id"]
+            if metadata.get("grade") and not (found and found[-1][0]):
+                found.append(("", cell_id, [], {}))
+            if found:
+                found[-1][2].append(cell_id)
+                if metadata.get("grade"):
+                    found[-1][3][cell_id] = float(metadata.get("points", 0))
+    return tuple(Question(number, title, tuple(cells), points) for number, title, cells, points in found if points)
+
+
 def read(path: Path) -> Assignment:
     """Read a source notebook.
 
@@ -58,13 +111,13 @@ def read(path: Path) -> Assignment:
 
 
 def parse(name: str, notebook: NotebookNode) -> Assignment:
-    """As :func:`read`, from a notebook at hand."""
+    """As :func:`read`, from a notebook in memory."""
     cells: list[Cell] = []
     for node in notebook.cells:
-        about = node.metadata.get("nbgrader")
-        if about is None:
+        metadata = node.metadata.get("nbgrader")
+        if metadata is None:
             continue
-        cell = Cell(about["grade_id"], _kind(node), node.source, float(about.get("points", 0)))
+        cell = Cell(metadata["grade_id"], _kind(node), node.source, float(metadata.get("points", 0)))
         if cell.id in {other.id for other in cells}:
             raise ValueError(f"{name}: two cells are called {cell.id!r}; give each its own grade_id")
         if cell.kind == "answer" and (not cell.id.isidentifier() or cell.id in dir(builtins)):
@@ -78,9 +131,9 @@ def parse(name: str, notebook: NotebookNode) -> Assignment:
 
 
 def _kind(node: NotebookNode) -> Kind:
-    about = node.metadata.nbgrader
-    if about.get("grade") and about.get("solution"):
+    metadata = node.metadata.nbgrader
+    if metadata.get("grade") and metadata.get("solution"):
         return "written"
-    if about.get("grade"):
+    if metadata.get("grade"):
         return "test"
-    return "answer" if about.get("solution") else "setup"
+    return "answer" if metadata.get("solution") else "setup"

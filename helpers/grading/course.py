@@ -1,24 +1,25 @@
-"""An instructor's course folder in nbgrader's layout, and the only code that writes to it while grading.
+"""The instructor's course folder in nbgrader's layout. While grading, only this module writes to it.
 
 ::
 
-    source/NAME/NAME.ipynb                 as the author wrote it
-    release/NAME/NAME.ipynb                as learners get it
+    source/NAME/NAME.ipynb                 the author's notebook
+    release/NAME/NAME.ipynb                the student version
     submitted/LEARNER/NAME/NAME.ipynb      untrusted, read by :mod:`helpers.grading.submission`
-    autograded/LEARNER/NAME/NAME.ipynb     with outputs and, as nbgrader keeps it, with the hidden tests
+    autograded/LEARNER/NAME/NAME.ipynb     with outputs and hidden tests
     feedback/LEARNER/NAME/NAME.html
+    reports/NAME.html, reports/NAME.csv, reports/NAME-similar.html
     gradebook.db, nbgrader_config.py
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,20 @@ from traitlets.config.loader import PyFileConfigLoader
 
 from helpers.grading import assignment as homework
 from helpers.grading import feedback, files, gradebook, release
-from helpers.grading.assignment import Assignment
+from helpers.grading.assignment import Assignment, Question
+from helpers.grading.dates import DueDates, Lateness
 from helpers.grading.gradebook import CachedGradebook, GradingRecord
 from helpers.grading.judge import Graded, Verdict
+from helpers.grading.lms import roster as rosters
+from helpers.grading.lms.collect import read_record
 from helpers.grading.lms.roster import MAX_ID_BYTES
+from helpers.grading.results import Adjustment, CellGrade, Result, dated, result
 from helpers.grading.submission import (
     RejectedSubmission,
     Submission,
     complete_cells,
     grade_id,
+    is_test,
     parse_cells,
     read_bytes,
     shown_right,
@@ -47,11 +53,11 @@ from helpers.grading.submission import (
 from helpers.grading.version import digest, grader_version
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
-MAX_OUTPUT, MAX_MESSAGE = 1_000_000, 10_000  # characters of all outputs, and of one message, that are kept
+MAX_OUTPUT, MAX_MESSAGE = 1_000_000, 10_000  # characters stored of all outputs, and of one message
 
 _STEPS = ("source", "release", "submitted", "autograded", "feedback")
-_CONTENT = {*_STEPS, "exports", "roster.csv", "collected.json", ".collecting", "gradebook.db"}
-_CONFIG = '''"""nbgrader's settings for this course. Add yours below: this file is not written again."""
+_CONTENT = {*_STEPS, "exports", "reports", "roster.csv", "collected.json", ".lock", "gradebook.db"}
+_CONFIG = '''"""nbgrader's settings for this course. Add your own below; this file is never overwritten."""
 
 import os
 
@@ -63,7 +69,7 @@ defaults(c, os.path.dirname(os.path.abspath(__file__)))
 
 
 class CourseError(ValueError):
-    """Something that the instructor has to correct; the message is one sentence."""
+    """An error that the instructor has to correct; the message is one sentence."""
 
 
 def defaults(config: Config, root: str) -> None:
@@ -82,12 +88,12 @@ def defaults(config: Config, root: str) -> None:
 
 @dataclass
 class PreparedAssignment:
-    """An assignment that is in the gradebook.
+    """An assignment that was entered into the gradebook.
 
     Attributes:
-        cells: the released cells that nbgrader knows, by ``grade_id``.
+        cells: the released cells with nbgrader metadata, by ``grade_id``.
         texts: the released Markdown cells.
-        digest: of the source notebook and of the code that decides grades.
+        digest: of the source notebook and of the code that determines grades.
     """
 
     assignment: Assignment
@@ -100,25 +106,29 @@ class Course:
     """A course folder, readable by its owner only.
 
     Args:
-        folder: where it is.
-        create: whether to make it if it is not there.
+        folder: its path.
+        create: whether to create it if it does not exist.
 
     Raises:
-        CourseError: it would be inside the repository, the folder contains something else, or there is none to open.
+        CourseError: it is inside the repository, the folder contains other files, or it does not exist.
     """
+
+    database_timeout = 60.0  # seconds to wait while another process writes to the gradebook
 
     def __init__(self, folder: Path | str, create: bool = True) -> None:
         self.folder = Path(folder).expanduser().resolve()
         if self.folder == REPOSITORY or REPOSITORY in self.folder.parents:
             raise CourseError(
-                f"{self.folder} is inside the repository, where learners and their code can read; take a folder outside"
+                f"{self.folder} is inside the repository, which submissions can read; choose a folder outside"
             )
         settings = self.folder / "nbgrader_config.py"
         if self.folder.is_dir() and not settings.exists():
             if foreign := {path.name for path in self.folder.iterdir()} - _CONTENT:
-                raise CourseError(f"{self.folder} is not a course folder, it contains {min(foreign)}; take a new one")
+                raise CourseError(f"{self.folder} is not a course folder, it contains {min(foreign)}; choose a new one")
         if not create and not settings.exists():
-            raise CourseError(f"there is no course in {self.folder}; name it with --course, or collect into it first")
+            raise CourseError(
+                f"there is no course in {self.folder}; name the folder with --course, or run collect first"
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         for step in _STEPS:
@@ -140,14 +150,14 @@ class Course:
         self.close()
 
     def close(self) -> None:
-        """Close the gradebook; it is opened again when it is needed."""
+        """Close the gradebook; the next use opens it again."""
         if self._gradebook:
             self._gradebook.disconnect()
             self._gradebook = None
 
     @property
     def config(self) -> Config:
-        """nbgrader's settings: :func:`defaults`, and what the instructor wrote into ``nbgrader_config.py``."""
+        """nbgrader's settings: :func:`defaults`, and the contents of ``nbgrader_config.py``."""
         if self._config is None:
             try:
                 self._config = PyFileConfigLoader("nbgrader_config.py", str(self.folder)).load_config()
@@ -156,21 +166,17 @@ class Course:
         return self._config
 
     def coursedir(self, assignment: str = "") -> CourseDirectory:
-        """The folder as nbgrader's applications take it."""
+        """The folder as nbgrader's ``CourseDirectory``."""
         return CourseDirectory(config=self.config, root=str(self.folder), assignment_id=assignment)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the lock for grading into this folder, until the process ends in whichever way.
+        """Hold the lock of the folder, see :func:`helpers.grading.files.lock`.
 
         Raises:
-            CourseError: another process holds it.
+            ValueError: another command holds it.
         """
-        with open(self.folder / ".lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise CourseError(f"{self.folder} is being graded already; wait until that run ends") from None
+        with files.lock(self.folder):
             yield
 
     def prepare(self, source: Path) -> PreparedAssignment:
@@ -180,7 +186,7 @@ class Course:
             CourseError: the notebook does not exist or nbgrader rejects it, or graded cells were added or removed.
         """
         if not source.is_file():
-            raise CourseError(f"{source} does not exist; --source tells where the authors' notebooks are")
+            raise CourseError(f"{source} does not exist; name the folder of the authors' notebooks with --source")
         content = source.read_bytes()
         assignment = homework.parse(source.stem, nbformat.reads(content.decode(), as_version=4))
         source_digest = digest(content, json.dumps(self.config.get("ClearSolutions"), sort_keys=True).encode())
@@ -199,20 +205,20 @@ class Course:
         return prepared
 
     def learners(self, assignment: str) -> list[str]:
-        """Who has a folder for an assignment in ``submitted``, in alphabetical order."""
+        """The ids of learners with a folder for an assignment in ``submitted``, sorted."""
         submitted = self.folder / "submitted"
         names = [entry.name for entry in os.scandir(submitted) if not entry.name.startswith(".")]
         return sorted(name for name in names if os.path.lexists(submitted / name / assignment))
 
     def content(self, assignment: str, learner: str) -> tuple[bytes, str | None, str]:
-        """A submission's bytes, its timestamp, and its digest, which tells whether it has to be graded.
+        """A submission's bytes, its timestamp, and its digest; it has to be graded if the digest changed.
 
         Raises:
-            RejectedSubmission: as :func:`read_bytes`; there is no notebook with the right name; its timestamp cannot
-                be read; the folder's name cannot be a learner's.
+            RejectedSubmission: as :func:`read_bytes`; there is no notebook with the expected name; its timestamp
+                cannot be read; the folder's name is not a valid id.
         """
         if not learner.isprintable() or len(learner.encode()) > MAX_ID_BYTES or learner.strip() != learner:
-            raise RejectedSubmission("the folder's name cannot be a learner's")
+            raise RejectedSubmission("the folder's name is not a valid learner id")
         submitted = self.folder / "submitted"
         try:
             content = read_bytes(submitted, learner, assignment, f"{assignment}.ipynb")
@@ -226,8 +232,8 @@ class Course:
             timestamp = None
         except ValueError:
             raise RejectedSubmission("its timestamp.txt cannot be read") from None
-        decisive = (content, (timestamp or "").encode(), self._prepared[assignment].digest.encode())
-        return content, timestamp, digest(*decisive)
+        parts = (content, (timestamp or "").encode(), self._prepared[assignment].digest.encode())
+        return content, timestamp, digest(*parts)
 
     def submission(self, assignment: str, learner: str) -> Submission:
         """Read and sanitise a submission.
@@ -247,7 +253,7 @@ class Course:
             cells: as :func:`helpers.grading.submission.parse_cells` returns them.
 
         Returns:
-            The notebook, and one line for the instructor for everything that was repaired.
+            The notebook, and a line for the instructor for each repair.
         """
         prepared = self._prepared[assignment]
         complete, attention = complete_cells(cells, prepared.cells, prepared.texts)
@@ -263,7 +269,7 @@ class Course:
         return notebook, tuple(dict.fromkeys(attention))
 
     def store(self, submission: Submission, graded: Graded) -> None:
-        """Write the notebook with its outputs, then grades and record in one transaction.
+        """Write the notebook with its outputs, then store grades and record in one transaction.
 
         Raises:
             CourseError: a test has no verdict; nothing is written.
@@ -279,6 +285,8 @@ class Course:
                 continue
             verdict = graded.tests.get(grade_id(cell) or "")
             cell.outputs = [] if verdict is None else [_verdict_output(verdict)]
+            if verdict is not None:
+                cell.metadata.seconds = verdict.seconds
             for output in graded.outputs.get(index, []) if verdict is None else []:
                 cell.outputs.append(_plain_output(output, max(remaining, 0)))
                 remaining -= len(str(output))
@@ -286,18 +294,48 @@ class Course:
         if submission.timestamp:
             files.write_atomic(path.with_name("timestamp.txt"), submission.timestamp, mode=0o700)
         files.write_atomic(path, json.dumps(notebook, ensure_ascii=False), mode=0o700)
-        record = GradingRecord(submission.digest, None, submission.attention_after(graded), graded.cpu_seconds)
+        answers = {
+            cell_id: digest(cell.source.encode())
+            for cell in notebook.cells
+            if (cell_id := grade_id(cell)) and not is_test(cell)
+        }
         with self._transaction() as book:
+            is_graded = learner in book.graded_learners(name)
+            before = book.cell_grades(name, learner) if is_graded else {}
+            comments = book.manual_comments(name, learner) if is_graded else {}
+            changed = _differing(book.answer_digests(name, learner), answers)
             book.save_grades(notebook, self._resources(name, learner), self.config, submission.timestamp)
+            after = book.cell_grades(name, learner)
+            book.confirm_manual_grades(name, learner, self._still_valid(name, before, after, changed))
+            earlier = {cell: grade.points for cell, grade in before.items()}
+            earlier |= book.earlier_points(name).get(learner, {})
+            again = {cell: points for cell, points in earlier.items() if cell in after and after[cell].points != points}
+            book.put_answers(name, learner, answers, {} if changed else again)
+            self._settle(book, name, [learner])
+            outdated = [
+                f"the answer {cell} has a comment by hand and has changed" for cell in comments if cell in changed
+            ]
+            attention = tuple(dict.fromkeys([*submission.attention_after(graded), *outdated]))
+            record = GradingRecord(submission.digest, None, attention, graded.cpu_seconds)
             book.put_record(name, learner, record)
 
+    def verdicts(self, assignment: str, learner: str) -> dict[str, Verdict]:
+        """The verdict of each test of a graded submission by id, as :meth:`store` wrote it."""
+        cells = nbformat.read(self._autograded(assignment, learner), as_version=4).cells
+        return {name: _read_verdict(cell) for cell in cells if is_test(cell) and (name := grade_id(cell))}
+
+    def scores(self, assignment: str) -> dict[str, dict[str, float | None]]:
+        """The points of each graded cell by learner and id; ``None`` where a written answer has no points yet."""
+        with self._transaction() as book:
+            return book.scores(assignment)
+
     def quarantine(self, assignment: str, learner: str, submission_digest: str, reason: str) -> None:
-        """Record that an instructor must look at a submission before it is graded; an existing grade stays."""
+        """Record that a submission needs an instructor before it can be graded; an existing grade is kept."""
         with self._transaction() as book:
             book.put_record(assignment, learner, GradingRecord(submission_digest, reason))
 
     def records(self, assignment: str) -> dict[str, GradingRecord]:
-        """The records by learner, of all who are quarantined or whose grades and notebook still exist."""
+        """The records by learner, without those whose grades or autograded notebook were deleted."""
         with self._transaction() as book:
             graded, records = book.graded_learners(assignment), book.records(assignment)
         return {
@@ -307,14 +345,193 @@ class Course:
         }
 
     def count_waiting_for_manual_grade(self, assignment: str) -> int:
-        """How many submissions have a written answer without points."""
+        """The number of submissions with a written answer that has no points."""
         with self._transaction() as book:
             return book.count_waiting_for_manual_grade(assignment)
 
-    def set_due(self, assignment: str, when: datetime) -> None:
-        """Set the due date of a prepared assignment; it counts for what is graded from now on."""
+    def manual_grades_to_review(self, assignment: str) -> dict[str, list[str]]:
+        """Learner → cells with points by hand whose answer or automatic points have changed since."""
         with self._transaction() as book:
-            book.set_due(assignment, when)
+            return book.manual_grades_to_review(assignment)
+
+    def questions(self, assignment: str) -> tuple[Question, ...]:
+        """The questions of a homework that was prepared; none if its source is not in the folder."""
+        return source_questions(self.folder, assignment)
+
+    def due_dates(self, assignment: str) -> DueDates:
+        """The due dates of a homework; extensions of the roster count where the gradebook has none."""
+        with self._transaction() as book:
+            return self._due_dates(book, assignment)
+
+    def set_due(
+        self, assignment: str, when: datetime, section: str = "", handed_in: Collection[str] | None = None
+    ) -> None:
+        """Set the due date of a prepared homework, for everybody or for a section; late penalties follow.
+
+        Args:
+            handed_in: the learners to whom the date applies; whoever is graded, has handed in before and is not one of
+                them keeps the date there was, as a date of their own. By default it applies to everybody.
+        """
+        with self._transaction() as book:
+            before = self._due_dates(book, assignment)
+            if section:
+                book.set_due_of(assignment, "section", section, when)
+            else:
+                if handed_in is not None and before.course and before.course != when.astimezone(UTC):
+                    roster = rosters.of_course(self.folder)
+                    for learner in set(self.learners(assignment)).difference(handed_in):
+                        on_roster = roster.by_id(learner)
+                        if before.of(learner, on_roster.section if on_roster else "")[1] == "course":
+                            book.set_due_of(assignment, "learner", learner, before.course)
+                book.set_due(assignment, when)
+            self._settle(book, assignment)
+
+    def extend(self, assignment: str, learner: str, until: datetime | None) -> None:
+        """Give a learner a due date of their own in a prepared homework, or take it back; the late penalty follows."""
+        with self._transaction() as book:
+            book.set_due_of(assignment, "learner", learner, until)
+            self._settle(book, assignment, [learner])
+
+    def adjust(self, assignment: str, question: str, adjustment: Adjustment | None) -> None:
+        """Record what holds for a question of a prepared homework, or take it back; late penalties follow.
+
+        Args:
+            question: the name of a :class:`Question`.
+        """
+        with self._transaction() as book:
+            book.set_adjustment(assignment, question, adjustment)
+            self._settle(book, assignment)
+
+    def earlier_points(self, assignment: str) -> dict[str, dict[str, float]]:
+        """Learner → points of cells, from before the same answers were graded again, where they differ from now."""
+        with self._transaction() as book:
+            return book.earlier_points(assignment)
+
+    def adjustments(self, assignment: str) -> list[Adjustment]:
+        """What was decided about questions of a homework."""
+        with self._transaction() as book:
+            return book.adjustments(assignment)
+
+    def settle(self, assignment: str) -> None:
+        """Compute all late penalties anew, from points, dates and decisions as they are now."""
+        with self._transaction() as book:
+            self._settle(book, assignment)
+
+    def results(self, assignment: str) -> dict[str, Result]:
+        """What each graded learner has, with the late penalty that was computed last."""
+        with self._transaction() as book:
+            return self._results(book, assignment)
+
+    def source_digest(self, assignment: str) -> str:
+        """The digest of the source from which a homework was prepared last; empty if it was not."""
+        with self._transaction() as book:
+            record = book.records(assignment).get("")
+        return record.digest if record else ""
+
+    def by_hand(self, assignment: str, learner: str) -> dict[tuple[str, str], float | str]:
+        """What graders gave a learner: (cell, ``points`` or ``a comment``) → it."""
+        with self._transaction() as book:
+            return self._by_hand(book, assignment, learner)
+
+    def take_grades(self, other: Course, assignment: str, new: Collection[str]) -> int:
+        """Copy grades from another course's gradebook.
+
+        Args:
+            new: learners of whom everything is copied; of others who are in both, what was given by hand.
+
+        Returns:
+            How many points and comments by hand were copied.
+        """
+        with other._transaction() as theirs, self._transaction() as book:
+            common = (theirs.graded_learners(assignment) & book.graded_learners(assignment)).difference(new)
+            records = theirs.records(assignment)
+            for learner in sorted(new):
+                if learner in theirs.graded_learners(assignment):
+                    book.copy_submission(theirs, assignment, learner)
+                book.put_record(assignment, learner, records[learner])
+            copied = 0
+            for learner in sorted({*common, *theirs.graded_learners(assignment).intersection(new)}):
+                missing = (
+                    self._by_hand(theirs, assignment, learner).items()
+                    - self._by_hand(book, assignment, learner).items()
+                )
+                for (cell, what), value in missing:
+                    book.set_by_hand(assignment, learner, cell, what, value)
+                copied += len(missing)
+            dates = book.due_dates(assignment)
+            for learner, when in theirs.due_dates(assignment).learners.items():
+                if learner not in dates.learners:
+                    book.set_due_of(assignment, "learner", learner, when)
+            self._settle(book, assignment)
+        return copied
+
+    @staticmethod
+    def _by_hand(book: CachedGradebook, assignment: str, learner: str) -> dict[tuple[str, str], float | str]:
+        if learner not in book.graded_learners(assignment):
+            return {}
+        grades, comments = book.cell_grades(assignment, learner), book.manual_comments(assignment, learner)
+        found: dict[tuple[str, str], float | str] = {
+            (cell, "points"): grade.manual for cell, grade in grades.items() if grade.manual is not None
+        }
+        return found | {(cell, "a comment"): text for cell, text in comments.items()}
+
+    def forget(self, learner: str) -> bool:
+        """Delete a learner from the gradebook, and what SQLite keeps of deleted rows; whether there was anything."""
+        with self._transaction() as book:
+            found = book.forget(learner)
+        self.close()
+        with contextlib.closing(sqlite3.connect(self.folder / "gradebook.db")) as database:
+            database.execute("VACUUM")
+        return found
+
+    def _settle(self, book: CachedGradebook, assignment: str, learners: Iterable[str] | None = None) -> None:
+        for learner, found in self._results(book, assignment, learners).items():
+            book.set_late_penalty(assignment, learner, found, self.config)
+
+    def _results(
+        self, book: CachedGradebook, assignment: str, learners: Iterable[str] | None = None
+    ) -> dict[str, Result]:
+        graded = book.graded_learners(assignment)
+        questions, adjustments = self.questions(assignment), book.adjustments(assignment)
+        dates, roster = self._due_dates(book, assignment), rosters.of_course(self.folder)
+        record = read_record(self.folder).get(assignment, {})
+        results = {}
+        for learner in sorted(graded if learners is None else graded.intersection(learners)):
+            on_roster = roster.by_id(learner)
+            due, source = dates.of(learner, on_roster.section if on_roster else "")
+            marked = bool(record.get(learner, {}).get("late"))
+            lateness = Lateness(due, source, book.handed_in(assignment, learner), marked)
+            found = result(questions, book.cell_grades(assignment, learner), adjustments)
+            results[learner] = dated(found, book.late_penalty(assignment, learner), lateness)
+        return results
+
+    def _due_dates(self, book: CachedGradebook, assignment: str) -> DueDates:
+        dates = book.due_dates(assignment)
+        roster = {learner.id: due for learner in rosters.of_course(self.folder) if (due := learner.due_of(assignment))}
+        return replace(dates, learners=roster | dict(dates.learners))
+
+    def _still_valid(
+        self,
+        assignment: str,
+        before: Mapping[str, CellGrade],
+        after: Mapping[str, CellGrade],
+        changed: Collection[str],
+    ) -> list[str]:
+        """The cells with points by hand for which neither the automatic points nor an answer of the question changed.
+
+        One that waited for another look before still does.
+        """
+        of_cell = {cell: question.cells for question in self.questions(assignment) for cell in question.points}
+        return [
+            cell
+            for cell, grade in after.items()
+            if grade.manual is not None
+            and cell in before
+            and before[cell].manual == grade.manual
+            and not before[cell].review
+            and before[cell].auto == grade.auto
+            and not {*of_cell.get(cell, (cell,)), cell}.intersection(changed)
+        ]
 
     def _register(self, assignment: Assignment, copy: Path, content: bytes) -> None:
         """Copy the source into the folder and let nbgrader generate the release from it."""
@@ -339,7 +556,7 @@ class Course:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[CachedGradebook]:
-        self._gradebook = self._gradebook or CachedGradebook(f"{self.db_url}?timeout=60")
+        self._gradebook = self._gradebook or CachedGradebook(f"{self.db_url}?timeout={self.database_timeout:g}")
         try:
             yield self._gradebook
             self._gradebook.commit()
@@ -351,11 +568,29 @@ class Course:
         return {"unique_key": assignment, "nbgrader": names}
 
 
+def source_questions(folder: Path, assignment: str) -> tuple[Question, ...]:
+    """The questions of a homework whose source is in a course folder; none if it is not there."""
+    path = folder / "source" / assignment / f"{assignment}.ipynb"
+    return homework.questions(nbformat.read(path, as_version=4)) if path.exists() else ()
+
+
+def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
+    """The cells whose digest is not the same in both."""
+    return {cell for cell in before.keys() | after.keys() if before.get(cell) != after.get(cell)}
+
+
 def _verdict_output(verdict: Verdict) -> NotebookNode:
     message = writable_text(verdict.message)[:MAX_MESSAGE]
     if verdict.passed:
         return NotebookNode(output_type="stream", name="stdout", text=message)
     return NotebookNode(output_type="error", ename="AssertionError", evalue=message, traceback=[message])
+
+
+def _read_verdict(cell: NotebookNode) -> Verdict:
+    """The inverse of :func:`_verdict_output`."""
+    output = cell.outputs[0] if cell.outputs else NotebookNode(output_type="error", evalue="")
+    passed = output.output_type == "stream"
+    return Verdict(passed, output.text if passed else output.evalue, float(cell.metadata.get("seconds", 0)))
 
 
 def _plain_output(output: Mapping[str, Any], limit: int) -> NotebookNode:

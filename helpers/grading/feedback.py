@@ -1,33 +1,43 @@
-"""Pages for learners: their notebook with points, comments and messages; nothing hidden in it, nothing alive in it."""
+"""Feedback pages: a learner's notebook with points, comments and messages, without hidden tests and active content."""
 
 from __future__ import annotations
 
+import contextlib
+import html
 import re
-from collections.abc import Iterator, Sequence
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import bleach
 import nbformat
 from bs4 import BeautifulSoup
 from jinja2 import pass_context
+from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
 from nbconvert.exporters import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbformat import NotebookNode
 from nbgrader import utils
-from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateFeedback
 from nbgrader.preprocessors import GetGrades
 from tqdm import tqdm
 from traitlets.config import Config
 
-from helpers.grading import files
+from helpers.grading import dates, files
 from helpers.grading.assignment import parse
 from helpers.grading.release import public_tests, secrets
+from helpers.grading.results import QuestionResult, Result
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
 HIDDEN = "hidden tests failed"
+MAX_MARKDOWN = 20_000  # characters of one text that is rendered
+MAX_CELL, MAX_PAGE = 50_000, 500_000  # characters of one cell and its outputs, and of all cells of a learner's page
+PAGE_SECONDS = 60.0
+TEMPLATES = Path(__file__).parent / "templates"
 
 _TAGS = {
     "a", "b", "blockquote", "br", "code", "dd", "del", "details", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4",
@@ -38,25 +48,29 @@ _LINK = re.compile(r"(?:https?|mailto):", re.IGNORECASE)
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif);base64,[A-Za-z0-9+/=\s]*$")
 _MATHJAX = re.compile(r"<!-- Load mathjax -->.*<!-- End of mathjax configuration -->", re.DOTALL)
 _STUB = """<script>
-window.MathJax = {Hub: {Startup: {signal: {Interest: function (tell) { setTimeout(function () { tell("End"); }); }}}}};
+window.MathJax = {Hub: {Startup: {signal: {Interest: function (call) { setTimeout(function () { call("End"); }); }}}}};
 </script>"""
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Leak(Exception):
-    """A page that would tell a learner what is hidden; it is not written."""
+    """A page contains a line of a hidden test; it is not written."""
+
+
+class TooSlow(Exception):
+    """A page that takes longer than :data:`PAGE_SECONDS`; it is not written."""
 
 
 def config() -> Config:
-    """What nbconvert must know so that no page of nbgrader runs what a learner wrote, formgrader's included.
+    """nbconvert options with which no page of nbgrader, formgrader's included, runs code of a learner.
 
-    nbgrader's own templates put Markdown on their pages as it comes, scripts and ``javascript:`` links too; the filter
-    that turns it into HTML is replaced. ``sanitize_html`` is for the rest, the outputs. MathJax, which those pages load
-    from elsewhere, gives way to a stub: what can change grades runs only what nbgrader ships, and without network, too.
+    nbgrader's templates do not sanitise Markdown, so the filter that converts it to HTML is replaced; ``sanitize_html``
+    covers the outputs. MathJax, which the pages would load from a CDN, is replaced by a stub: pages that can change
+    grades run only code that nbgrader ships, and work without a network.
     """
     settings = Config()
     settings.HTMLExporter.sanitize_html = True
-    settings.HTMLExporter.template_file = str(Path(__file__).parent / "templates" / "inert.html.j2")
+    settings.HTMLExporter.template_file = str(TEMPLATES / "inert.html.j2")
     settings.HTMLExporter.filters = {
         "markdown2html": "helpers.grading.feedback.inert_markdown",
         "without_mathjax": "helpers.grading.feedback.without_mathjax",
@@ -64,19 +78,56 @@ def config() -> Config:
     return settings
 
 
+def _math(state: StateInline, silent: bool) -> bool:
+    """A rule for :class:`MarkdownIt`: the text between dollar signs stays as it was typed."""
+    mark = "$$" if state.src.startswith("$$", state.pos) else "$"
+    if not state.src.startswith(mark, state.pos):
+        return False
+    start = state.pos + len(mark)
+    end = state.src.find(mark, start)
+    if end < 0:
+        return False
+    if not silent:
+        state.push("text", "", 0).content = state.src[state.pos : end + len(mark)]
+    state.pos = end + len(mark)
+    return True
+
+
+# It never looks back far, unlike nbconvert's renderer: an answer takes time in proportion to its length.
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+_MARKDOWN.inline.ruler.before("escape", "math", _math)
+
+
 @pass_context
 def inert_markdown(context: Any, source: str) -> str:
-    """Markdown → HTML of plain tags: no script, no style, no id or class that a page could take for its own."""
+    """HTML of harmless tags from Markdown: no script, style, id or class; tags in the Markdown are shown as text.
+
+    A text of more than :data:`MAX_MARKDOWN` characters is shown as it was typed.
+    """
     attachments = (context.get("cell") or {}).get("attachments", {})
+    if len(source) > MAX_MARKDOWN:
+        return f"<pre>{html.escape(source)}</pre>"
     try:
-        html = MarkdownWithMath(renderer=IPythonRenderer(escape=False, attachments=attachments)).render(source)
-    except Exception:  # a picture that is not there, a tower of lists: one answer must not break a grader's page
-        return f"<pre>{bleach.clean(source, tags=set())}</pre>"
-    return bleach.clean(html, tags=_TAGS, attributes=_harmless, protocols={"http", "https", "mailto", "data"})
+        environment: dict[str, Any] = {}
+        tokens = _MARKDOWN.parse(source, environment)
+        for token in tokens:
+            for child in token.children or ():
+                if child.type == "image" and str(child.attrGet("src")).startswith("attachment:"):
+                    child.attrSet("src", _attached(attachments, str(child.attrGet("src"))))
+        rendered = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, environment)
+    except Exception:  # a picture that is not there: one answer must not break a grader's page
+        return f"<pre>{html.escape(source)}</pre>"
+    return bleach.clean(rendered, tags=_TAGS, attributes=_harmless, protocols={"http", "https", "mailto", "data"})
+
+
+def _attached(attachments: dict, source: str) -> str:
+    """The ``data:`` address of a picture that is attached to a cell."""
+    ((kind, data), *_) = attachments[unquote(source.removeprefix("attachment:"))].items()
+    return f"data:{kind};base64,{data if isinstance(data, str) else ''.join(data)}"
 
 
 def without_mathjax(head: str) -> str:
-    """A page's head with a stub where nbconvert loads MathJax; formgrader starts its keys when MathJax says ``End``."""
+    """A page's head with a stub for MathJax that reports the signal ``End``, at which formgrader enables its keys."""
     return _MATHJAX.sub(_STUB, head)
 
 
@@ -91,70 +142,98 @@ def _harmless(tag: str, name: str, value: str) -> bool:
 def feedback(
     course: Path, homework: str, learners: Sequence[str] | None = None, source: Path | None = None
 ) -> tuple[list[Path], list[str]]:
-    """Write ``course/feedback/<learner>/<homework>/<homework>.html`` for all who are graded, or for those named.
+    """Write ``course/feedback/<learner>/<homework>/<homework>.html`` for all graded learners, or for ``learners``.
 
     Args:
         source: the author's notebook, by default ``course/source/<homework>/<homework>.ipynb``.
 
     Returns:
-        The pages, and what a human should know, one line each: who waits for a grade by hand, whose page was refused.
+        The pages, and lines for the instructor: ungraded written answers, and pages that were not written.
 
     Raises:
         FileNotFoundError: no author's notebook, no gradebook.
     """
+    from helpers.grading.course import Course  # it imports the settings of this module
+
     source = source or course / "source" / homework / f"{homework}.ipynb"
     database = course / "gradebook.db"
     for path in (source, database):
         if not path.exists():
-            raise FileNotFoundError(f"{path} is not there: grade {homework} first")
+            raise FileNotFoundError(f"{path} does not exist: grade {homework} first")
     author = nbformat.read(source, as_version=4)
     pages, attention = [], []
     graded = sorted((course / "autograded").glob(f"*/{homework}/{homework}.ipynb"))
     known = [path.parts[-3] for path in graded]
     attention += [f"{learner}: {homework} is not graded" for learner in learners or () if learner not in known]
     exporter = _exporter()
-    with Gradebook(f"sqlite:///{database}") as gradebook:
-        waiting = {
-            each.student.id: {
-                grade.name
-                for notebook in each.notebooks
-                for grade in notebook.grades
-                if grade.needs_manual_grade and grade.manual_score is None
-            }
-            for each in gradebook.assignment_submissions(homework)
-        }
-    chosen = [path for path in graded if learners is None or path.parts[-3] in learners]
+    with Course(course, create=False) as opened:
+        results, earlier = opened.results(homework), opened.earlier_points(homework)
+    chosen = [path for path in graded if path.parts[-3] in results and (learners is None or path.parts[-3] in learners)]
     by_hand: dict[str, list[str]] = {}
     for path in tqdm(chosen, desc=homework, unit="page", disable=None):
         learner = path.parts[-3]
+        result = results[learner]
         try:
-            soup = page(exporter, nbformat.read(path, as_version=4), author, homework, learner, database)
-        except Leak as reason:
+            notebook = nbformat.read(path, as_version=4)
+            with _time_limit(PAGE_SECONDS):
+                soup = page(exporter, notebook, author, homework, learner, database, result, earlier.get(learner, {}))
+        except (Leak, TooSlow) as reason:
             attention.append(f"{learner}: the page is not written, {reason}")
             continue
-        if waiting[learner]:
-            by_hand.setdefault(", ".join(sorted(waiting[learner])), []).append(learner)
-        _name_questions(soup, waiting[learner])
-        place = course / "feedback" / learner / homework / f"{homework}.html"
-        files.write_atomic(place, str(soup))
-        pages.append(place)
-    for cells, names in by_hand.items():
-        attention.append(f"{cells}: {len(names)} wait for a grade by hand, and their pages say so: {', '.join(names)}")
+        if waiting := [each.question.name for each in result.questions if each.waiting]:
+            by_hand.setdefault(", ".join(waiting), []).append(learner)
+        target = course / "feedback" / learner / homework / f"{homework}.html"
+        files.write_atomic(target, str(soup))
+        pages.append(target)
+    for questions, names in by_hand.items():
+        told = f"{len(names)} wait for a grade by hand, and their pages say so"
+        attention.append(f"{questions}: {told}: {', '.join(names)}")
     return pages, attention
 
 
+@contextlib.contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raise :class:`TooSlow` in the main thread after some time; other threads get no signals and no limit."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise TooSlow(f"it takes longer than {seconds:g} seconds")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def page(
-    exporter: HTMLExporter, graded: NotebookNode, author: NotebookNode, homework: str, learner: str, database: Path
+    exporter: HTMLExporter,
+    graded: NotebookNode,
+    author: NotebookNode,
+    homework: str,
+    learner: str,
+    database: Path,
+    result: Result,
+    earlier: Mapping[str, float],
 ) -> BeautifulSoup:
-    """One learner's page.
+    """The HTML of one learner's page.
+
+    Args:
+        earlier: the points of graded cells before the submission was graded again, where they differ.
 
     Raises:
-        Leak: a line of a hidden test is on it.
+        Leak: it contains a line of a hidden test.
     """
-    about = {"notebook": homework, "assignment": homework, "student": learner, "db_url": f"sqlite:///{database}"}
+    names: dict[str, Any] = {"notebook": homework, "assignment": homework, "student": learner}
+    names["db_url"] = f"sqlite:///{database}"
     shown = public(graded, author)
     own = "\n".join(cell.source for cell in shown.cells if not utils.is_locked(cell))
-    shown, resources = GetGrades().preprocess(shown, {"nbgrader": about, "unique_key": homework})
+    shown, resources = GetGrades().preprocess(shown, {"nbgrader": names, "unique_key": homework})
+    names["summary"] = _summary(shown, homework, learner, result, earlier)
     html, _ = exporter.from_notebook_node(shown, resources)
     soup = BeautifulSoup(html, "html.parser")
     for script in soup(["script", "iframe", "object", "embed", "base", "form"]):
@@ -166,48 +245,114 @@ def page(
     text = soup.get_text()
     for line in _hidden_lines(author):
         if line in text and line not in own:
-            raise Leak(f"a line of a hidden test would be on it: {line!r}")
+            raise Leak(f"it would contain a line of a hidden test: {line!r}")
     return soup
 
 
-def _name_questions(soup: BeautifulSoup, waiting: set[str]) -> None:
-    """Say in the list at the top which question is which, and which has no points yet because nobody read it."""
-    for link in soup.select("#toc a"):
-        question = str(link["href"]).removeprefix("#")
-        if not question.startswith("comment-"):
-            link.string = question
-        if question in waiting and link.parent is not None:
-            link.parent.append(" – not graded yet")
+def _summary(
+    shown: NotebookNode, homework: str, learner: str, result: Result, earlier: Mapping[str, float]
+) -> dict[str, Any]:
+    """What the top of a page says, for the template ``page.html.j2``."""
+    cells = {name: cell for cell in shown.cells if (name := cell.metadata.get("nbgrader", {}).get("grade_id"))}
+    questions = [_question_summary(each, cells, earlier) for each in result.questions]
+    lateness = result.lateness
+    return {
+        "homework": homework,
+        "learner": learner,
+        "score": result.score,
+        "points": result.points,
+        "max_points": result.max_points,
+        "penalty": result.penalty,
+        "waiting": result.waiting,
+        "handed_in": dates.show(lateness.handed_in) if lateness.handed_in else "",
+        "due": dates.show(lateness.due) if lateness.due else "",
+        "extended": lateness.source == "learner",
+        "late": str(lateness),
+        "questions": questions,
+        "lost": [each for each in questions if each["lost"] > 0],
+    }
+
+
+def _question_summary(
+    found: QuestionResult, cells: Mapping[str, NotebookNode], earlier: Mapping[str, float]
+) -> dict[str, Any]:
+    graded = [cells[name] for name in found.question.points if name in cells]
+    reasons = []
+    for cell in graded:
+        about = cell.metadata.nbgrader
+        failed = [output.evalue for output in cell.get("outputs", []) if output.output_type == "error"]
+        if failed and about.score < about.points:
+            reasons.append({"cell": about.grade_id, "text": failed[0]})
+    remarks = ["not graded yet"] * found.waiting
+    if found.adjustment:
+        before = "" if found.points == found.earned else f", before that {found.earned:g}"
+        remarks.append(f"{found.adjustment}{before}: {found.adjustment.reason}")
+    if again := {name: points for name, points in earlier.items() if name in found.question.points}:
+        now = {cell.metadata.nbgrader.grade_id: cell.metadata.nbgrader.score for cell in graded}
+        before = found.earned - sum(now[name] - points for name, points in again.items() if name in now)
+        remarks.append(f"graded again, {before:g} points before that")
+    commented = [
+        name for name in found.question.cells if name in cells and cells[name].metadata.nbgrader.get("comment")
+    ]
+    first_lost = next((each["cell"] for each in reasons), None)
+    return {
+        "name": found.question.name,
+        "link": first_lost or next(iter(found.question.points)),
+        "points": found.points,
+        "max_points": found.max_points,
+        # What nobody has graded yet is not lost.
+        "lost": 0.0 if found.waiting and not reasons else found.lost,
+        "reasons": reasons if found.lost else [],
+        "remarks": remarks,
+        "comment": commented[0] if commented else "",
+    }
 
 
 def public(graded: NotebookNode, author: NotebookNode) -> NotebookNode:
-    """A graded notebook without hidden tests and tracebacks, and with no metadata but the author's marks."""
+    """A graded notebook without hidden tests and tracebacks, and with only the author's metadata."""
     assignment = {cell.id: cell for cell in parse("homework", author).cells}
-    marks = {about["grade_id"]: about for about in (cell.metadata.get("nbgrader") for cell in author.cells) if about}
-    cells = []
+    all_metadata = (cell.metadata.get("nbgrader") for cell in author.cells)
+    metadata_by_id = {metadata["grade_id"]: metadata for metadata in all_metadata if metadata}
+    cells, room = [], MAX_PAGE
     for cell in graded.cells:
-        about = cell.metadata.get("nbgrader", {})
-        grade_id = about.get("grade_id")
-        mine = assignment.pop(grade_id, None) if isinstance(grade_id, str) else None
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+        own = assignment.pop(grade_id, None) if isinstance(grade_id, str) else None
         if cell.cell_type not in ("code", "markdown"):
             continue
         new = NotebookNode(cell_type=cell.cell_type, source=str(cell.source), metadata=NotebookNode())
         if cell.cell_type == "code":
             new.execution_count = None
-            new.outputs = list(_plain(cell.outputs, hidden=mine is not None and "BEGIN HIDDEN TESTS" in mine.source))
+            new.outputs = list(_plain(cell.outputs, hidden=own is not None and "BEGIN HIDDEN TESTS" in own.source))
         elif isinstance(cell.get("attachments"), dict):
             new.attachments = cell.attachments
-        if mine is not None:
-            new.metadata.nbgrader = NotebookNode(marks[grade_id])
-            if mine.kind in ("test", "setup"):
-                new.source = public_tests(mine.source)
+        if own is not None:
+            new.metadata.nbgrader = NotebookNode(metadata_by_id[grade_id])
+            if own.kind in ("test", "setup"):
+                new.source = public_tests(own.source)
+        if own is None or own.kind in ("answer", "written"):
+            room -= _cut(new, min(MAX_CELL, max(room, 0)))
         cells.append(new)
-    # Of a format in which cells have no ids.
+    # nbformat 4.4: cells have no ids.
     return nbformat.v4.new_notebook(cells=cells, metadata={"language_info": {"name": "python"}}, nbformat_minor=4)
 
 
+def _cut(cell: NotebookNode, room: int) -> int:
+    """Shorten the source and the outputs of a learner's cell to ``room`` characters; return how many are left."""
+    whole = room
+    for part in (cell, *cell.get("outputs", ())):
+        for key in ("source", "text", "evalue", "traceback"):
+            if key not in part:
+                continue
+            text = "\n".join(part[key]) if key == "traceback" else part[key]
+            if len(text) > room:
+                text = f"{text[:room]}\n… cut off"
+            part[key] = [text] if key == "traceback" else text
+            room = max(room - len(text), 0)
+    return whole - room
+
+
 def _plain(outputs: Sequence[NotebookNode], hidden: bool) -> Iterator[NotebookNode]:
-    """Text and messages; of a hidden test nothing but the line with the names."""
+    """Outputs as plain text; of a hidden test, only the line with the names of failed tests."""
     for output in outputs:
         if output.output_type == "error":
             line = _ANSI.sub("", f"{output.evalue}")
@@ -225,13 +370,14 @@ def _plain(outputs: Sequence[NotebookNode], hidden: bool) -> Iterator[NotebookNo
 
 
 def _hidden_lines(author: NotebookNode) -> Iterator[str]:
-    return (line for what, line in secrets(author) if what.startswith("the hidden tests"))
+    return (line for part, line in secrets(author) if part.startswith("the hidden tests"))
 
 
 def _exporter() -> HTMLExporter:
-    """nbgrader's feedback template with harmless filters."""
+    """An exporter with nbgrader's feedback template and the options of :func:`config`."""
     settings = GenerateFeedback(coursedir=None).config
     settings.merge(config())
+    settings.HTMLExporter.template_file = str(TEMPLATES / "page.html.j2")
     exporter = HTMLExporter(config=settings)
     exporter.register_preprocessor(CSSHTMLHeaderPreprocessor, enabled=True)
     return exporter

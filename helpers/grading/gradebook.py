@@ -1,4 +1,4 @@
-"""Adapter to nbgrader: its gradebook, and everything here that depends on more than its documented API.
+"""Adapter to nbgrader: its gradebook, and all code that depends on undocumented parts of its API.
 
 nbgrader's preprocessors open the gradebook again for each step and commit after each cell. :class:`CachedGradebook`
 makes them use one open gradebook and one transaction, so that a submission is stored completely or not at all.
@@ -14,16 +14,25 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbgrader import utils
-from nbgrader.api import Assignment, BaseCell, Comment, Grade, Gradebook, Student, SubmittedAssignment
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Comment,
+    Grade,
+    Gradebook,
+    Student,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
@@ -32,7 +41,6 @@ from nbgrader.preprocessors import (
     OverwriteCells,
     OverwriteKernelspec,
     SaveAutoGrades,
-    latesubmissions,
     overwritecells,
     overwritekernelspec,
     saveautogrades,
@@ -42,13 +50,16 @@ from sqlalchemy.exc import SAWarning
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from traitlets.config import Config
 
+from helpers.grading.dates import UNKNOWN_DELAY, DueDates
+from helpers.grading.results import Adjustment, CellGrade, Result
+
 CHECKED_VERSIONS = ">=0.9.6,<0.10"
 """The versions of nbgrader for which this module was written."""
 
 # nbgrader adds objects in an order for which SQLAlchemy warns; the result is right.
 warnings.filterwarnings("ignore", "Object of type", SAWarning, "nbgrader")
 
-_OPENING_MODULES = (overwritecells, overwritekernelspec, saveautogrades, latesubmissions)
+_OPENING_MODULES = (overwritecells, overwritekernelspec, saveautogrades)
 _OVERRIDDEN = {
     "find_source_cell": ("self", "name", "notebook", "assignment"),
     "find_graded_cell": ("self", "name", "notebook", "assignment"),
@@ -57,27 +68,55 @@ _OVERRIDDEN = {
     "close": ("self",),
 }
 _COLUMNS = {
-    Assignment: ("name",),
+    Assignment: ("name", "duedate"),
     BaseCell: ("name", "notebook"),
     Comment: ("cell", "notebook_id"),
-    Grade: ("cell", "notebook_id", "needs_manual_grade"),
+    Grade: ("cell", "notebook_id", "needs_manual_grade", "manual_score"),
     Student: ("id",),
-    SubmittedAssignment: ("id", "notebooks"),
+    SubmittedAssignment: ("id", "notebooks", "timestamp", "extension", "student_id"),
+    SubmittedNotebook: ("assignment_id", "late_submission_penalty"),
 }
+_TABLES = MetaData()
 _RECORDS = Table(
     "grading_records",
-    MetaData(),
+    _TABLES,
     Column("assignment", String, primary_key=True),
     Column("learner", String, primary_key=True),  # "" for the assignment itself
     Column("digest", String, nullable=False),
-    Column("quarantined", String),  # why an instructor must look before it is graded
+    Column("quarantined", String),  # the reason, if it needs an instructor
     Column("attention", String, nullable=False),  # JSON list
     Column("cpu_seconds", Float, nullable=False),
+)
+_DUE_DATES = Table(
+    "due_dates",
+    _TABLES,
+    Column("assignment", String, primary_key=True),
+    Column("kind", String, primary_key=True),  # "section" or "learner"
+    Column("name", String, primary_key=True),
+    Column("due", String, nullable=False),  # ISO 8601
+)
+_ADJUSTMENTS = Table(
+    "adjustments",
+    _TABLES,
+    Column("assignment", String, primary_key=True),
+    Column("question", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("points", Float),
+    Column("reason", String, nullable=False),
+    Column("recorded", String, nullable=False),
+)
+_ANSWERS = Table(
+    "graded_answers",
+    _TABLES,
+    Column("assignment", String, primary_key=True),
+    Column("learner", String, primary_key=True),
+    Column("digests", String, nullable=False),  # JSON: the digest of the text of each answer that was graded, by cell
+    Column("earlier", String, nullable=False),  # JSON: points before the same answers were graded again, by cell
 )
 
 
 class UnsafeAutogradeDisabled(NotebookExporter):
-    """Replaces the exporter of ``nbgrader autograde``, which would run submissions without a sandbox, by an error."""
+    """Exporter of ``nbgrader autograde`` that always fails: nbgrader would run submissions without a sandbox."""
 
     def __init__(self, **_: Any) -> None:
         raise NbGraderException(
@@ -87,12 +126,12 @@ class UnsafeAutogradeDisabled(NotebookExporter):
 
 @dataclass(frozen=True)
 class GradingRecord:
-    """What is known of a submission that was graded or quarantined.
+    """The state of a submission that was graded or quarantined.
 
     Attributes:
-        digest: as of :class:`helpers.grading.submission.Submission`, when it was graded.
-        quarantined: why an instructor must look before it is graded; ``None`` if it is graded.
-        attention: what the instructor should look at, one line each.
+        digest: of :class:`helpers.grading.submission.Submission`, when it was graded.
+        quarantined: why it was not graded and needs an instructor; ``None`` if it is graded.
+        attention: lines that the instructor should read.
     """
 
     digest: str
@@ -102,7 +141,7 @@ class GradingRecord:
 
 
 def api_changes() -> list[str]:
-    """What this module needs of nbgrader and does not find in the installed version, one sentence each."""
+    """The parts of nbgrader that this module needs and the installed version lacks, as sentences."""
     changes = [
         f"{module.__name__} does not open the gradebook as Gradebook(db_url) any more"
         for module in _OPENING_MODULES
@@ -122,7 +161,7 @@ def api_changes() -> list[str]:
 
 
 def parse_timestamp(text: str) -> datetime:
-    """The time in a ``timestamp.txt``, as nbgrader reads it.
+    """The time in a ``timestamp.txt``, parsed by nbgrader.
 
     Raises:
         ValueError: it is not a time.
@@ -137,7 +176,7 @@ def generate_assignment(coursedir: CourseDirectory, config: Config) -> None:
     """Run nbgrader's generator, which writes the release and enters cells, points and checksums into the gradebook.
 
     Raises:
-        RuntimeError: what nbgrader finds wrong with the source notebook.
+        RuntimeError: nbgrader rejects the source notebook; the message is its last error.
     """
     handler = _LastError()
     converter = GenerateAssignment(coursedir, config=config, force=True)
@@ -151,13 +190,13 @@ def generate_assignment(coursedir: CourseDirectory, config: Config) -> None:
 
 class _Session(Session):
     def commit(self) -> None:
-        """Do nothing: what nbgrader commits is committed by :meth:`CachedGradebook.commit`. Queries see it."""
+        """Do nothing; :meth:`CachedGradebook.commit` commits. Pending changes are visible to queries."""
 
 
 class CachedGradebook(Gradebook):
     """nbgrader's gradebook, open for a whole run.
 
-    What nbgrader's preprocessors commit becomes permanent only with :meth:`commit`. The cells of an assignment, which
+    Changes by nbgrader's preprocessors become permanent only with :meth:`commit`. The cells of an assignment, which
     do not change while grading, are queried once; so are the grades and comments of a submission.
 
     Raises:
@@ -173,12 +212,12 @@ class CachedGradebook(Gradebook):
         self.db: scoped_session = scoped_session(
             sessionmaker(class_=_Session, autoflush=True, expire_on_commit=False, bind=self.engine, future=True)
         )
-        _RECORDS.create(self.engine, checkfirst=True)
+        _TABLES.create_all(self.engine)
         self._cells: dict[tuple, Any] = {}
         self._of_submission: dict[tuple, dict[str, Any]] = {}
 
     def close(self) -> None:
-        """Called by nbgrader after each step: flush, and stay open."""
+        """Flush, and stay open; nbgrader calls this after each step."""
         self.db.flush()
         self.db.expire_all()  # sums are computed by the database
 
@@ -211,7 +250,7 @@ class CachedGradebook(Gradebook):
         return self._cells[find.__name__, *key]
 
     def _by_cell(self, model: Any, *submission: str) -> dict[str, Any]:
-        """The grades or comments of a submission by cell, with one query instead of one for each cell."""
+        """The grades or comments of a submission by cell name, with a single query."""
         if (model, *submission) not in self._of_submission:
             notebook = self.find_submission_notebook(*submission)
             rows = self.db.execute(
@@ -221,7 +260,7 @@ class CachedGradebook(Gradebook):
         return self._of_submission[model, *submission]
 
     def overwrite_cells(self, notebook: NotebookNode, resources: dict[str, Any]) -> None:
-        """Replace locked cells, kernelspec and metadata of a submission by the author's, with nbgrader's own steps."""
+        """Replace locked cells, kernelspec and metadata of a submission by the author's, with nbgrader's steps."""
         with self._used_by_nbgrader():
             OverwriteKernelspec().preprocess(notebook, resources)
             OverwriteCells().preprocess(notebook, resources)
@@ -229,31 +268,207 @@ class CachedGradebook(Gradebook):
     def save_grades(
         self, notebook: NotebookNode, resources: dict[str, Any], config: Config, timestamp: str | None
     ) -> None:
-        """Enter the points that the outputs of a notebook show, and the late penalty, with nbgrader's own steps."""
+        """Enter the points that the outputs of a notebook show, with nbgrader's own step."""
         names = resources["nbgrader"]
         self.update_or_create_student(names["student"])
-        facts = {"timestamp": timestamp} if timestamp else {}
-        self.update_or_create_submission(names["assignment"], names["student"], **facts)
+        submission = self.update_or_create_submission(names["assignment"], names["student"])
+        submission.timestamp = parse_timestamp(timestamp) if timestamp else None
         with self._used_by_nbgrader():
             SaveAutoGrades(config=config).preprocess(notebook, resources)
-            AssignLatePenalties(config=config).preprocess(notebook, resources)
+
+    def cell_grades(self, assignment: str, learner: str) -> dict[str, CellGrade]:
+        """The points of each graded cell of a submission.
+
+        Raises:
+            MissingEntry: there is no submission.
+        """
+        return {
+            grade.name: CellGrade(
+                grade.score,
+                grade.max_score,
+                grade.auto_score,
+                grade.manual_score,
+                bool(grade.needs_manual_grade) and grade.manual_score is None,
+                bool(grade.needs_manual_grade) and grade.manual_score is not None,
+            )
+            for notebook in self.find_submission(assignment, learner).notebooks
+            for grade in notebook.grades
+        }
+
+    def manual_comments(self, assignment: str, learner: str) -> dict[str, str]:
+        """What graders wrote, by the cell of the answer."""
+        notebooks = self.find_submission(assignment, learner).notebooks
+        return {
+            comment.name: comment.manual_comment
+            for notebook in notebooks
+            for comment in notebook.comments
+            if comment.manual_comment
+        }
+
+    def confirm_manual_grades(self, assignment: str, learner: str, cells: Iterable[str]) -> None:
+        """Note that the points which were given by hand for these cells need not be looked at again."""
+        for cell in cells:
+            self.find_grade(cell, assignment, assignment, learner).needs_manual_grade = False
+        self.db.flush()
+
+    def manual_grades_to_review(self, assignment: str) -> dict[str, list[str]]:
+        """Learner → cells with points by hand whose answer or automatic points have changed since."""
+        query = (
+            select(Student.id, BaseCell.name)
+            .select_from(Grade)
+            .join(Grade.cell)
+            .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
+            .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
+            .join(Student, SubmittedAssignment.student_id == Student.id)
+            .where(Assignment.name == assignment, Grade.needs_manual_grade, Grade.manual_score.is_not(None))
+            .order_by(Student.id, BaseCell.name)
+        )
+        found: dict[str, list[str]] = {}
+        for learner, cell in self.db.execute(query):
+            found.setdefault(learner, []).append(cell)
+        return found
+
+    def handed_in(self, assignment: str, learner: str) -> datetime | None:
+        """When a submission was handed in, if that is known."""
+        timestamp = self.find_submission(assignment, learner).timestamp
+        return timestamp.replace(tzinfo=UTC) if timestamp else None
+
+    def late_penalty(self, assignment: str, learner: str) -> float:
+        """The points that a submission loses because it is late."""
+        return self.find_submission(assignment, learner).late_submission_penalty or 0.0
+
+    def set_late_penalty(self, assignment: str, learner: str, result: Result, config: Config) -> None:
+        """Enter the due date of a learner as nbgrader's extension, and the penalty that its plugin gives.
+
+        Args:
+            result: its points are what the plugin sees, and its lateness decides.
+            config: names the plugin and its settings.
+        """
+        lateness = result.lateness
+        submission = self.find_submission(assignment, learner)
+        general = submission.assignment.duedate
+        own = lateness.due.astimezone(UTC).replace(tzinfo=None) if lateness.due else None
+        submission.extension = own - general if own and general and own != general else None
+        penalty = None
+        if lateness.is_late:
+            step = AssignLatePenalties(config=config)
+            step.init_plugin()
+            seconds = UNKNOWN_DELAY if lateness.seconds is None else lateness.seconds
+            penalty = step.plugin_inst.late_submission_penalty(learner, result.points, seconds)
+        notebook = self.find_submission_notebook(assignment, assignment, learner)
+        notebook.late_submission_penalty = None if penalty is None else max(0.0, min(penalty, result.points))
+        self.db.flush()
+
+    def due_dates(self, assignment: str) -> DueDates:
+        """All due dates of an assignment; none if it is not in the gradebook."""
+        general = self.db.execute(select(Assignment.duedate).where(Assignment.name == assignment)).scalar()
+        dates: dict[str, dict[str, datetime]] = {"section": {}, "learner": {}}
+        for row in self.db.execute(select(_DUE_DATES).where(_DUE_DATES.c.assignment == assignment)):
+            dates[row.kind][row.name] = datetime.fromisoformat(row.due)
+        return DueDates(general.replace(tzinfo=UTC) if general else None, dates["section"], dates["learner"])
 
     def set_due(self, assignment: str, when: datetime) -> None:
         """Set the due date of an assignment."""
         self.update_or_create_assignment(assignment, duedate=when.astimezone(UTC).replace(tzinfo=None))
 
+    def set_due_of(
+        self, assignment: str, kind: Literal["section", "learner"], name: str, when: datetime | None
+    ) -> None:
+        """Set the due date of a section or learner, or remove it."""
+        key = {"assignment": assignment, "kind": kind, "name": name}
+        self.db.execute(delete(_DUE_DATES).filter_by(**key))
+        if when is not None:
+            self.db.execute(insert(_DUE_DATES).values(**key, due=when.astimezone(UTC).isoformat()))
+
+    def adjustments(self, assignment: str) -> list[Adjustment]:
+        """What was decided about questions of an assignment."""
+        rows = self.db.execute(select(_ADJUSTMENTS).where(_ADJUSTMENTS.c.assignment == assignment))
+        return [Adjustment(row.question, row.kind, row.reason, row.points, row.recorded) for row in rows]
+
+    def set_adjustment(self, assignment: str, question: str, adjustment: Adjustment | None) -> None:
+        """Record what was decided about a question, or take it back."""
+        key = {"assignment": assignment, "question": question}
+        self.db.execute(delete(_ADJUSTMENTS).filter_by(**key))
+        if adjustment is not None:
+            columns = {name: getattr(adjustment, name) for name in ("kind", "points", "reason", "recorded")}
+            self.db.execute(insert(_ADJUSTMENTS).values(**key, **columns))
+
+    def answer_digests(self, assignment: str, learner: str) -> dict[str, str]:
+        """The digests of the answers that were graded last, by cell; empty if none are known."""
+        found = self.db.execute(select(_ANSWERS.c.digests).filter_by(assignment=assignment, learner=learner)).scalar()
+        return json.loads(found) if found else {}
+
+    def earlier_points(self, assignment: str) -> dict[str, dict[str, float]]:
+        """Learner → points of cells, from before the same answers were graded again, where they differ from now."""
+        rows = self.db.execute(select(_ANSWERS.c.learner, _ANSWERS.c.earlier).filter_by(assignment=assignment))
+        return {row.learner: json.loads(row.earlier) for row in rows}
+
+    def put_answers(
+        self, assignment: str, learner: str, digests: Mapping[str, str], earlier: Mapping[str, float]
+    ) -> None:
+        """Insert or replace what is known of the answers that were graded."""
+        key = {"assignment": assignment, "learner": learner}
+        columns = {"digests": json.dumps(digests), "earlier": json.dumps(earlier)}
+        self.db.execute(delete(_ANSWERS).filter_by(**key))
+        self.db.execute(insert(_ANSWERS).values(**key, **columns))
+
+    def copy_submission(self, other: CachedGradebook, assignment: str, learner: str) -> None:
+        """Copy a submission's automatic points and facts from another gradebook that has the same assignment."""
+        source = other.find_submission(assignment, learner)
+        self.update_or_create_student(
+            learner,
+            first_name=source.student.first_name,
+            last_name=source.student.last_name,
+            email=source.student.email,
+        )
+        self.update_or_create_submission(assignment, learner).timestamp = source.timestamp
+        self.db.flush()
+        for grade in other.find_submission_notebook(assignment, assignment, learner).grades:
+            own = self.find_grade(grade.name, assignment, assignment, learner)
+            own.auto_score, own.needs_manual_grade = grade.auto_score, grade.needs_manual_grade
+        for comment in other.find_submission_notebook(assignment, assignment, learner).comments:
+            self.find_comment(comment.name, assignment, assignment, learner).auto_comment = comment.auto_comment
+        self.put_answers(
+            assignment,
+            learner,
+            other.answer_digests(assignment, learner),
+            other.earlier_points(assignment).get(learner, {}),
+        )
+        self.db.flush()
+
+    def set_by_hand(self, assignment: str, learner: str, cell: str, what: str, value: float | str) -> None:
+        """Enter points or a comment that a grader gave."""
+        if what == "points":
+            grade = self.find_grade(cell, assignment, assignment, learner)
+            grade.manual_score, grade.needs_manual_grade = value, False
+        else:
+            self.find_comment(cell, assignment, assignment, learner).manual_comment = value
+        self.db.flush()
+
+    def forget(self, learner: str) -> bool:
+        """Delete everything about a learner; returns whether there was anything."""
+        found = [self.db.execute(select(Student.id).where(Student.id == learner)).scalar()]
+        for column in (_RECORDS.c.learner, _ANSWERS.c.learner, _DUE_DATES.c.name):
+            conditions = [column == learner] + [_DUE_DATES.c.kind == "learner"] * (column.table is _DUE_DATES)
+            found.append(self.db.execute(select(column).where(*conditions)).scalar())
+            self.db.execute(delete(column.table).where(*conditions))
+        if found[0] is not None:
+            self.remove_student(learner)
+        return any(each is not None for each in found)
+
     def cell_names(self, assignment: str) -> set[str]:
-        """The ids of the cells of an assignment that have points, or answers."""
+        """The ids of the cells of an assignment that are graded or answers."""
         query = select(BaseCell.name).join(BaseCell.notebook).join(Assignment).where(Assignment.name == assignment)
         return set(self.db.execute(query).scalars())
 
     def graded_learners(self, assignment: str) -> set[str]:
-        """Whose submissions of an assignment have grades."""
+        """The ids of learners whose submission of an assignment has grades."""
         query = select(Student.id).join(SubmittedAssignment).join(Assignment).where(Assignment.name == assignment)
         return set(self.db.execute(query).scalars())
 
     def count_waiting_for_manual_grade(self, assignment: str) -> int:
-        """How many submissions have a written answer without points."""
+        """The number of submissions with a written answer that has no points."""
         query = (
             select(func.count(func.distinct(SubmittedAssignment.id)))
             .select_from(SubmittedAssignment)
@@ -263,6 +478,22 @@ class CachedGradebook(Gradebook):
             .where(Assignment.name == assignment, Grade.needs_manual_grade)
         )
         return self.db.execute(query).scalar_one()
+
+    def scores(self, assignment: str) -> dict[str, dict[str, float | None]]:
+        """Points by learner and cell, those given by hand included; ``None`` while they wait for a grade by hand."""
+        query = (
+            select(SubmittedAssignment.student_id, BaseCell.name, Grade)
+            .join(SubmittedAssignment.assignment)
+            .join(SubmittedAssignment.notebooks)
+            .join(SubmittedNotebook.grades)
+            .join(Grade.cell)
+            .where(Assignment.name == assignment)
+        )
+        found: dict[str, dict[str, float | None]] = {}
+        for learner, cell, grade in self.db.execute(query):
+            waits = grade.needs_manual_grade and grade.manual_score is None
+            found.setdefault(learner, {})[cell] = None if waits else grade.score
+        return found
 
     def records(self, assignment: str) -> dict[str, GradingRecord]:
         """The records of an assignment by learner; that of the assignment itself has the key ``""``."""
@@ -298,7 +529,7 @@ class CachedGradebook(Gradebook):
 
 @contextlib.contextmanager
 def alembic_on_path() -> Iterator[None]:
-    """Put this environment's programs on the ``PATH``: nbgrader runs ``alembic`` by its name to make a gradebook."""
+    """Put this environment's programs on the ``PATH``: nbgrader starts ``alembic`` by name to create a gradebook."""
     path = os.environ.get("PATH", "")
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{path}"
     try:

@@ -1,4 +1,4 @@
-"""Grade one submission: a notebook in, outputs and verdicts out.
+"""Grade one submission: run a notebook, and return its outputs and a verdict for each test.
 
 Two sessions of the sandbox exchange messages through this process, which forwards them without decoding. One runs the
 submission. The other runs the author's tests; there, each answer is bound to its value or to a function that calls the
@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 
-from helpers.grading.assignment import Assignment, Cell
+from helpers.grading.assignment import Assignment, Cell, Kind
 from helpers.grading.sandbox.host import (
     DEFAULT_LIMITS,
     Limits,
@@ -30,18 +31,25 @@ from helpers.grading.sandbox.host import (
     SessionDied,
     clean,
     error_output,
+    library_modules,
 )
+from helpers.grading.version import grading_modules
 
 __all__ = ["Graded", "GraderBroken", "Limits", "Sandbox", "SandboxUnavailable", "Verdict", "grade"]
+
+HIDDEN_FAILED = "hidden tests failed"
+"""What a hidden test that failed says, followed by names of its tests if they are known."""
 
 _HIDDEN = "### BEGIN HIDDEN TESTS"
 _HANDLE = re.compile(rb"#[0-9]{1,4} ")
 _MAX_MESSAGE = 2_000
+_MAX_ANSWERS = 32 * 2**20  # bytes of all answers that are values; each is kept, and sent to every new test runner
+_OUT_OF_TIME = "was not run: the submission used up its time"
 _MAX_ATTENTION = 30
 
 
 class GraderBroken(RuntimeError):
-    """The author's own cells fail; nothing was graded."""
+    """The author's own cells raise an error; nothing was graded."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +57,13 @@ class Verdict:
     """The result of one test cell.
 
     Attributes:
-        message: what it printed, or the text of its error; of a hidden test only the names of its tests.
+        message: its printed text or its error message; for a hidden test, only the names of its tests.
+        seconds: how long it ran.
     """
 
     passed: bool
     message: str
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,7 @@ class Graded:
     Attributes:
         outputs: nbformat outputs of the code cells that ran, by index in the notebook's ``cells``.
         tests: the verdict of every test cell of the assignment, by id.
-        attention: what the instructor should look at, one line each.
+        attention: lines that the instructor should read.
         cpu_seconds: of submission and tests together.
     """
 
@@ -99,17 +109,21 @@ def grade(
 
     Raises:
         SandboxUnavailable: no session can be started; the submission is not graded.
-        GraderBroken: the author's own cells fail.
+        GraderBroken: the author's own cells raise an error.
     """
     deadline = time.monotonic() + limits.total_seconds
     attention: list[str] = []
     with contextlib.ExitStack() as stack:
-        submission = stack.enter_context(SubmissionProcess(sandbox, limits, deadline))
+        imported = _library(assignment, "setup")
+        submission = stack.enter_context(SubmissionProcess(sandbox, limits, deadline, imported))
         test_runner = stack.enter_context(TestRunner(assignment, learner_id, submission, sandbox, limits, deadline))
-        outputs = {}
+        outputs: dict[int, list[dict]] = {}
+        room = limits.all_output
         for index, source in _cells_to_run(assignment, notebook):
-            outputs[index], reason = submission.run(source)
-            if reason or (reason := _raised_by(outputs[index])):
+            found, reason = submission.run(source)
+            outputs[index] = found if room > 0 else []
+            room -= sum(len(str(output)) for output in found)
+            if reason or (reason := _raised_by(found)):
                 attention.append(f"cell {index} {reason}")
         test_runner.prepare()
         tests = test_runner.run_tests()
@@ -118,9 +132,9 @@ def grade(
     if typed == "":
         attention.insert(0, "learner_id is not filled in: numbers of one's own are those of an empty id")
     elif typed is not None and _normalised(typed) != _normalised(learner_id):
-        attention.insert(0, f"learner_id says {typed[:80]!r}, the roster {learner_id!r}")
+        attention.insert(0, f"learner_id is {typed[:80]!r} in the notebook and {learner_id!r} in the roster")
     if len(attention) > _MAX_ATTENTION:
-        attention[_MAX_ATTENTION:] = [f"… and {len(attention) - _MAX_ATTENTION} lines more"]
+        attention[_MAX_ATTENTION:] = [f"… and {len(attention) - _MAX_ATTENTION} more lines"]
     return Graded(outputs, tests, tuple(attention), round(submission.cpu_seconds + test_runner.cpu_seconds, 3))
 
 
@@ -140,10 +154,11 @@ def _cells_to_run(assignment: Assignment, notebook: dict) -> Iterator[tuple[int,
 
 
 class SubmissionProcess:
-    """The process of a submission. When it dies, the cells that ran before are run again in a new one."""
+    """The process of a submission. When it dies, a new one runs the cells again that had run before."""
 
-    def __init__(self, sandbox: Sandbox, limits: Limits, deadline: float):
+    def __init__(self, sandbox: Sandbox, limits: Limits, deadline: float, library: Mapping[str, str]):
         self.sandbox = sandbox
+        self.library = library
         self.limits = limits
         self.deadline = deadline
         self.attention: list[str] = []
@@ -154,14 +169,14 @@ class SubmissionProcess:
         self.session: Session | None = None
 
     def __enter__(self) -> SubmissionProcess:
-        self.session = self.sandbox.session(self.limits)
+        self.session = self.sandbox.session(self.limits, library=self.library)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.end()
 
     def run(self, source: str) -> tuple[list[dict], str]:
-        """The outputs of a cell, and a reason if its process died or had to be killed."""
+        """The outputs of a cell, and the reason if its process died or was killed; else an empty string."""
         try:
             outputs = self._running_session().run(source, self._seconds(self.limits.cell_seconds))
         except SessionDied as death:
@@ -176,17 +191,17 @@ class SubmissionProcess:
         try:
             return session.ask(verb, rest, self._seconds(self.limits.call_seconds), answer)
         except SessionDied:
-            # Even if it was the test runner that died: this process waits for its reply.
+            # Also if the test runner died: the submission's process is still waiting for its reply.
             if self.session is session:
                 self.end()
             raise
 
-    def call(self, line: bytes, back: Callable[[bytes], bytes]) -> bytes:
+    def call(self, line: bytes, answer: Callable[[bytes], bytes]) -> bytes:
         """The reply to a call of an answer; an answer that ended its process is not called again."""
         name = line.partition(b" ")[0]
         if name not in self.broken:
             try:
-                kind, rest = self.ask(b"call", line, back)
+                kind, rest = self.ask(b"call", line, answer)
                 return kind + b" " + rest
             except SessionDied as death:
                 if death.test_runner:
@@ -209,13 +224,13 @@ class SubmissionProcess:
     def _running_session(self) -> Session:
         while True:
             if time.monotonic() > self.deadline:
-                raise SessionDied("was not run: the submission used up its time")
+                raise SessionDied(_OUT_OF_TIME)
             if self.session is not None:
                 return self.session
             if self.restarts <= 0:
                 raise SessionDied("was not run: the submission ended its process too often")
             self.restarts -= 1
-            self.session = self.sandbox.session(self.limits)
+            self.session = self.sandbox.session(self.limits, library=self.library)
             for index, source in enumerate(self.ran):
                 try:
                     self.session.run(source, self._seconds(self.limits.cell_seconds))
@@ -248,6 +263,7 @@ class TestRunner:
         self.typed_id: str | None = None
         self.bound: dict[str, bytes] = {}
         self.done: list[Cell] = []
+        self.not_run: list[str] = []
         self.depth = 0
         self.answer_failed = False
         self.session: Session | None = None
@@ -260,8 +276,14 @@ class TestRunner:
 
     def prepare(self) -> None:
         """Fetch every answer once, and run the setup cells."""
+        room = _MAX_ANSWERS
         for cell in self.assignment.of("answer"):
-            self.bound[cell.id] = self._fetch(cell.id)
+            value = self._fetch(cell.id)
+            if len(value) > room:
+                self.attention.append(f"{cell.id} is too large: all answers together have {_MAX_ANSWERS:,} bytes")
+                value = b"unsupported large_value"
+            self.bound[cell.id] = value
+            room -= len(value)
         if "learner_id" in self.bound:
             self.typed_id = _text_of(self.bound["learner_id"])
         learner_id = self.learner_id if self.typed_id is None else self.typed_id
@@ -271,7 +293,14 @@ class TestRunner:
     def run_tests(self) -> dict[str, Verdict]:
         """The verdicts of all test cells by id. Visible tests run first."""
         cells = self.assignment.of("test")
-        found = {cell.id: self._verdict(cell) for cell in sorted(cells, key=_is_hidden)}
+        found = {}
+        for cell in sorted(cells, key=is_hidden):
+            start = time.monotonic()
+            verdict = self._verdict(cell)
+            found[cell.id] = replace(verdict, seconds=round(time.monotonic() - start, 3))
+        if self.not_run:
+            names = f"{', '.join(self.not_run[:3])}{', …' * (len(self.not_run) > 3)}"
+            self.attention.append(f"{len(self.not_run)} tests ({names}) were not run: the submission used up its time")
         return {cell.id: found[cell.id] for cell in cells}
 
     def _fetch(self, name: str) -> bytes:
@@ -286,11 +315,13 @@ class TestRunner:
         return binding + b" " + value
 
     def _begin(self) -> None:
-        self.session = self.sandbox.session(self.limits, test_runner=True)
+        library = _library(self.assignment, "setup", "test", "answer")
+        self.session = self.sandbox.session(self.limits, test_runner=True, library=library)
         for name, value in self.bound.items():
             self.session.ask(b"put", name.encode() + b" " + value, self.limits.cell_seconds)
         for cell in self.assignment.of("setup"):
-            outputs = self.session.run(cell.source, self.limits.cell_seconds, track_changes=False, answer=self._route)
+            seconds = min(self.limits.cell_seconds, max(1.0, self.deadline - time.monotonic()))
+            outputs = self.session.run(cell.source, seconds, track_changes=False, answer=self._route)
             error = next((output for output in outputs if output["output_type"] == "error"), None)
             if error is None:
                 continue
@@ -299,6 +330,8 @@ class TestRunner:
             if not any(re.search(rf"\b{name}\b", cell.source) for name in self.bound):
                 raise GraderBroken(message)
             self.attention.append(message)
+        references = {cell.id: cell.source for cell in self.assignment.of("answer")}
+        self.session.ask(b"reference", json.dumps(references).encode(), self.limits.cell_seconds)
 
     def _end(self) -> None:
         if self.session is not None:
@@ -308,6 +341,10 @@ class TestRunner:
 
     def _verdict(self, cell: Cell) -> Verdict:
         for last in (False, True):
+            if time.monotonic() > self.deadline:
+                # Neither session is started again: there is no time to use it.
+                self.not_run.append(cell.id)
+                return Verdict(False, HIDDEN_FAILED if is_hidden(cell) else f"the test {_OUT_OF_TIME}")
             try:
                 if self.session is None:
                     self._begin()
@@ -319,15 +356,15 @@ class TestRunner:
                 self._end()
                 self.submission.end()
                 if last:
-                    self.attention.append(f"{cell.id} {death.reason}: look at this test")
-                    return Verdict(False, "hidden tests failed" if _is_hidden(cell) else f"the test {death.reason}")
+                    self.attention.append(f"{cell.id} {death.reason}; check the test")
+                    return Verdict(False, HIDDEN_FAILED if is_hidden(cell) else f"the test {death.reason}")
         self.done.append(cell)
         error = next((output for output in outputs if output["output_type"] == "error"), None)
         printed = "".join(output["text"] for output in outputs if output.get("name") == "stdout").strip()
         if error is not None and error["ename"] != "AssertionError" and not self.answer_failed:
-            name = "an error" if _is_hidden(cell) else error["ename"]
-            self.attention.append(f"{cell.id} ended in {name}, not in a verdict: look at it")
-        if _is_hidden(cell):
+            name = "an error" if is_hidden(cell) else error["ename"]
+            self.attention.append(f"{cell.id} ended with {name} instead of a verdict; check the test")
+        if is_hidden(cell):
             return Verdict(error is None, _names_only(cell, error, printed))
         if error is None:
             return Verdict(True, printed[:_MAX_MESSAGE])
@@ -337,20 +374,20 @@ class TestRunner:
     def _run(self, cell: Cell) -> list[dict]:
         seconds = self.deadline - time.monotonic()
         if seconds <= 0:
-            raise SessionDied("was not run: the submission used up its time", test_runner=True)
+            raise SessionDied(_OUT_OF_TIME, test_runner=True)
         self.answer_failed = False
-        # Hidden tests do not see changes of arguments: a test may compute what it expects from the same tensor, after
-        # the call.
+        # Hidden tests do not see changes to arguments: they may compute the expected result from the same tensor
+        # after the call.
         assert self.session is not None
-        return self.session.run(cell.source, seconds, track_changes=not _is_hidden(cell), answer=self._route)
+        return self.session.run(cell.source, seconds, track_changes=not is_hidden(cell), answer=self._route)
 
     def _route(self, line: bytes) -> bytes:
-        """Forward a call of an answer by a test."""
+        """Forward a test's call of an answer, and return the reply."""
         name = line.partition(b" ")[0].decode("utf-8", "replace")
         if not self.bound.get(name, b"").startswith(b"function"):
             return _raised("NameError", f"{name[:80]} is not an answer")
         if self.depth > 10:
-            return _raised("RecursionError", "functions that call each other without end")
+            return _raised("RecursionError", "unlimited recursion between functions and callbacks")
         self.depth += 1
         try:
             reply = self.submission.call(line, self._call_back)
@@ -360,12 +397,20 @@ class TestRunner:
         return reply
 
     def _call_back(self, line: bytes) -> bytes:
-        """Forward a call, by an answer, of a function that a test passed to it."""
+        """Forward an answer's call of a function that a test passed to it, and return the reply."""
         if not _HANDLE.match(line):
             return _raised("PermissionError", "only functions that were passed as arguments can be called")
         assert self.session is not None
         kind, rest = self.session.ask(b"call", line, self.limits.call_seconds, self._route)
         return kind + b" " + rest
+
+
+@functools.cache
+def _library(assignment: Assignment, *kinds: Kind) -> dict[str, str]:
+    """The source of each library module of the course that cells of these kinds import, directly or not."""
+    cells = tuple(cell for cell in assignment.cells if cell.kind in kinds)
+    imported = grading_modules(Assignment(assignment.name, cells))
+    return {name: imported[name].read_text(encoding="utf-8") for name in library_modules() if name in imported}
 
 
 def _raised_by(outputs: list[dict]) -> str:
@@ -382,7 +427,8 @@ def _raised(kind: str, message: str) -> bytes:
     return b"raised " + json.dumps({"types": [kind], "message": message}).encode()
 
 
-def _is_hidden(cell: Cell) -> bool:
+def is_hidden(cell: Cell) -> bool:
+    """Whether a test cell contains hidden tests."""
     return _HIDDEN in cell.source
 
 
@@ -394,9 +440,9 @@ def _names_only(cell: Cell, error: dict | None, printed: str) -> str:
     written = {key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
     if error is None:
         return "\n".join(line for line in printed.splitlines() if line.removeprefix("Right ✓ hidden: ") in written)
-    names = error["evalue"].removeprefix("hidden tests failed: ").split("; ")
+    names = error["evalue"].removeprefix(f"{HIDDEN_FAILED}: ").split("; ")
     names = [name for name in names if name in written]
-    return f"hidden tests failed: {'; '.join(names)}" if names else "hidden tests failed"
+    return f"{HIDDEN_FAILED}: {'; '.join(names)}" if names else HIDDEN_FAILED
 
 
 def _text_of(bound: bytes) -> str:

@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ SETTINGS = {
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
     "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
 }
+APPS = {"jupyterlab": ("LabApp", "lab/tree"), "notebook": ("JupyterNotebookApp", "notebooks")}  # trait, page
+EXTENSION = ("--ServerApp.jpserver_extensions=helpers.setup.server=True",)
 NOTEBOOK = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 ACTION_MS = 20_000
 
@@ -49,11 +51,19 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serve(folder: Path, port: int | None = None, cwd: Path | None = None) -> Iterator[str]:
+def serve(
+    folder: Path,
+    port: int | None = None,
+    cwd: Path | None = None,
+    app: str = "jupyterlab",
+    options: Sequence[str] = EXTENSION,
+) -> Iterator[str]:
     """JupyterLab over ``folder`` with settings and state of its own; yields its address with ``{path}`` and the token.
 
     Args:
         cwd: where it is started: nbgrader looks for its settings there.
+        app: another of ``APPS``.
+        options: more of its command line; what ``make lab`` loads if left out.
 
     Raises:
         RuntimeError: it did not come up within a minute.
@@ -70,8 +80,9 @@ def serve(folder: Path, port: int | None = None, cwd: Path | None = None) -> Ite
         environment["PYTHONPATH"] = str(ROOT)
         for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"):
             environment[name] = str(Path(state) / name.lower())
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
-        command += [f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True"]
+        trait, page = APPS[app]
+        command = [sys.executable, "-m", app, "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+        command += [f"--IdentityProvider.token={token}", f"--{trait}.expose_app_in_browser=True", *options]
         command += [
             f"--port={port}",
             f"--ServerApp.root_dir={folder}",
@@ -83,7 +94,7 @@ def serve(folder: Path, port: int | None = None, cwd: Path | None = None) -> Ite
             server = subprocess.Popen(command, env=environment, cwd=cwd, stdout=out, stderr=subprocess.STDOUT)
         try:
             _wait_until_up(f"http://127.0.0.1:{port}/api/status?token={token}", server, log)
-            yield f"http://127.0.0.1:{port}/lab/tree/{{path}}?reset&token={token}"
+            yield f"http://127.0.0.1:{port}/{page}/{{path}}?reset&token={token}"
         finally:
             server.terminate()
             try:
@@ -115,7 +126,7 @@ class Lab:
     """One page of JupyterLab with a notebook in it."""
 
     def __init__(self, browser: Browser, address: str, **context: Any) -> None:
-        self.context = browser.new_context(viewport={"width": 1280, "height": 1000}, **context)
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 1000}} | context)
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(ACTION_MS)
         self.address = address
@@ -126,7 +137,7 @@ class Lab:
         """Show a notebook and wait until its cells stand."""
         self.page.goto(self.address.format(path=path), timeout=90_000)
         self.page.wait_for_selector(f"{NOTEBOOK} .jp-Cell", timeout=90_000)
-        self.command("application:set-mode", mode="single-document")
+        self.page.evaluate(_ONE_DOCUMENT)
         self.page.wait_for_function(_READY, timeout=90_000)
 
     def command(self, name: str, **arguments: Any) -> Any:
@@ -134,6 +145,14 @@ class Lab:
         return self.page.evaluate(
             "([name, args]) => window.jupyterapp.commands.execute(name, args).then(() => null)", [name, arguments]
         )
+
+    def save(self) -> None:
+        """Write the notebook to its file."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save').then(() => null)")
+
+    def shut_down(self) -> None:
+        """End the notebook's kernel."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
     def run_all(self, timeout: float = 180) -> None:
         """Run every cell from the top and wait for an idle kernel.
@@ -172,6 +191,9 @@ class Lab:
         self.context.close()
 
 
+# Notebook 7 has no such mode: it shows one document only.
+_ONE_DOCUMENT = """() => window.jupyterapp.commands.hasCommand("application:set-mode") &&
+  window.jupyterapp.commands.execute("application:set-mode", { mode: "single-document" }).then(() => null)"""
 _READY = "() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 _FINISHED = """() => {
   const panel = window.jupyterapp.shell.currentWidget;

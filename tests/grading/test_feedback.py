@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import time
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -12,8 +16,10 @@ from nbgrader.api import Gradebook
 from nbgrader.server_extensions.formgrader import handlers
 
 from helpers.grading import feedback as module
+from helpers.grading.course import Course
 from helpers.grading.feedback import POLICY, feedback, inert_markdown
 from helpers.grading.release import secrets
+from helpers.grading.results import Adjustment
 from tests.tools.homework import PARAMETERS, find, grade_course, homework, sample_homework, written_cell
 from tests.tools.homework import SAMPLE as NAME
 
@@ -31,7 +37,7 @@ COLUMNS = RIGHT | {
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three learners: one right, one who takes columns, one who handed in the untouched release."""
+    """Three learners: one right, one who takes columns, one who submitted the unchanged release."""
     folder = tmp_path_factory.mktemp("course")
     grade_course(folder, NAME, sample_homework(), {"ada": RIGHT, "bo": COLUMNS, "zoe": {}})
     with Gradebook(f"sqlite:///{folder}/gradebook.db") as gradebook:
@@ -40,6 +46,8 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
         gradebook.find_comment("why", NAME, NAME, "ada").manual_comment = "Well *said*. <script>alert(1)</script>"
         late = gradebook.find_submission_notebook(NAME, NAME, "bo")
         late.late_submission_penalty = 0.5
+        gradebook.update_or_create_assignment(NAME, duedate="2026-03-01 12:00:00 UTC")
+        gradebook.find_submission(NAME, "bo").timestamp = datetime(2026, 3, 1, 15)
         gradebook.db.commit()
     return folder
 
@@ -53,11 +61,19 @@ def pages(course: Path) -> dict[str, BeautifulSoup]:
 def test_points_comments_and_messages(pages: dict[str, BeautifulSoup]) -> None:
     assert pages.keys() == {"ada", "bo", "zoe"}
     ada, bo, zoe = (pages[name].get_text() for name in ("ada", "bo", "zoe"))
-    assert f"{NAME} (Score: 5.5 / 6.0)" in ada and "Well said." in ada and "Right ✓ lookup" in ada
-    assert f"{NAME} (Score: 0.5 / 6.0)" in bo and "Late submission penalty (Score: -0.5)" in bo
+    assert "Score: 5.5 of 6 points" in ada and "Well said." in ada and "Right ✓ lookup" in ada
+    assert "Score: 0.5 of 6 points so far: a part is not graded yet" in bo
     assert "AssertionError: Wrong ✗ lookup: these are columns: a token's vector is a row of the table" in bo
-    assert f"{NAME} (Score: 0.0 / 6.0)" in zoe and "Not attempted – lookup" in zoe
+    assert "Score: 0 of 6 points" in zoe and "Not attempted – lookup" in zoe
     assert "Because one row answers." in bo and pages["bo"].find("strong", string="one row")
+
+
+def test_dates_and_late_penalty(pages: dict[str, BeautifulSoup]) -> None:
+    bo = " ".join(pages["bo"].find(id="summary").get_text().split())
+    assert "handed in 2026-03-01 15:00 UTC · due 2026-03-01 12:00 UTC · late by 3 hours" in bo
+    assert "Late penalty: 0.5 of your 1 points." in bo
+    ada = pages["ada"].find(id="summary").get_text()
+    assert "late" not in ada and "handed in" not in ada
 
 
 def test_of_hidden_tests_only_the_names_of_the_failed(pages: dict[str, BeautifulSoup]) -> None:
@@ -87,15 +103,77 @@ def test_who_waits_for_a_grade_is_told(course: Path) -> None:
     assert [path.parts[-3] for path in written] == ["ada", "bo"]
     assert attention == [
         f"nobody: {NAME} is not graded",
-        "why: 1 wait for a grade by hand, and their pages say so: bo",
+        "Question 3 – why: 1 wait for a grade by hand, and their pages say so: bo",
     ]
 
 
-def test_the_list_at_the_top_names_the_questions(pages: dict[str, BeautifulSoup]) -> None:
-    lists = {who: [line.get_text() for line in soup.select("#toc li")] for who, soup in pages.items()}
-    assert lists["ada"][:2] == ["test_lookup (Score: 2.0 / 2.0)", "hidden_lookup (Score: 1.0 / 1.0)"]
-    assert lists["ada"][3:] == ["why (Score: 1.5 / 2.0)", "Comment"]
-    assert lists["bo"][3] == "why (Score: 0.0 / 2.0) – not graded yet"
+def lost(soup: BeautifulSoup) -> list[tuple[str, list[str]]]:
+    """The list of lost points: each question with its points, and the reasons below it."""
+    found = []
+    for line in soup.select("#lost + ul > li"):
+        reasons = [" ".join(each.extract().get_text().split()) for each in line.select("li")]
+        found.append((" ".join(line.get_text().split()), reasons))
+    return found
+
+
+def rows(soup: BeautifulSoup) -> list[list[str]]:
+    return [[" ".join(cell.get_text().split()) for cell in row("td")] for row in soup.select("#summary tbody tr")]
+
+
+def test_the_top_says_what_was_lost_and_why(course: Path) -> None:
+    pages = {path.parts[-3]: BeautifulSoup(path.read_text(), "html.parser") for path in feedback(course, NAME)[0]}
+    assert lost(pages["ada"]) == [("Question 3 – why: 0.5 of 2 points lost, see the comment", [])]
+    [(first, reasons)] = lost(pages["bo"])
+    assert first == "Question 1 – lookup: 3 of 3 points lost"
+    assert reasons == [
+        "test_lookup: Wrong ✗ lookup: these are columns: a token's vector is a row of the table",
+        "hidden_lookup: hidden tests failed: the same id twice; no ids at all",
+    ]
+
+
+def test_all_questions_are_listed(pages: dict[str, BeautifulSoup]) -> None:
+    assert rows(pages["ada"]) == [
+        ["Question 1 – lookup", "3 of 3", ""],
+        ["Question 2 – parameters", "1 of 1", ""],
+        ["Question 3 – why", "1.5 of 2", "comment"],
+    ]
+    assert rows(pages["bo"])[2] == ["Question 3 – why", "0 of 2", "not graded yet"]
+
+
+def test_every_link_of_the_summary_leads_to_its_cell(pages: dict[str, BeautifulSoup]) -> None:
+    for soup in pages.values():
+        targets = {tag.get("name") or tag.get("id") for tag in soup(True)}
+        links = [str(link["href"]) for link in soup.select("#summary a")]
+        assert links and {link.removeprefix("#") for link in links} <= targets
+
+
+def test_adjusted_and_regraded_questions_are_marked(course: Path, tmp_path: Path) -> None:
+    shutil.copytree(course, tmp_path / "course")
+    with Course(tmp_path / "course", create=False) as opened:
+        first, second, third = opened.questions(NAME)
+        opened.adjust(NAME, first.name, Adjustment(first.name, "full", "its statement was wrong"))
+        opened.adjust(NAME, third.name, Adjustment(third.name, "drop", "not taught"))
+        with opened._transaction() as book:
+            book.put_answers(NAME, "bo", {}, {"test_parameters": 0.0})
+    [path], attention = feedback(tmp_path / "course", NAME, ["bo"])
+    soup = BeautifulSoup(path.read_text(), "html.parser")
+    assert rows(soup) == [
+        [first.name, "3 of 3", "full points for everybody, before that 0: its statement was wrong"],
+        [second.name, "1 of 1", "graded again, 0 points before that"],
+        [third.name, "0 of 0", "does not count: not taught"],
+    ]
+    assert lost(soup) == [] and attention == []
+    assert "Score: 4 of 4 points" in soup.get_text()
+
+
+def test_a_hostile_name_or_reason_is_text(course: Path, tmp_path: Path) -> None:
+    shutil.copytree(course, tmp_path / "course")
+    with Course(tmp_path / "course", create=False) as opened:
+        name = opened.questions(NAME)[0].name
+        opened.adjust(NAME, name, Adjustment(name, "full", "<b onclick='x'>bold</b><script>1</script>"))
+    [path], _ = feedback(tmp_path / "course", NAME, ["bo"])
+    soup = BeautifulSoup(path.read_text(), "html.parser")
+    assert not soup.select("#summary b, #summary script") and "<b onclick='x'>bold" in soup.get_text()
 
 
 def test_nothing_to_read_is_told(tmp_path: Path) -> None:
@@ -106,7 +184,8 @@ def test_nothing_to_read_is_told(tmp_path: Path) -> None:
 def spoilt(course: Path, tmp_path: Path, change) -> tuple[list[Path], list[str]]:
     """Feedback for one learner whose graded notebook was changed behind everybody's back."""
     folder = tmp_path / "course"
-    for part in (f"source/{NAME}/{NAME}.ipynb", f"autograded/ada/{NAME}/{NAME}.ipynb", "gradebook.db"):
+    parts = (f"source/{NAME}/{NAME}.ipynb", f"autograded/ada/{NAME}/{NAME}.ipynb")
+    for part in (*parts, "gradebook.db", "nbgrader_config.py"):
         (folder / part).parent.mkdir(parents=True, exist_ok=True)
         (folder / part).write_bytes((course / part).read_bytes())
     path = folder / f"autograded/ada/{NAME}/{NAME}.ipynb"
@@ -131,7 +210,9 @@ def secret_in_a_message(notebook) -> None:
 def test_a_page_with_a_line_of_a_hidden_test_is_not_written(course: Path, tmp_path: Path, change) -> None:
     written, attention = spoilt(course, tmp_path, change)
     assert written == [] and not list(tmp_path.rglob("*.html*"))
-    assert len(attention) == 1 and attention[0].startswith("ada: the page is not written, a line of a hidden test")
+    assert len(attention) == 1 and attention[0].startswith(
+        "ada: the page is not written, it would contain a line of a hidden test"
+    )
 
 
 def test_a_message_of_a_hidden_test_that_is_no_list_of_names_is_not_quoted(course: Path, tmp_path: Path) -> None:
@@ -204,6 +285,74 @@ def test_markdown_keeps_what_is_harmless() -> None:
     assert [len(soup(tag)) for tag in ("h2", "em", "strong", "table", "td")] == [1, 1, 1, 1, 2]
     assert soup.code.text == "c<d" and soup("a")[-1]["href"] == "https://example.org"
     assert soup.img["src"] == "data:image/png;base64,aGVsbG8="
+
+
+SLOW = {
+    "spaces": "a" + " " * 19_998 + "b",
+    "environments": "\\begin{a}",
+    "tags": "<div>",
+    "entities": "&#x",
+    "comments": "<!--",
+    "brackets": "[",
+    "pictures": "![",
+    "links": "[a](",
+    "emphasis": "*a_",
+    "quotes": "> ",
+    "lists": "* a\n",
+    "dollars": "$",
+    "single dollars": "$ a$$ ",
+    "backticks": "`a``",
+    "cells": "|a",
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_time_grows_with_the_length_not_with_its_square(name: str) -> None:
+    def seconds(length: int) -> float:
+        pattern = SLOW[name]
+        text = f"a{' ' * (length - 2)}b" if name == "spaces" else pattern * (length // len(pattern))
+        start = time.process_time()
+        inert_markdown({"cell": {}}, text)
+        return time.process_time() - start
+
+    short, long = min(seconds(4_000) for _ in range(3)), min(seconds(20_000) for _ in range(2))
+    assert long < 12 * short + 0.05  # 25 times as long if it grew with the square
+
+
+def test_a_long_text_is_shown_as_typed() -> None:
+    text = "*a* <b>" * 5_000
+    assert BeautifulSoup(inert_markdown({"cell": {}}, text), "html.parser").pre.text == text
+    assert not BeautifulSoup(inert_markdown({"cell": {}}, text), "html.parser")(["em", "b"])
+
+
+def test_formulas_stay_as_typed() -> None:
+    for text in ("$a*b*c$ and $x_i_j$", "$$\na*b*c\n$$", "costs $5"):
+        assert BeautifulSoup(inert_markdown({"cell": {}}, text), "html.parser").text.strip() == text
+
+
+def test_a_long_notebook_is_cut_off(course: Path, tmp_path: Path) -> None:
+    def change(notebook) -> None:
+        find(notebook, "why").source = "w" * 100_000
+        find(notebook, "lookup").outputs = [nbformat.v4.new_output("stream", text="z" * 60_000)] * 3
+        notebook.cells += [nbformat.v4.new_code_cell(f"# {'v' * 45_000}") for _ in range(40)]
+
+    [path], _ = spoilt(course, tmp_path, change)
+    text = BeautifulSoup(path.read_text(), "html.parser").get_text()
+    assert len(text) < 800_000 and "cut off" in text
+    assert text.count("w") < 60_000 and text.count("z") < 60_000
+    assert "Grade cell: test_lookup" in text
+
+
+def test_a_page_that_takes_too_long_is_not_written(
+    course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(*_: object) -> None:
+        re.match("(a+)+$", "a" * 60 + "b")
+
+    monkeypatch.setattr(module, "public", endless)
+    monkeypatch.setattr(module, "PAGE_SECONDS", 0.5)
+    written, attention = spoilt(course, tmp_path, lambda notebook: None)
+    assert written == [] and attention == ["ada: the page is not written, it takes longer than 0.5 seconds"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)

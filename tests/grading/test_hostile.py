@@ -1,4 +1,4 @@
-"""Hostile submissions get the points they deserve, read nothing, change nothing and leave nothing."""
+"""Hostile submissions get the points of their right answers, and have no effect outside the sandbox."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Unconfined(Sandbox):
     def command(self, mode: str) -> list[str]:
         root = Path(__file__).parent.parent.parent
         paths = [str(root / "helpers/grading/sandbox"), str(root)]
-        return [sys.executable, "-c", f"import sys; sys.path[:0] = {paths}\n{_BARE}", mode]
+        return [sys.executable, "-c", f"import sys; sys.path[:0] = {paths}\n{_BARE}", mode, str(os.getuid())]
 
     def _test(self) -> None:
         """Skip the probe, which would fail."""

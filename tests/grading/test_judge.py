@@ -1,15 +1,18 @@
-"""What a submission's answers are worth, whatever else it does."""
+"""Grading a single submission in the sandbox."""
 
 from __future__ import annotations
 
 import json
+import time
+import tracemalloc
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from helpers.grading.assignment import Assignment, Cell
-from helpers.grading.judge import Graded, GraderBroken, Limits, Sandbox, grade
+from helpers.grading.judge import Graded, GraderBroken, Limits, Sandbox, Verdict, grade
 from tests.grading.test_hostile import available
 
 SETUP = """import torch
@@ -54,7 +57,7 @@ def points(graded: Graded) -> str:
 
 def test_messages_of_visible_tests_are_those_that_learners_see(sandbox: Sandbox) -> None:
     tests = {"test_f": "examine('f', f, [((2,), 4)], says={'that is a square': [5]}, right='so it is')"}
-    told = {
+    messages = {
         "def f(x):\n    return 2 * x": "Right ✓ f – so it is",
         "def f(x):\n    return 5": "Wrong ✗ f: that is a square",
         "def f(x):\n    return 6": "Wrong ✗ f: value 6 is not the expected number",
@@ -63,12 +66,12 @@ def test_messages_of_visible_tests_are_those_that_learners_see(sandbox: Sandbox)
         "f = 3": "Wrong ✗ f: a function is asked for, but this is 3; pass the function itself, without calling it",
         "def f(x):\n    raise KeyError('k')": "Wrong ✗ f: it raised KeyError: 'k'",
         "class Mine(ValueError):\n    pass\ndef f(x):\n    raise Mine('no')": "Wrong ✗ f: it raised Mine: no",
-        "def f(x):\n    return {1}": "Wrong ✗ f: expected a whole number, got a set",
+        "def f(x):\n    return {1}": "Wrong ✗ f: expected an integer, got a set",
         "def f(x):\n    return ...": "Not attempted – f",
-        "def f(x):\n    return [{1}]": "Wrong ✗ f: it raised TypeError: what it returned cannot be graded: "
-        "a set cannot be handed over",
+        "def f(x):\n    return [{1}]": "Wrong ✗ f: it raised TypeError: the returned value cannot be graded: "
+        "a set cannot be encoded",
     }
-    for code, message in told.items():
+    for code, message in messages.items():
         verdict = judge(sandbox, tests, {"f": code}).tests["test_f"]
         assert (verdict.message, verdict.passed) == (message, message.startswith("Right ✓"))
 
@@ -104,7 +107,7 @@ def test_numbers_of_ones_own_are_those_of_the_typed_id(sandbox: Sandbox) -> None
     empty = "learner_id is not filled in: numbers of one's own are those of an empty id"
     for typed, attention in {
         "learner_id = ' bob  b'": (),
-        "learner_id = 'eve'": ("learner_id says 'eve', the roster 'Bob B'",),
+        "learner_id = 'eve'": ("learner_id is 'eve' in the notebook and 'Bob B' in the roster",),
         "learner_id = 7": ("learner_id says '7', the roster 'Bob B'",),
         "learner_id = ...": (empty,),
         "learner_id = lambda: 0": (empty,),
@@ -141,12 +144,12 @@ def test_a_learners_test_is_tried_on_functions_that_it_does_not_see(sandbox: San
 
 
 def test_a_handle_opens_nothing_else(sandbox: Sandbox) -> None:
-    """The functions handed over show neither code nor neighbours, and are dead after the call."""
+    """Functions passed to an answer expose no internals, and cannot be called after the call has ended."""
     code = """kept = []
 def test_f(f):
     try:
-        told = [f.__code__.co_consts, f.__globals__.keys(), f.__closure__]
-        print(told)
+        internals = [f.__code__.co_consts, f.__globals__.keys(), f.__closure__]
+        print(internals)
     except Exception:
         pass
     kept.append(f)
@@ -154,7 +157,7 @@ def test_f(f):
         assert kept[0] is not f
     assert f(1) == 2
     assert f(9) == 10
-    raise AssertionError(str(told))"""
+    raise AssertionError(str(internals))"""
     graded = judge(sandbox, HUNT, {"test_f": code})
     assert "secret_variant" not in json.dumps(graded.as_dict())
     tests = {
@@ -166,7 +169,7 @@ def test_f(f):
 
 
 def test_an_authors_function_is_called_with_anything(sandbox: Sandbox) -> None:
-    """Hostile arguments cost the test that handed the function over, and no other."""
+    """Hostile arguments affect only the test that passed the function."""
     tests = {
         "test_f": "def table(n):\n    return torch.ones(n, n).sum()\nf(table)",
         "test_g": "assert g() == 1",
@@ -179,7 +182,7 @@ def test_an_authors_function_is_called_with_anything(sandbox: Sandbox) -> None:
     assert points(graded) == "✗✓"
 
 
-def test_functions_that_call_each_other_without_end(sandbox: Sandbox) -> None:
+def test_unlimited_recursion_between_answer_and_test(sandbox: Sandbox) -> None:
     tests = {"test_f": "def mine(n):\n    return f(mine, n + 1)\nmine(0)", "test_g": "assert g() == 1"}
     answers = {"f": "def f(x, n):\n    return x(n)", "g": "def g():\n    return 1"}
     graded = judge(sandbox, tests, answers)
@@ -197,11 +200,11 @@ def test_a_changed_input_is_seen_where_it_helps_and_not_where_it_cheats(sandbox:
     assert points(graded) == "✗✗"
     assert "changed its input (argument 1)" in graded.tests["test_f"].message
     for argument, change in {"[1, 2]": "x.append(3)", "{'a': 1}": "x.clear()", "np.ones(2)": "x += 1"}.items():
-        seen = {"test_f": f"import numpy as np\nx = {argument}\nf(x)\nassert str(x) != str({argument})"}
-        assert points(judge(sandbox, seen, {"f": f"def f(x):\n    {change}"})) == "✓", argument
+        tests = {"test_f": f"import numpy as np\nx = {argument}\nf(x)\nassert str(x) != str({argument})"}
+        assert points(judge(sandbox, tests, {"f": f"def f(x):\n    {change}"})) == "✓", argument
 
 
-def test_hidden_tests_tell_their_names_only(sandbox: Sandbox) -> None:
+def test_hidden_tests_show_only_their_names(sandbox: Sandbox) -> None:
     tests = {
         "hidden_f": hide("print('the secret')\nhidden({'one': lambda: f(1) == 1, 'two': lambda: f(2) == 'secret'})"),
         "hidden_g": hide("value = g('secret')\nhidden({'three': lambda: value == 1})"),
@@ -231,8 +234,8 @@ def test_visible_tests_run_first_and_share_names(sandbox: Sandbox) -> None:
     assert points(graded) == "✓✓"
 
 
-def test_what_ends_a_process_costs_its_own_question(sandbox: Sandbox) -> None:
-    """Cells that ran before are run again, once for each death, without the one that killed."""
+def test_a_process_that_ends_affects_its_own_question_only(sandbox: Sandbox) -> None:
+    """After each death, the cells that ran before are run again, without the one that ended the process."""
     tests = {
         "test_f": "assert fails(f)",
         "test_g": "assert g() == 7",
@@ -252,12 +255,146 @@ def test_what_ends_a_process_costs_its_own_question(sandbox: Sandbox) -> None:
     assert {"cell 5 ended the process", "f ended the process", "h ran longer than 2 s"} <= set(graded.attention)
 
 
-def test_there_is_an_end_to_everything(sandbox: Sandbox) -> None:
+def test_time_and_restarts_are_limited(sandbox: Sandbox) -> None:
     limits = Limits(cell_seconds=1, call_seconds=1, total_seconds=4, restarts=3)
     graded = judge(sandbox, {"test_f": "f()"}, {"f": "def f(): pass"}, *["while True: pass"] * 40, limits=limits)
     assert points(graded) == "✗"
     assert len(graded.attention) <= 31
     assert any("used up its time" in line or "too often" in line for line in graded.attention)
+
+
+def test_no_test_is_started_after_the_deadline(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left fails at once: nothing is started again for it."""
+    started: list[float] = []
+    session = Sandbox.session
+
+    def counted(self: Sandbox, *arguments: Any, **options: Any) -> Any:
+        started.append(time.monotonic())
+        return session(self, *arguments, **options)
+
+    monkeypatch.setattr(Sandbox, "session", counted)
+    tests = {f"test_{i}": f"assert f({i}) == 1" for i in range(30)}
+    limits = Limits(cell_seconds=20, call_seconds=4, total_seconds=5)
+    begin = time.monotonic()
+    code = {"f": "import time\ndef f(i):\n    time.sleep(0.9)\n    return 1"}
+    graded = judge(sandbox, tests, code, limits=limits)
+    assert 1 <= points(graded).count("✓") <= 5 and points(graded).endswith("✗" * 24)
+    assert max(started) < begin + 5 and len(started) == 2
+    assert time.monotonic() - begin < 12
+    (line,) = [line for line in graded.attention if "used up its time" in line]
+    assert "tests (test_" in line
+    assert graded.tests["test_29"].message == "the test was not run: the submission used up its time"
+
+
+def test_answers_and_outputs_are_bounded_in_sum(sandbox: Sandbox) -> None:
+    """A submission can forge what its answers are, and print in any number of cells."""
+    forge = "import codec\ncodec.dumps = lambda *a, **k: b'\"' + b'x' * (15 * 2**20) + b'\"'"
+    answers = {"f0": f"f0 = 0\n{forge}", **{f"f{i}": f"f{i} = {i}" for i in range(1, 14)}, "g": "def g(): return 1"}
+    prints = ["print('y' * 150_000)"] * 50
+    tracemalloc.start()
+    graded = judge(sandbox, {"test_f": "f13", "test_g": "assert g() == 1"}, answers, *prints)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 150 * 2**20
+    assert sum(len(str(outputs)) for outputs in graded.outputs.values()) < 5_000_000
+    assert sum("is too large" in line for line in graded.attention) >= 11
+
+
+LIBRARY = "from helpers.positions import frequencies\ndef f(n):\n    return frequencies(n).tolist()"
+
+
+def test_the_course_library_answers_nothing_unless_the_homework_imports_it(sandbox: Sandbox) -> None:
+    tests = {"test_f": "from helpers.positions import frequencies\nassert f(4) == frequencies(4).tolist()"}
+    graded = judge(sandbox, tests, {"f": LIBRARY})
+    assert points(graded) == "✗"
+    assert "helpers.positions is not available while a homework is graded" in json.dumps(graded.outputs)
+    assert points(judge(sandbox, tests, {"f": LIBRARY}, setup=f"{SETUP}\nimport helpers.positions")) == "✓"
+    own = "def f(n):\n    return [10_000 ** (-2 * i / n) for i in range(n // 2)]"
+    assert points(judge(sandbox, tests, {"f": own})) == "✓"
+
+
+def test_no_way_to_the_library(sandbox: Sandbox) -> None:
+    """Neither files, nor compiled files, nor what is in memory; figures and checks stay."""
+    look = """import gc, glob, importlib, types
+found = []
+for name in ("attention", "geometry", "positions", "training", "tasks", "exercises.lesson03"):
+    try:
+        found.append(importlib.import_module(f"helpers.{name}"))
+    except ImportError:
+        pass
+for path in glob.glob("/**/*.py*", root_dir="/course", recursive=True):
+    found += [path] * (b"inverse" in open(f"/course/{path}", "rb").read())
+found += [o for o in gc.get_objects() if isinstance(o, types.CodeType) and o.co_name == "rope_angles"]
+from helpers import check, heatmap
+print("found", found)"""
+    graded = judge(sandbox, {"test_f": "assert f() == 1"}, {"f": "def f(): return 1"}, look, limits=Limits())
+    assert graded.outputs[2] == [{"output_type": "stream", "name": "stdout", "text": "found []\n"}]
+
+
+BUG_HUNT = {
+    "check_test_f": """found = rejections(test_f, [lambda x: x, lambda x: 0 * x], [f, reference("f")])
+assert found == ([True, True], [False, False]), str(found)""",
+    "hidden_test_f": hide("""def strange_name(x):
+    return x + 1 if x < 5 else x
+hidden({
+    "rejects large": lambda: fails(test_f, strange_name),
+    "accepts a sum": lambda: not fails(test_f, lambda x: sum([x, 1])),
+    "rejects two": lambda: fails(test_f, lambda x: x + 2),
+})"""),
+}
+GOOD_TEST = "def test_f(implementation):\n    assert implementation(1) == 2\n    assert implementation(9) == 10"
+
+
+def hunt(sandbox: Sandbox, test: str, function: str = "def f(x):\n    return x + 1") -> Graded:
+    """Grade a learner's test, and the function that the learner mended."""
+    setup = f"{SETUP}\nfrom helpers.homework import reference, rejections"
+    homework = assignment(BUG_HUNT, "test_f", "f", setup=setup)
+    cells = [Cell("f", "answer", "def f(x):\n    return 1 + x") if cell.id == "f" else cell for cell in homework.cells]
+    homework = Assignment("hw8", tuple(cells))
+    return grade(homework, notebook(test, function), "bob", sandbox, QUICK)
+
+
+def test_a_good_test_of_a_bug_hunt_wins(sandbox: Sandbox) -> None:
+    assert points(hunt(sandbox, GOOD_TEST)) == "✓✓"
+    assert (
+        points(hunt(sandbox, GOOD_TEST, "def f(x):\n    return x")) == "✗✓"
+    )  # it rejects a wrong function of one's own
+
+
+@pytest.mark.parametrize("looks", ["", "try:\n        implementation(1)\n    except Exception:\n        pass\n    "])
+@pytest.mark.parametrize("accepted", [{3, 4, 5}, {4, 5}, {1, 4, 5, 7}, set(range(4, 100)), set(range(0, 100, 2))])
+def test_a_test_that_counts_its_calls_wins_nothing(sandbox: Sandbox, looks: str, accepted: set[int]) -> None:
+    counts = f"n = 0\ndef test_f(implementation):\n    global n\n    n += 1\n    {looks}assert n in {accepted}"
+    assert points(hunt(sandbox, counts)) == "✗✗"
+
+
+@pytest.mark.parametrize("says", ["assert implementation(1, 2, 3) == 'mine'", "assert implementation(0) == 'mine'"])
+def test_a_sign_between_ones_own_function_and_test_wins_nothing(sandbox: Sandbox, says: str) -> None:
+    sign = "def f(x, *more):\n    return 'mine' if more or not x else x + 1"
+    assert points(hunt(sandbox, f"def test_f(implementation):\n    {says}", sign)) == "✗✗"
+
+
+@pytest.mark.parametrize("call", ["()", "(1, 2, 3, 4)", "(x=1)", "(y=1)"])
+def test_no_error_tells_which_implementation_it_is(sandbox: Sandbox, call: str) -> None:
+    kept = f"""said = set()
+def test_f(implementation):
+    try:
+        implementation{call}
+    except Exception as error:
+        said.add(f"{{type(error).__name__}} {{error}} {{implementation.__name__}}")
+    assert implementation(1) == 2 and implementation(9) == 10, said
+def show():
+    return sorted(said)"""
+    setup = f"{SETUP}\nfrom helpers.homework import reference, rejections"
+    tests = {**BUG_HUNT, "test_show": "said = show()\nassert len(said) == 1 and 'strange' not in said[0], said"}
+    homework = assignment(tests, "test_f", "f", "show", setup=setup)
+    cells = [Cell("f", "answer", "def f(x):\n    return 1 + x") if cell.id == "f" else cell for cell in homework.cells]
+    submission = notebook(kept, "def f(y):\n    return y + 1")
+    # Only visible tests tell what they found; the hidden one must have run before.
+    order = sorted(cells, key=lambda cell: cell.id == "test_show")
+    shown = [replace(cell, source=cell.source.replace("HIDDEN TESTS", "TESTS")) for cell in order]
+    graded = grade(Assignment("hw8", tuple(shown)), submission, "bob", sandbox, QUICK)
+    assert graded.tests["test_show"] == Verdict(True, ""), graded.tests
 
 
 def test_a_result_survives_json(sandbox: Sandbox) -> None:
@@ -268,7 +405,7 @@ def test_a_result_survives_json(sandbox: Sandbox) -> None:
     assert Graded.from_dict(json.loads(json.dumps(graded.as_dict()))) == graded
 
 
-def test_an_author_who_errs_gives_no_zeros(sandbox: Sandbox) -> None:
+def test_errors_of_the_author_are_reported(sandbox: Sandbox) -> None:
     answers = {"f": "def f(): return 1"}
     with pytest.raises(GraderBroken, match="setup.*no_such_module"):
         judge(sandbox, {"test_f": "f()"}, answers, setup="import no_such_module")
@@ -276,8 +413,8 @@ def test_an_author_who_errs_gives_no_zeros(sandbox: Sandbox) -> None:
         sandbox, {"test_f": "no_such_name", "test_g": "import os\nos._exit(1)", "test_h": "assert f()"}, answers
     )
     assert points(graded) == "✗✗✓"
-    assert "test_f ended in NameError, not in a verdict: look at it" in graded.attention
-    assert "test_g ended the process: look at this test" in graded.attention
+    assert "test_f ended with NameError instead of a verdict; check the test" in graded.attention
+    assert "test_g ended the process; check the test" in graded.attention
 
 
 def test_the_setup_of_the_author_runs_in_place_of_the_learners(sandbox: Sandbox) -> None:

@@ -1,4 +1,4 @@
-"""The sandbox confines, its probe notices when it does not, and then nothing runs."""
+"""The sandbox confines sessions, and does not start if its probe finds that it does not."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from helpers.grading.sandbox import host
 from helpers.grading.sandbox.host import Limits, Sandbox, SandboxUnavailable, SessionDied, check_available, clean
 from tests.grading.test_hostile import Unconfined, available, processes
 
@@ -35,8 +37,10 @@ def test_a_cell_echoes_as_in_a_notebook(sandbox: Sandbox) -> None:
     with sandbox.session() as session:
         outputs = session.run(source)
         assert {output["output_type"] for output in outputs} == {"stream"}
-        told = {name: text([each for each in outputs if each["name"] == name]) for name in ("stdout", "stderr")}
-        assert told == {"stdout": "one\n[3]\n4\n", "stderr": "two\n"}
+        printed = {
+            name: text([output for output in outputs if output["name"] == name]) for name in ("stdout", "stderr")
+        }
+        assert printed == {"stdout": "one\n[3]\n4\n", "stderr": "two\n"}
         (error,) = session.run("def f():\n    return 1 / 0\nf()")
         assert (error["output_type"], error["ename"], error["evalue"]) == (
             "error",
@@ -65,9 +69,9 @@ def test_what_hangs_is_ended_and_what_it_printed_is_kept(sandbox: Sandbox) -> No
     before = processes()
     with sandbox.session() as session:
         assert processes() != before
-        with pytest.raises(SessionDied, match="longer than 0.5 s") as gone:
+        with pytest.raises(SessionDied, match="longer than 0.5 s") as death:
             session.run("print('so far')\nwhile True: pass", 0.5)
-        assert text(gone.value.outputs) == "so far\n"
+        assert text(death.value.outputs) == "so far\n"
     assert processes() == before
     with sandbox.session() as session, pytest.raises(SessionDied, match="ended the process"):
         session.run("import os\nos._exit(3)")
@@ -75,8 +79,8 @@ def test_what_hangs_is_ended_and_what_it_printed_is_kept(sandbox: Sandbox) -> No
 
 def test_output_is_capped_and_clean(sandbox: Sandbox) -> None:
     with sandbox.session(Limits(output=1000)) as session:
-        told = text(session.run("print('x' * 10**7)"))
-        assert told.startswith("x" * 1000 + "\n… cut off") and len(told) < 1100
+        printed = text(session.run("print('x' * 10**7)"))
+        assert printed.startswith("x" * 1000 + "\n… truncated") and len(printed) < 1100
         assert text(session.run(r"print('\x1b[31mred\x1b[0m \x00\x08\ud800')")) == "red \\ud800\n"
     assert clean("\x1b]0;t\x07a\x9b\ud800") == "0;ta\x9b?"
 
@@ -122,6 +126,7 @@ def test_the_probe_names_what_is_not_prevented() -> None:
         ("guest._mount = lambda *a, **k: None", "other processes"),
         ("guest._drop_capabilities = lambda: guest._LIBC.prctl(38, 1, 0, 0, 0)", "capabilities"),
         ("guest.resource.setrlimit = lambda *a: None", "all memory"),
+        ("guest.seccomp.refuse_calls = lambda: None", "locks on files of the host; the host's page cache"),
         ("guest._unshare = lambda flags: guest._checked(-1, 'unshare')", "confined here: .*unshare"),
     ],
 )
@@ -131,11 +136,58 @@ def test_a_missing_part_is_noticed(fault: str, found: str) -> None:
     class Faulty(Sandbox):
         def command(self, mode: str) -> list[str]:
             command = super().command(mode)
-            place = command.index("import guest; guest.main()")
-            return [*command[:place], f"import guest; {fault}; guest.main()", *command[place + 1 :]]
+            index = command.index("import guest; guest.main()")
+            return [*command[:index], f"import guest; {fault}; guest.main()", *command[index + 1 :]]
 
     with pytest.raises(SandboxUnavailable, match=found), Faulty(warm=True):
         pass
+
+
+def owner_of_devices() -> None:
+    """Skip for a user to whom the device nodes do not belong."""
+    available()
+    if not host._owns_devices():
+        pytest.skip("the device nodes belong to another user")
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_root_grades_as_nobody(warm: bool) -> None:
+    """As root, a session is another user on the host, too; root's could change the device nodes."""
+    owner_of_devices()
+    devices = [Path("/dev", name) for name in ("null", "zero", "random", "urandom")]
+    before, modes = processes(), [(device.stat().st_mode, device.stat().st_mtime_ns) for device in devices]
+    attack = "import os\nfor name in os.listdir('/dev'):\n    os.chmod('/dev/' + name, 0)"
+    with Sandbox(warm=warm) as sandbox, sandbox.session() as session:
+        started = [psutil.Process(pid) for pid, _ in processes() - before]
+        inside = [each for each in started if each.name().startswith("python")]
+        assert inside and all({*each.uids(), *each.gids()} == {65534} for each in inside)
+        assert "Operation not permitted" in text(session.run(attack))
+    assert [(device.stat().st_mode, device.stat().st_mtime_ns) for device in devices] == modes
+
+
+def test_root_in_the_sandbox_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner_of_devices()
+    monkeypatch.setattr(host, "_owns_devices", lambda: False)
+    with pytest.raises(SandboxUnavailable, match="changing /dev/null"), Sandbox():
+        pass
+
+
+def test_root_who_cannot_become_nobody_does_not_grade(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner_of_devices()
+    monkeypatch.setattr(host, "_NOBODY", 2**32 - 1)  # no user can have this number
+    before = processes()
+    with pytest.raises(SandboxUnavailable, match="grade as an ordinary user"), Sandbox():
+        pass
+    assert processes() == before
+
+
+@pytest.mark.parametrize("prints", ["print('x' * 6 * 10**7)", "import os; os.write(2, b'x' * 6 * 10**7)"])
+def test_much_output_of_many_calls_ends_nothing(sandbox: Sandbox, prints: str) -> None:
+    with sandbox.session(Limits(memory=500 * 2**20)) as session:
+        session.run(f"def loud():\n    {prints}\n    return 7")
+        for _ in range(5):
+            kind, reply = session.ask(b"call", b'loud {"tuple":[[],{"dict":[]},false]}', 20)
+            assert (kind, b"7" in reply) == (b"done", True)
 
 
 def test_a_folder_too_many_is_noticed(tmp_path: Path) -> None:
@@ -143,7 +195,8 @@ def test_a_folder_too_many_is_noticed(tmp_path: Path) -> None:
 
     class Open(Sandbox):
         def command(self, mode: str) -> list[str]:
-            return ["bwrap", "--ro-bind", str(tmp_path), str(tmp_path), *super().command(mode)[1:]]
+            parents = [part for parent in host._parents(tmp_path) for part in ("--dir", str(parent))]
+            return ["bwrap", *parents, "--ro-bind", str(tmp_path), str(tmp_path), *super().command(mode)[1:]]
 
     with pytest.raises(SandboxUnavailable, match=str(tmp_path)), Open(warm=True, secret=[tmp_path]):
         pass
@@ -204,10 +257,10 @@ def test_cold_holds_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox(warm=False) as sandbox, sandbox.session(Limits(memory=300 * 2**20)) as session:
         assert text(session.run("import torch\ntorch.ones(2).sum().item()")) == "2.0\n"
         assert "MemoryError" in str(session.run("x = bytearray(4 * 10**8)"))
-        assert (
-            text(session.run("import os\nos.getpid(), 'COLD_CANARY' in open('/proc/1/environ').read()"))
-            == "(1, False)\n"
-        )
+        assert text(session.run("import os\nos.getpid()")) == "1\n"
+        environment = text(session.run("print(open('/proc/1/environ').read())"))
+        assert ("[Errno 13]" if host._owns_devices() else "PYTHONPATH=") in environment
+        assert "COLD_CANARY" not in environment
         with pytest.raises(SessionDied, match="longer"):
             session.run("while True: pass", 0.3)
     assert processes() == before

@@ -1,7 +1,8 @@
 """What the course adds to nbval. Load with ``-p tests.notebooks.plugin``.
 
-nbval executes each cell again and compares its outputs with the stored ones. Three things it does not say:
+nbval executes each cell again and compares its outputs with the stored ones. Four things it does not say:
 
+- *tracebacks*: whether an error that a lesson provokes takes a few lines only;
 - *mutation check*: whether the comparison would notice a wrong output;
 - *control sweep*: whether a figure works at all values of its controls;
 - *counts*: whether every notebook and cell was run at all.
@@ -24,6 +25,7 @@ import pytest
 from tests.notebooks import nbval_adapter as nbval
 from tests.tools.refresh import ROOT
 
+TRACEBACK_LINES = 10
 MAX_MB = 600  # of a kernel: a small Binder holds JupyterLab beside it
 _SWEEP = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import tests.notebooks.sweep as _s; print(_s.report())"
 _SWEEP_TIMEOUT_S = 120
@@ -70,6 +72,10 @@ class SweepError(AssertionError):
     """A figure that fails, says nothing, or has a control without effect; a kernel that took too much memory."""
 
 
+class TracebackError(AssertionError):
+    """A traceback that fills the screen."""
+
+
 class MutationError(AssertionError):
     """An altered stored output passed nbval's comparison."""
 
@@ -90,8 +96,10 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     if nbval.is_cell(item):
         run_prelude(item.parent, item.config.option.kernel_prelude)
     result = yield
-    if nbval.is_cell(item) and nbval.is_compared(item):
-        check_mutations(item)
+    if nbval.is_cell(item):
+        check_tracebacks(item)
+        if nbval.is_compared(item):
+            check_mutations(item)
     return result
 
 
@@ -100,6 +108,19 @@ def run_prelude(notebook: pytest.Collector, code: str) -> None:
     if code and not notebook.stash.get(_HAS_PRELUDE, False):
         nbval.execute(notebook, code)
         notebook.stash[_HAS_PRELUDE] = True
+
+
+def check_tracebacks(item: Any) -> None:
+    """A cell that fails on purpose must not fill the screen.
+
+    Raises:
+        TracebackError: a traceback of more than ``TRACEBACK_LINES`` lines.
+    """
+    for output in nbval.new_outputs(item):
+        if output.output_type == "error":
+            lines = "\n".join(output.traceback).count("\n") + 1
+            if lines > TRACEBACK_LINES:
+                raise TracebackError(f"{item.path.name}, {item.name}: a traceback of {lines} lines")
 
 
 def check_mutations(item: Any) -> None:

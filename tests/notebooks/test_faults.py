@@ -31,10 +31,12 @@ MUTE = FIGURE.replace("{values[-1]}", "big")
 EMPTY = FIGURE.replace('f"The largest square is {values[-1]}."', '"" if sign else f"The largest is {values[-1]}."')
 
 
-def store(folder: Path, name: str, *sources: str) -> nbformat.NotebookNode:
-    """A small notebook, executed and stored as a lesson is."""
+def store(folder: Path, name: str, *sources: str, tags: tuple[str, ...] = ()) -> nbformat.NotebookNode:
+    """A small notebook, executed and stored as a lesson is; ``tags`` are those of its last cell."""
     path = folder / f"{name}.ipynb"
-    nbformat.write(new_notebook(cells=[new_code_cell(source) for source in sources]), path)
+    cells = [new_code_cell(source) for source in sources]
+    cells[-1].metadata.tags = list(tags)
+    nbformat.write(new_notebook(cells=cells), path)
     refresh(path)
     return nbformat.read(path, as_version=4)
 
@@ -67,6 +69,10 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
     store(folder, "greedy", "size = len(b'x' * 700_000_000)")
 
+    fails = ("import torch", "torch.nn.Embedding(4, 3)(torch.tensor([12]))")
+    store(folder, "unfolded", *fails, tags=("raises-exception",))
+    store(folder, "folded", IMPORTS, *fails, tags=("raises-exception",))
+
     def spoil(name: str, change) -> None:
         spoilt = copy.deepcopy(sound)
         change(spoilt.cells)
@@ -83,7 +89,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_a_sound_notebook_passes(outcome: dict[str, str]) -> None:
-    assert outcome["sound"] == ""
+    assert outcome["sound"] == outcome["folded"] == ""
 
 
 @pytest.mark.parametrize(
@@ -94,6 +100,7 @@ def test_a_sound_notebook_passes(outcome: dict[str, str]) -> None:
         ("figures", "'Mute': sign never changes the sentence"),
         ("figures", "'Empty' at {'top': 1, 'sign': True}: TypeError: 'Empty' must return a sentence"),
         ("greedy", "600 at most"),
+        ("unfolded", "a traceback of"),
         ("number", "seven is 8"),
         ("result", "43"),
         ("dropped", "Unexpected output fields from running code: {'stdout'}"),
@@ -250,6 +257,7 @@ FAULTS = {
     "an image without alt": (_say("![](picture.png)"), "an image without alt text"),
     "a broken link": (_say("See [lesson 99](99_nothing.ipynb)."), "leads nowhere"),
     "a long cell": (_code_cell("x = 1\n" * 21), "21 lines, at most 20"),
+    "a long line": (_code_cell("x = " + "1" * 97), "a line of 101 characters, at most 100"),
     "an essay": (_say("word " * 121), "121 words, at most 120"),
     "belittling": (_say("This is obviously easy."), "belittles"),
     "a marker comment": (_code_cell("1 + 1  # NBVAL_IGNORE_OUTPUT"), "a marker comment"),
@@ -302,6 +310,10 @@ HOMEWORK_FAULTS = {
     "a box without a clock": (lambda n: _set(_box(n), source="> **Question 1 – encode**"), "is not '> **Question 1"),
     "no written question": (lambda n: n.cells.remove(_written(n)), "one written question, this has 0"),
     "a long decimal": (lambda n: _print(n, "0.123456"), "a long decimal"),
+    "a long line in a test": (
+        lambda n: _set(_graded(n, "test_lookup"), source="x = " + "1" * 97),
+        "a line of 101 characters, at most 100",
+    ),
 }
 
 

@@ -99,6 +99,34 @@ def test_every_figure_moves_in_chromium(built: Path, browser: Browser, name: str
     watched.context.close()
 
 
+def test_a_mark_is_dragged_without_a_kernel(built: Path, browser: Browser) -> None:
+    watched = Watched(browser, offline=True)
+    page = watched.page
+    page.goto((built / "00_start_here.html").as_uri())
+    box = page.locator(".living").first
+    box.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelector('.living').dataset.ready")
+    sentence, handle = box.locator(".live-sentence"), box.locator(".live-handle").first
+    before = sentence.inner_text()
+    sliders = box.locator(".live-number")
+    start = [field.input_value() for field in sliders.all()]
+    handle.scroll_into_view_if_needed()
+    place = handle.bounding_box()
+    assert place is not None
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 60, y + 40, steps=6)
+    page.mouse.up()
+    expect(sentence).not_to_have_text(before)
+    assert all(field.input_value() != value for field, value in zip(sliders.all(), start, strict=True))
+    moved = sentence.inner_text()
+    handle.press("ArrowRight")
+    expect(sentence).not_to_have_text(moved)
+    assert watched.problems == []
+    watched.context.close()
+
+
 def _moves(page: FirefoxPage, box: str, sentence: str, before: str) -> Iterator[bool]:
     """Whether the sentence changes, for each key on each control of a figure."""
     controls = f"{box}.querySelectorAll('.live-control :is(input, select)')"
@@ -126,6 +154,17 @@ def test_every_figure_moves_in_firefox(built: Path, firefox_page: FirefoxPage, n
     assert firefox_page.errors == []
 
 
+# Thousands of words of code have a dozen colours: axe looks at the first word of each colour in each kind of block.
+SKIP_REPEATED = """() => {
+  const seen = new Set();
+  for (const word of document.querySelectorAll("pre span[class]")) {
+    const kind = `${word.className} in ${word.closest("div[class]")?.parentElement.className}`;
+    if (seen.has(kind)) word.dataset.repeated = "true";
+    seen.add(kind);
+  }
+}"""
+
+
 @pytest.mark.parametrize("name", ["index", "search", *NAMES])
 def test_nothing_serious_for_axe(built: Path, browser: Browser, name: str) -> None:
     """With all figures alive, light and dark, on a laptop and on a phone."""
@@ -135,11 +174,13 @@ def test_nothing_serious_for_axe(built: Path, browser: Browser, name: str) -> No
     for number in range(page.locator(".living").count()):
         page.locator(".living").nth(number).scroll_into_view_if_needed()
         page.wait_for_function("n => document.querySelectorAll('.living')[n].dataset.ready", arg=number)
+    page.evaluate(SKIP_REPEATED)
     schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
     for width, scheme in itertools.product((1280, 320), schemes):
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=scheme)
-        found = Axe().run(page, options={"preload": False}).response["violations"]
+        options = {"preload": False, "resultTypes": ["violations"]}
+        found = Axe().run(page, {"exclude": ["[data-repeated]"]}, options).response["violations"]
         serious = [rule for rule in found if rule["impact"] in ("serious", "critical")]
         assert [(rule["id"], rule["nodes"][0]["html"][:200]) for rule in serious] == [], (width, scheme)
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, f"scrolls sideways at {width}"

@@ -19,10 +19,11 @@ import numpy as np
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from helpers.figures.views import WIDGET_VIEW
+
 ROOT = Path(__file__).parent.parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-VIEW = "application/vnd.jupyter.widget-view+json"
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -73,7 +74,7 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
             if "execution_count" in output:
                 output.execution_count = count
             if "data" in output:
-                output.data.pop(VIEW, None)
+                output.data.pop(WIDGET_VIEW, None)
                 output.metadata = nbformat.from_dict({})
                 if not output.data:
                     continue

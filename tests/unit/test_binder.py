@@ -63,13 +63,15 @@ def test_start_hands_over_with_one_thread() -> None:
     assert start.read_text().rstrip().endswith('exec "$@"')
 
 
-def test_post_build_switches_the_news_off(tmp_path: Path) -> None:
+def test_post_build_switches_the_news_off_and_the_server_extension_on(tmp_path: Path) -> None:
     (tmp_path / "pip").write_text('#!/bin/bash\necho "$@" > "$NB_PYTHON_PREFIX/pip-was-asked"\n')
     (tmp_path / "pip").chmod(0o755)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "NB_PYTHON_PREFIX": str(tmp_path)}
-    subprocess.run([ROOT / "binder/postBuild"], env=environment, check=True, cwd=tmp_path)
+    subprocess.run([ROOT / "binder/postBuild"], env=environment, check=True, cwd=ROOT)
     settings = json.loads((tmp_path / "share/jupyter/lab/settings/overrides.json").read_text())
     assert settings["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
+    extension = json.loads((tmp_path / "etc/jupyter/jupyter_server_config.d/embeddings_course.json").read_text())
+    assert extension["ServerApp"]["jpserver_extensions"] == {"helpers.setup.server": True}
     assert "--no-deps -e ." in (tmp_path / "pip-was-asked").read_text()
 
 

@@ -13,7 +13,7 @@ from IPython.utils.capture import capture_output
 from matplotlib.text import Text
 from traitlets.config import Config
 
-from helpers import Slider, Toggle, arrows, bars, heatmap, lines, live, points, projector
+from helpers import Choice, Drag, LogSlider, Slider, Toggle, arrows, bars, heatmap, lines, live, points, projector
 from helpers.figures import static, theme
 from helpers.figures.live import EXACT_CELLS, LiveFigure, _View
 from helpers.figures.static import still_html
@@ -102,6 +102,27 @@ def test_only_controls_are_controls() -> None:
         powers(bottom=1)
 
 
+@pytest.mark.parametrize("control", [Toggle(), Choice("a", "b")])
+def test_only_sliders_are_dragged(control) -> None:
+    with pytest.raises(TypeError, match=r"'t' drags \['k'\], which is no slider of 'Wrong': \['n'\]"):
+        live("Wrong", n=Slider(0, 1, 0), k=control)(
+            lambda n, k: ([arrows([[1, 1]], title="t", drag={0: Drag(x="n", y="k")})], f"{n}")
+        )
+
+
+def test_the_browser_is_told_what_can_be_dragged() -> None:
+    @live("Drags", n=Slider(0, 2, 1), base=LogSlider(1, 100, 10))
+    def drags(n, base):
+        table = heatmap([[1, 2], [3, 4], [5, 6]], rows=[n], drag="n", title="t")
+        tips = arrows([[1, 0], [0, 1]], drag={1: Drag(angle="n", radius="base", radians=0.5)}, title="t")
+        return [table, lines([1, 2, 3], cursor=n, drag="n", title="t"), tips], f"{n} {base}"
+
+    table, curve, tips = (panel["options"]["drag"] for panel in drags.draw({})["panels"])
+    nothing = {"x": None, "y": None, "angle": None, "radius": None, "radians": 1.0}
+    assert table == [{"mark": 0} | nothing | {"y": "n"}] and curve == [{"mark": 0} | nothing | {"x": "n"}]
+    assert tips == [{"mark": 1} | nothing | {"angle": "n", "radius": "base", "radians": 0.5}]
+
+
 def test_a_large_table_travels_small_and_near() -> None:
     values = np.random.default_rng(0).normal(size=(512, 768))
 
@@ -181,6 +202,20 @@ def test_negative_numbers_have_one_minus_sign(text: str, shown: str) -> None:
     assert figure()[1] == shown
 
 
+def _luminance(colour: str) -> float:
+    """Relative luminance of an sRGB colour (WCAG 2.2)."""
+    parts = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize(("palette", "paper"), [(theme.SERIES, "#FFFFFF"), (theme.SERIES_ON_DARK, "#111111")])
+def test_every_series_stands_out_from_the_page(palette, paper) -> None:
+    for colour in palette:
+        low, high = sorted(_luminance(each) for each in (colour, paper))
+        assert (high + 0.05) / (low + 0.05) >= 3, colour
+
+
 def test_a_still_has_two_panels_a_row_at_most() -> None:
     panels = [bars([1], title=str(n)) for n in range(3)]
     two, three = (
@@ -243,6 +278,45 @@ def test_what_is_picked_out_is_seen_in_the_still(panel) -> None:
     plain = type(panel)(**vars(panel) | {"options": panel.options | {"rows": [], "highlight": [], "cursor": None}})
     colour = theme.ACCENT if panel.kind == "bars" else "#000000"
     assert _near(_picture(panel), colour) > _near(_picture(plain), colour) + 50
+
+
+def test_bars_have_the_colours_of_their_curves() -> None:
+    picture = _picture(bars([3, 2, 1], groups=[0, 2, 3], highlight=[1], title="t"))
+    for group in (0, 2, 3):
+        assert _near(picture, theme.SERIES[group]) > 1_000
+    assert _near(picture, theme.ACCENT) == 0 and _near(picture, theme.SERIES[1]) == 0
+
+
+def _texts(panel) -> list[str]:
+    figure = live("Texts", n=Slider(0, 1, 0))(lambda n: ([panel], f"{n}"))
+    axes = static.draw(figure._fixed([panel]), figure._limits([panel])).axes[0]
+    return [text.get_text() for text in axes.texts] + [tick.get_text() for tick in axes.get_xticklabels()]
+
+
+def test_the_still_writes_numbers_group_names_and_names_of_x() -> None:
+    numbered = heatmap([[0, 1], [-2.5, 3]], numbers=True, mask=[[0, 1], [0, 0]], title="t")
+    assert _texts(numbered)[:3] == ["0", "\u22122.5", "3"]
+    labels, names = ["cat", "bread", "beer"], ["animals", "foods"]
+    grouped = points([[0, 0], [1, 1], [1, 0]], title="t", groups=[0, 1, 1], group_names=names, labels=labels)
+    assert {"animals", "foods", "cat", "beer"} <= set(_texts(grouped))
+    assert _texts(lines([1, 2, 3], x_labels=["1", "2", "8"], title="t"))[-3:] == ["1", "2", "8"]
+
+
+def test_labels_of_points_in_the_still_do_not_overlap() -> None:
+    xy = np.random.default_rng(0).normal(size=(60, 2))
+    panel = points(xy, labels=[f"word {i}" for i in range(60)], highlight=[3], title="t")
+    figure = live("Crowd", n=Slider(0, 1, 0))(lambda n: ([panel], f"{n}"))
+    axes = static.draw([panel], figure._limits([panel])).axes[0]
+    boxes = {text.get_text(): text.get_window_extent() for text in axes.texts}
+    assert "word 3" in boxes and 10 < len(boxes) < 60
+    frame = axes.get_window_extent()
+    shown = list(boxes.values())
+    for i, one in enumerate(shown):
+        assert frame.x0 - 1 <= one.x0 and one.x1 <= frame.x1 + 1
+        assert not any(
+            one.x0 < two.x1 - 1 and two.x0 < one.x1 - 1 and one.y0 < two.y1 - 4 and two.y0 < one.y1 - 4
+            for two in shown[i + 1 :]
+        )
 
 
 def test_an_arrow_is_drawn() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import arrows, bars, heatmap, lines, points
+from helpers import Drag, arrows, bars, heatmap, lines, points
 from helpers.figures.panels import MAX_CELLS
 
 
@@ -37,6 +37,22 @@ from helpers.figures.panels import MAX_CELLS
         (lambda: arrows([[1, 2]], tails=[[0, 0], [1, 1]]), "must agree"),
         (lambda: bars([1, 2], labels=["a"]), "1 names for 2"),
         (lambda: bars([1, 2], highlight=[2]), "index 2"),
+        (lambda: bars([1, 2], groups=[0]), "groups has 1 numbers for 2 bars"),
+        (lambda: bars([1, 2], groups=[0, -1]), "groups are 0 or larger, got -1"),
+        (lambda: heatmap(np.zeros((21, 20)), numbers=True), r"numbers do not fit into 420 cells \(at most 400\)"),
+        (lambda: heatmap([[1, 2]], drag="n"), r"drag moves one outlined row, got rows \[\]"),
+        (lambda: lines([1, 2], drag="n"), "give cursor"),
+        (lambda: lines([1, 2], x_labels=["one"]), "x_labels has 1 names for 2"),
+        (lambda: lines([1, 2], x_limits=(2, 1)), "must rise"),
+        (lambda: points([[1, 2]], segments=[[1, 2], [3, 4]]), "segments must have 3 dimension"),
+        (lambda: points([[1, 2]], segments=[[[1, 2, 3], [3, 4, 5]]]), r"segments must have shape \(S, 2, 2\)"),
+        (lambda: points([[1, 2]], group_names=["a"]), "every number in groups needs one"),
+        (lambda: points([[1, 2]], groups=[1], group_names=["a"]), "every number in groups needs one"),
+        (lambda: points([[1, 2]], drag={1: Drag(x="n")}), "drag: index 1"),
+        (lambda: arrows([[1, 2]], drag={-1: Drag(x="n")}), "drag: index -1"),
+        (lambda: Drag(), "name of a control"),
+        (lambda: Drag(x="a", angle="b"), "not both"),
+        (lambda: Drag(angle="a", radians=0), "radians must not be 0"),
     ],
 )
 def test_bad_input_is_refused(make, message: str) -> None:
@@ -65,6 +81,11 @@ def test_masked_cells_do_not_count() -> None:
 def test_the_map_is_signed_when_the_data_are() -> None:
     assert heatmap([[-1, 1]]).options["signed"] and not heatmap([[0, 1]]).options["signed"]
     assert heatmap([[0, 1]], signed=True).options["signed"]
+
+
+def test_lines_that_are_no_data_leave_the_limits_alone() -> None:
+    plain, lined = points([[0, 0], [1, 1]]), points([[0, 0], [1, 1]], segments=[[[-20, 0], [20, 5]]])
+    assert plain.extent() == lined.extent() == ((0.0, 1.0), (0.0, 1.0))
 
 
 def test_bars_stand_on_zero() -> None:

@@ -10,7 +10,8 @@ from ipywidgets.widgets.widget import _instances
 from helpers import Progress, predict, recall
 from helpers.exercises import registry
 from helpers.exercises.exercise import Question
-from helpers.exercises.quiz import WIDGET_VIEW, QuizView
+from helpers.exercises.quiz import QuizView
+from helpers.figures.views import WIDGET_VIEW
 
 OPTIONS = ["ten & more", "two"]
 QUESTION = Question("01.count", "How many?", OPTIONS, answer=1, reason="Count <them>.")

@@ -7,7 +7,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tests.tools.refresh import VIEW, Refused, keep_stills, main, normalise, refresh, refuse
+from helpers.figures.views import WIDGET_VIEW
+from tests.tools.refresh import Refused, keep_stills, main, normalise, refresh, refuse
 
 FIGURE = """from helpers import Slider, bars, live
 @live("Bars", n=Slider(0, 3, 2))
@@ -35,7 +36,16 @@ def test_twice_is_once(lesson: Path) -> None:
 def test_the_normal_form(lesson: Path) -> None:
     refresh(lesson)
     text = lesson.read_text()
-    for word in ("iopub", VIEW, "model_id", '"widgets"', '"author"', "site-packages", "Traceback", str(lesson.parent)):
+    for word in (
+        "iopub",
+        WIDGET_VIEW,
+        "model_id",
+        '"widgets"',
+        '"author"',
+        "site-packages",
+        "Traceback",
+        str(lesson.parent),
+    ):
         assert word not in text
     notebook = nbformat.reads(text, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]

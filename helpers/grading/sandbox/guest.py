@@ -1,8 +1,8 @@
-"""Runs inside bubblewrap: a process that has torch loaded, and forks one confined child for each session.
+"""Runs inside bubblewrap: loads torch once, and forks a confined child process for each session.
 
-A child runs untrusted code, which can change everything in this module: the host must not trust what it receives. A
-child is one process with one thread. It has no capability, no network and no writable file except in a small scratch
-folder of its own, and the kernel refuses it the system calls of ``seccomp.REFUSED``.
+A child runs untrusted code, which can modify this module: the host must not trust its messages. A child is one process
+with one thread. It has no capabilities, no network and no writable files except in a small scratch folder of its own,
+and the kernel refuses the system calls in ``seccomp.REFUSED``.
 
 Messages are lines, ``verb rest``. The host requests ``run``, ``get``, ``put`` and ``call``; the reply is ``done`` or
 ``raised``. Before the reply, a child may itself request ``call``.
@@ -14,8 +14,11 @@ import builtins
 import contextlib
 import ctypes
 import fcntl
+import functools
 import gc
-import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
 import json
 import os
 import resource
@@ -33,6 +36,7 @@ import seccomp
 import torch
 from shell import Shell, make_shell, text_of
 
+from helpers import homework
 from helpers.exercises import check
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -43,24 +47,25 @@ _SUPPORTED = {"bool", "int", "float", "str", "list", "tuple", "dict", "Tensor", 
 _CLONE_NEWNS, _CLONE_NEWIPC, _CLONE_NEWUSER = 0x20000, 0x8000000, 0x10000000
 _CLONE_NEWPID, _CLONE_NEWNET = 0x20000000, 0x40000000
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8
-_PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 4, 24, 38
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 _CAPABILITY_VERSION_3 = 0x20080522
 
 
 def main() -> None:
-    """``guest.py warm|cold DESCRIPTOR``: serve the host's requests for sessions on a socket."""
-    mode, descriptor = sys.argv[1:]
+    """``guest.py warm|cold USER DESCRIPTOR``: serve the host's requests for sessions on a socket."""
+    mode, user, descriptor = sys.argv[1:]
+    if os.getuid() != int(user):
+        _become(int(user))
     control = socket.socket(fileno=int(descriptor))
-    importlib.import_module("helpers.homework")
     importlib.import_module("matplotlib.pyplot")
-    repr(torch.ones(2, 2) @ torch.ones(2, 2))  # looks into /proc/cpuinfo once, which is hidden from the children
+    repr(torch.ones(2, 2) @ torch.ones(2, 2))  # reads /proc/cpuinfo once, which is not visible in the children
     if mode == "warm":
         _load_autograd()
     shell = make_shell()
     children: dict[int, tuple[int, int]] = {}
     gc.collect()
-    gc.freeze()  # a collection in a child would write to, and so copy, every page that it shares
+    gc.freeze()  # otherwise a collection in a child would copy the shared memory pages
     control.send(b"ready")
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 65536, 3)
@@ -77,8 +82,18 @@ def main() -> None:
             control.send(json.dumps({"child": watcher}).encode())
 
 
+def _become(user: int) -> None:
+    """Leave root for good: on the host, too, this process is then another user."""
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    # Both are reset by a change of user: the right to write to one's own /proc, and to die with one's parent.
+    _checked(_LIBC.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "PR_SET_DUMPABLE")
+    _checked(_LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "PR_SET_PDEATHSIG")
+
+
 def _load_autograd() -> None:
-    """Take one optimizer step: the first one imports about 800 modules, which the children then share."""
+    """Take one optimizer step, which imports about 800 modules that the children then share."""
     weight = torch.ones(1, requires_grad=True)
     optimizer = torch.optim.SGD([weight], 0.1)
     (2 * weight).sum().backward()
@@ -164,7 +179,7 @@ def _confine(request: dict, nested: bool) -> None:
         OSError: a step failed; the child must not run anything then.
     """
     if nested:
-        # Otherwise a signal to the process group would reach processes outside of the namespace.
+        # Otherwise a signal to the process group would reach processes outside the namespace.
         os.setsid()
     with open("/proc/self/statm") as statm:
         mapped = int(statm.read().split()[0]) * resource.getpagesize()
@@ -201,7 +216,7 @@ def _mount(path: str, options: str, readonly: bool = False) -> None:
 
 def _drop_capabilities() -> None:
     for capability in range(64):
-        _LIBC.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails for those that do not exist
+        _LIBC.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails for capabilities that do not exist
     header = ctypes.create_string_buffer(struct.pack("Ii", _CAPABILITY_VERSION_3, 0))
     no_capabilities = ctypes.create_string_buffer(24)
     _checked(_LIBC.capset(header, no_capabilities), "capset")
@@ -219,6 +234,19 @@ def _checked(result: int, call: str) -> None:
 def _write(path: str, text: str) -> None:
     with open(path, "w") as file:
         file.write(text)
+
+
+class _Library(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    """Imports modules whose source is in memory."""
+
+    def __init__(self, sources: dict[str, str]):
+        self.sources = sources
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:
+        return importlib.util.spec_from_loader(fullname, self) if fullname in self.sources else None
+
+    def get_source(self, fullname: str) -> str:
+        return self.sources[fullname]
 
 
 class RpcPeer:
@@ -251,11 +279,30 @@ class RpcPeer:
     def answer(self, verb: str, rest: bytes) -> None:
         """Carry out a request, and reply with one line."""
         try:
-            reply = {"run": self.run, "get": self.get, "put": self.put, "call": self.call}[verb](rest)
+            requests = {"run": self.run, "get": self.get, "put": self.put, "call": self.call}
+            reply = (requests | {"library": self.library, "reference": self.reference})[verb](rest)
         except BaseException as error:
             self.send(b"raised", _describe(error))
         else:
             self.send(b"done", reply)
+
+    def library(self, rest: bytes) -> bytes:
+        """Make modules importable: name → source."""
+        sys.meta_path.insert(0, _Library(json.loads(rest)))
+        return b""
+
+    def reference(self, rest: bytes) -> bytes:
+        """Make the author's answers available to tests: name → source."""
+        namespace = dict(self.shell.user_ns)  # as the setup cells leave it
+
+        def evaluate(name: str, source: str) -> Any:
+            names = dict(namespace)
+            exec(source, names)
+            return names.get(name)
+
+        for name, source in json.loads(rest).items():
+            homework.references[name] = functools.partial(evaluate, name, source)
+        return b""
 
     def run(self, rest: bytes) -> bytes:
         request = json.loads(rest)
@@ -272,7 +319,7 @@ class RpcPeer:
         return json.dumps({"ename": name, "evalue": message[:20_000], "traceback": _capped(lines)}).encode()
 
     def get(self, rest: bytes) -> bytes:
-        """What a name is bound to: ``function [stub]``, ``missing``, ``unsupported TYPE`` or ``value JSON``."""
+        """The binding of a name: ``function [stub]``, ``missing``, ``unsupported TYPE`` or ``value JSON``."""
         name = rest.decode()
         value = self.shell.user_ns.get(name, ...)
         if value is ...:
@@ -321,18 +368,18 @@ class RpcPeer:
             return codec.dumps((result, changed))
         except codec.CodecError as error:
             if type(result).__name__ in _SUPPORTED:
-                raise TypeError(f"what it returned cannot be graded: {error}") from None
+                raise TypeError(f"the returned value cannot be graded: {error}") from None
             return b"unsupported " + type(result).__name__.encode()
 
     def remote(self, name: str) -> Callable:
-        """A function that calls the function ``name`` of the other side."""
+        """A function that calls the other side's function ``name``."""
 
         def function(*args: Any, **kwargs: Any) -> Any:
             mark = len(self.functions)
             try:
-                # A submission cannot pass functions: they would be called outside of any test.
+                # A submission cannot pass functions, which could be called outside of a test.
                 payload = codec.dumps(
-                    (args, kwargs, self.track_changes), function=self._hand_out if self.test_runner else None
+                    (args, kwargs, self.track_changes), function=self._handle if self.test_runner else None
                 )
                 self.send(b"call", name.encode() + b" " + payload)
                 verb, rest = self.receive()
@@ -357,13 +404,13 @@ class RpcPeer:
         function.__name__ = function.__qualname__ = name if name.isidentifier() else "function"
         return function
 
-    def _hand_out(self, function: Callable) -> str:
+    def _handle(self, function: Callable) -> str:
         self.functions.append(function)
         return f"#{len(self.functions) - 1}"
 
 
 def _placeholder(kind: bytes) -> Any:
-    """An object of an empty class, named like the type of the value that cannot be encoded."""
+    """An instance of an empty class named like the type of a value that cannot be encoded."""
     label = kind.decode("ascii", "replace")[:60]
     return ... if label == "ellipsis" else type(label if label.isidentifier() else "value", (), {})()
 
@@ -377,7 +424,7 @@ def _fingerprint(value: Any) -> bytes:
 
 
 def _overwrite(argument: Any, changed: Any) -> None:
-    """Give an argument the value to which the called function changed its copy, so that tests see the change."""
+    """Copy a change that the called function made to its copy of an argument to the argument itself."""
     if type(argument) is not type(changed):
         return
     if isinstance(argument, list):
@@ -412,7 +459,7 @@ def _error(line: bytes) -> Exception:
     kind = base if base.__name__ == label else type(label, (base,), {})
     try:
         return kind(message)
-    except TypeError:  # UnicodeDecodeError wants five arguments
+    except TypeError:  # UnicodeDecodeError needs five arguments
         return RuntimeError(f"{label}: {message}")
 
 

@@ -1,4 +1,4 @@
-"""The trusted side of the sandbox boundary: starts bubblewrap, and treats everything that comes out as untrusted.
+"""The trusted side of the sandbox boundary: starts bubblewrap, and treats all output of the sandbox as untrusted.
 
 Two layers confine a submission. bubblewrap shows it the Python environment and ``helpers``, read-only, and nothing else
 of the host: no network, no other process, no home folder, no course folder. Inside,
@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -29,13 +29,14 @@ from helpers.grading.assignment import SOURCE
 from helpers.grading.sandbox import codec
 
 _HERE = Path(__file__).parent
+_HELPERS = _HERE.parent.parent
 # check.py leaves out frames below site-packages when it quotes the line of an error.
 _GUEST_FOLDER = "/course/site-packages"
+_NOBODY = 65534
 _SCRATCH = "/scratch"  # not /tmp, where the course itself may be
 _MAX_LINE = codec.MAX_BYTES + 1024  # of one message
 _CHUNK = 1 << 16
 _MAX_MESSAGE = 20_000  # characters of an error's message
-_MAX_PRINTED = 200 * 2**20  # bytes printed after which the pipe is closed
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]")
 _CONTROLS = {code: None for code in range(32) if chr(code) not in "\n\t\r"} | {0x7F: None}
@@ -49,9 +50,9 @@ class SessionDied(RuntimeError):
     """A session ended before it replied.
 
     Attributes:
-        reason: to be read after a name: "ran longer than 30 s", "ended the process".
+        reason: a predicate, such as "ran longer than 30 s" or "ended the process".
         test_runner: whether the session ran the tests.
-        outputs: nbformat outputs of what it printed before.
+        outputs: nbformat outputs of the text printed before.
     """
 
     def __init__(self, reason: str, test_runner: bool = False):
@@ -63,15 +64,16 @@ class SessionDied(RuntimeError):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one submission may use.
+    """Resource limits of one submission.
 
     Attributes:
-        cell_seconds: for one cell.
-        call_seconds: for one call of a function by a test.
-        total_seconds: for all cells and tests.
-        memory: bytes of address space beyond what torch itself maps (about 0.7 GB).
+        cell_seconds: run time of one cell.
+        call_seconds: run time of one call of a function by a test.
+        total_seconds: run time of all cells and tests.
+        memory: bytes of address space in addition to what torch maps (about 0.7 GB).
         disk: bytes in its scratch folder.
         output: bytes that one cell prints.
+        all_output: characters of the outputs of all cells, after which no more are kept.
         restarts: how often a process that died or hung is replaced.
     """
 
@@ -81,6 +83,7 @@ class Limits:
     memory: int = 2 * 2**30
     disk: int = 64 * 2**20
     output: int = 200_000
+    all_output: int = 4_000_000
     restarts: int = 20
 
 
@@ -138,7 +141,7 @@ class Session:
 
         Args:
             track_changes: whether the called functions report to which values they changed their arguments.
-            answer: replies to calls from the session, see :meth:`ask`.
+            answer: handles calls from the session, see :meth:`ask`.
 
         Returns:
             nbformat outputs, only ``stream`` and ``error``.
@@ -161,7 +164,7 @@ class Session:
         """Send a request, and return the reply: ``(b"done" or b"raised", …)``.
 
         Args:
-            answer: given what follows ``call`` in a request from the session, returns the line to reply.
+            answer: receives what follows ``call`` in a request from the session, and returns the reply line.
 
         Raises:
             SessionDied: the process died, broke the protocol or took longer than ``seconds``.
@@ -185,7 +188,7 @@ class Session:
         return SessionDied(reason, self.test_runner)
 
     def _read_line(self, deadline: float) -> bytes:
-        """The next line from the session; meanwhile, send what is queued and collect what is printed."""
+        """The next line from the session; sends queued data and collects printed output while waiting."""
         searched = 0
         while True:
             if self._end is None:
@@ -216,7 +219,7 @@ class Session:
                     self._incoming += data
 
     def _drain_pipes(self) -> None:
-        """Read what was printed before the reply and is still in the pipes, whose buffers are small."""
+        """Read output that was printed before the reply and is still in the pipes."""
         for name in list(self._pipes):
             for _ in range(32):
                 if not self._read_pipe(name):
@@ -227,7 +230,8 @@ class Session:
             data = os.read(self._pipes[name], _CHUNK)
         except BlockingIOError:
             return False
-        if data and self._printed.add(name, data):
+        if data:
+            self._printed.add(name, data)
             return True
         with contextlib.suppress(KeyError):
             self._selector.unregister(self._pipes[name])
@@ -239,11 +243,11 @@ class Sandbox:
 
     Args:
         warm: whether sessions are forked from one process that has loaded torch; otherwise each starts a bubblewrap,
-            which takes seconds. ``None``: warm, unless the kernel does not allow it.
-        secret: files and folders that must not be visible in the sandbox, beside the sources of the homeworks.
+            which takes seconds. ``None``: warm, if the kernel allows it.
+        secret: files and folders that must not be visible in the sandbox, in addition to the homeworks' sources.
 
     Raises:
-        SandboxUnavailable: it does not start, or the probe finds that it does not confine.
+        SandboxUnavailable: it does not start, or the probe finds that it does not confine a session.
     """
 
     def __init__(self, warm: bool | None = None, secret: Sequence[Path] = ()):
@@ -275,11 +279,15 @@ class Sandbox:
             self._process.close()
             self._process = None
 
-    def session(self, limits: Limits = DEFAULT_LIMITS, *, test_runner: bool = False) -> Session:
+    def session(
+        self, limits: Limits = DEFAULT_LIMITS, *, test_runner: bool = False, library: Mapping[str, str] = {}
+    ) -> Session:
         """Start a process in the sandbox. Closing the session kills it and deletes its files.
 
         Args:
-            test_runner: whether it runs the author's tests, which may call functions but not be called by name.
+            test_runner: whether it runs the author's tests: they may call functions, but cannot be called by name.
+
+            library: the modules of :func:`library_modules` that it may import: name → source.
 
         Raises:
             SandboxUnavailable: the process does not start or cannot be confined.
@@ -310,12 +318,13 @@ class Sandbox:
             ours, out, err, (lambda: process.kill(child)) if self.warm else process.close, limits, test_runner
         )
         try:
-            greeting = session._read_line(time.monotonic() + 60)
+            status = session._read_line(time.monotonic() + 60)
         except (OSError, SessionDied) as error:
-            greeting = str(error).encode()
-        if not greeting.startswith(b"ready"):
+            status = str(error).encode()
+        if not status.startswith(b"ready"):
             session.close()
-            raise SandboxUnavailable(f"no submission can be confined here: {greeting.decode('ascii', 'replace')[:500]}")
+            raise SandboxUnavailable(f"the session could not be confined: {status.decode('ascii', 'replace')[:500]}")
+        session.ask(b"library", json.dumps(dict(library)).encode(), 60)
         return session
 
     def _warm_process(self) -> _Process:
@@ -325,15 +334,15 @@ class Sandbox:
         return self._process
 
     def command(self, mode: Literal["warm", "cold"]) -> list[str]:
-        """The command that starts the guest; the number of a socket is to be appended."""
+        """The command line that starts the guest, without its last argument, the file descriptor of a socket."""
         shown = _environment()
-        for path in (*shown, _HERE.parent.parent):
-            for secret in self.secret:
-                if secret.resolve().is_relative_to(path.resolve()):
-                    raise SandboxUnavailable(
-                        f"{secret} is in {path}, which is visible in the sandbox; move one of them"
-                    )
-        command = ["bwrap", "--unshare-all", "--unshare-user", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"]
+        for secret in self.secret:
+            if folder := shown_folder(secret):
+                raise SandboxUnavailable(f"{secret} is in {folder}, which is visible in the sandbox; move one of them")
+        user = "0" if _owns_devices() else str(_NOBODY)
+        command = ["bwrap", "--unshare-all", "--unshare-user", "--uid", user, "--gid", user, "--cap-drop", "ALL"]
+        if _owns_devices():  # for the change of user
+            command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
         command += ["--die-with-parent", "--new-session", "--hostname", "homework", "--clearenv"]
         for name, value in _VARIABLES.items():
             command += ["--setenv", name, value]
@@ -342,20 +351,34 @@ class Sandbox:
                 command += ["--symlink", os.readlink(system), system]
             else:
                 command += ["--ro-bind-try", system, system]
+        # bubblewrap makes missing parents for their owner only, and the owner may be another user.
+        for parent in _parents(*shown, Path(_GUEST_FOLDER, "guest.py"), Path("/dev/null"), Path("/etc/alternatives")):
+            command += ["--dir", str(parent)]
         for path in shown:
             command += ["--ro-bind", str(path), str(path)]
         command += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
         command += ["--ro-bind-try", "/etc/alternatives", "/etc/alternatives"]
-        command += ["--ro-bind", str(_HERE.parent.parent), "/course/helpers", "--tmpfs", "/course/helpers/grading"]
+        command += ["--ro-bind", str(_HELPERS), "/course/helpers", "--tmpfs", "/course/helpers/grading"]
+        for module in library_modules():
+            shown_as = f"/course/{module.replace('.', '/')}.py"
+            command += ["--ro-bind", str(_HERE / "withheld.py"), shown_as]
+        for folder in {path.parent / "__pycache__" for path in library_modules().values()}:
+            with contextlib.suppress(OSError):  # Python cannot make it, either, and so never does
+                folder.mkdir(exist_ok=True)
+            if folder.is_dir():  # what is compiled there is the same code
+                empty = f"/course/{folder.relative_to(_HELPERS.parent)}"
+                command += ["--tmpfs", empty, "--remount-ro", empty]
         for name in ("guest.py", "codec.py", "seccomp.py", "shell.py"):
             command += ["--ro-bind", str(_HERE / name), f"{_GUEST_FOLDER}/{name}"]
         command += ["--remount-ro", "/course/helpers/grading"]
         for device in ("null", "zero", "urandom", "random"):
             command += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
-        command += ["--size", str(DEFAULT_LIMITS.disk), "--tmpfs", _SCRATCH, "--proc", "/proc"]
+        command += ["--size", str(DEFAULT_LIMITS.disk), "--perms", "1777", "--tmpfs", _SCRATCH, "--proc", "/proc"]
         if mode == "cold":
             # A warm process needs both to make the namespaces of its children, which have neither.
-            command += ["--disable-userns", "--remount-ro", "/proc", "--as-pid-1"]
+            command += ["--remount-ro", "/proc", "--as-pid-1"]
+            if not _owns_devices():  # it would leave no second user; seccomp refuses namespaces, too
+                command += ["--disable-userns"]
         command += [
             "--remount-ro",
             "/",
@@ -366,24 +389,24 @@ class Sandbox:
             "-c",
             "import guest; guest.main()",
         ]
-        return [*command, mode]
+        return [*command, mode, str(_NOBODY)]
 
     def _test(self) -> None:
         """Run the probe in a session.
 
         Raises:
-            SandboxUnavailable: something that must be prevented succeeded.
+            SandboxUnavailable: the probe finds a violation.
         """
         with self.session() as session, tempfile.NamedTemporaryFile() as canary:
             secret = [str(path) for path in (*self.secret, Path(__file__), canary.name)]
             source = (_HERE / "probe.py").read_text(encoding="utf-8")
             try:
-                outputs = session.run(f"{source}\nprint('; '.join(broken_promises({secret})) or 'confined')", 60)
+                outputs = session.run(f"{source}\nprint('; '.join(violations({secret})) or 'confined')", 60)
             except SessionDied as death:
                 raise SandboxUnavailable(f"the probe of the sandbox {death.reason}") from None
         text = "".join(output.get("text", "") or output.get("evalue", "") for output in outputs)
         if text.strip() != "confined":
-            raise SandboxUnavailable(f"the sandbox does not prevent: {text.strip()[:500]}")
+            raise SandboxUnavailable(f"the sandbox does not prevent: {text.strip()[:1000]}")
 
 
 def check_available() -> None:
@@ -405,30 +428,42 @@ class _Process:
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.errors: IO[bytes] = tempfile.TemporaryFile()
         self.cpu_seconds = 0.0
-        try:
-            self.process = subprocess.Popen(
-                [*command, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self.errors,
-                start_new_session=True,
-                env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
-            )
-        except OSError as error:
-            raise SandboxUnavailable(f"bubblewrap does not start: {error}") from None
-        finally:
-            theirs.close()
+        with contextlib.ExitStack() as ours, theirs:
+            passed = [theirs.fileno()]
+            if two_users := "--cap-add" in command:
+                (info, info_writer), (blocked, blocker) = os.pipe(), os.pipe()
+                told = ours.enter_context(open(info, "rb"))
+                ours.enter_context(open(blocker, "wb"))  # bubblewrap goes on when it is closed
+                passed += [info_writer, blocked]
+                command = ["bwrap", "--info-fd", f"{info_writer}", "--userns-block-fd", f"{blocked}", *command[1:]]
+            try:
+                self.process = subprocess.Popen(
+                    [*command, str(theirs.fileno())],
+                    pass_fds=passed,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=self.errors,
+                    start_new_session=True,
+                    env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
+                )
+            except OSError as error:
+                raise SandboxUnavailable(f"bubblewrap does not start: {error}") from None
+            finally:
+                for descriptor in passed[1:]:
+                    os.close(descriptor)
+            if two_users and (failure := _map_users(told.read())):
+                self.close()
+                raise SandboxUnavailable(failure)
         self.control.settimeout(120)
         try:
-            greeting = self.control.recv(100)
+            status = self.control.recv(100)
         except OSError as error:
-            greeting = str(error).encode()
-        if greeting != b"ready":
-            self.close()
+            status = str(error).encode()
+        if status != b"ready":
             self.errors.seek(0)
-            said = self.errors.read(4000).decode("utf-8", "replace").strip().splitlines()
-            raise SandboxUnavailable(f"the sandbox does not start: {said[-1] if said else greeting.decode()}")
+            errors = self.errors.read(4000).decode("utf-8", "replace").strip().splitlines()
+            self.close()
+            raise SandboxUnavailable(f"the sandbox does not start: {errors[-1] if errors else status.decode()}")
 
     def alive(self) -> bool:
         return self.process.poll() is None
@@ -446,7 +481,7 @@ class _Process:
         """Kill a session of a warm process; returns the processor seconds that it used.
 
         Raises:
-            SandboxUnavailable: the sandbox itself had died before, so that the replies of its sessions are void.
+            SandboxUnavailable: the sandbox itself died before; the replies of its sessions must be discarded.
         """
         try:
             self.control.send(json.dumps({"command": "kill", "child": child}).encode())
@@ -468,32 +503,32 @@ class _Process:
                 os.kill(self.process.pid, signal.SIGKILL)
                 _, status, usage = os.wait4(self.process.pid, 0)
             self.process.returncode = os.waitstatus_to_exitcode(status)
+            self.errors.close()
             self.cpu_seconds = usage.ru_utime + usage.ru_stime
         return self.cpu_seconds
 
 
 class _PrintedOutput:
-    """What a cell printed, truncated to a limit."""
+    """The text that a cell printed, truncated to a limit."""
 
     def __init__(self, limit: int):
         self.limit = limit
         self.size = 0
         self.parts: list[tuple[str, bytearray]] = []
 
-    def add(self, name: str, data: bytes) -> bool:
-        """Keep what is below the limit; returns whether to go on reading."""
+    def add(self, name: str, data: bytes) -> None:
+        """Keep what is below the limit."""
         room = self.limit - self.size
         self.size += len(data)
         if room > 0:
             if not self.parts or self.parts[-1][0] != name:
                 self.parts.append((name, bytearray()))
             self.parts[-1][1].extend(data[:room])
-        return self.size < _MAX_PRINTED
 
     def outputs(self) -> list[dict]:
         parts = [(name, clean(data.decode("utf-8", "replace"))) for name, data in self.parts]
         if self.size > self.limit:
-            parts.append(("stderr", f"\n… cut off: a cell prints at most {self.limit:,} bytes\n"))
+            parts.append(("stderr", f"\n… truncated: at most {self.limit:,} bytes of a cell are kept\n"))
         return [{"output_type": "stream", "name": name, "text": text} for name, text in parts if text]
 
 
@@ -514,7 +549,7 @@ def error_output(name: str, message: str, lines: Sequence[str] = ()) -> dict:
 
 
 def _error_outputs(line: bytes) -> list[dict]:
-    """The error that an untrusted line describes; nothing if the line is empty."""
+    """The error that an untrusted line describes; an empty list if the line is empty."""
     if not line:
         return []
     description: Any = None
@@ -532,6 +567,43 @@ def _error_outputs(line: bytes) -> list[dict]:
     return [error_output(name, message, kept)]
 
 
+def library_modules() -> dict[str, Path]:
+    """Modules of the course that solve questions: a submission sees those only that its homework imports for it."""
+    folders = {"helpers": _HELPERS.glob("*.py"), "helpers.exercises": _HELPERS.glob("exercises/lesson*.py")}
+    found = {f"{package}.{path.stem}": path for package, paths in folders.items() for path in sorted(paths)}
+    return {name: path for name, path in found.items() if path.stem not in ("__init__", "homework")}
+
+
+def shown_folder(path: Path) -> Path | None:
+    """The folder, visible in the sandbox, that contains a path; None if a submission cannot see the path."""
+    path = path.resolve()
+    return next((folder for folder in (*_environment(), _HELPERS) if path.is_relative_to(folder.resolve())), None)
+
+
+def _owns_devices() -> bool:
+    """Whether this process is the root who owns the device nodes, and could change them from inside a sandbox."""
+    return os.stat("/dev/null").st_uid == os.geteuid()
+
+
+def _map_users(info: bytes) -> str:
+    """Give the sandbox of root two users, root and nobody; bubblewrap by itself gives it one.
+
+    Args:
+        info: what bubblewrap writes to its ``--info-fd``; empty if it ended before.
+
+    Returns:
+        Why it is impossible, or nothing.
+    """
+    if info:
+        process = json.loads(info)["child-pid"]
+        try:
+            for name in ("uid_map", "gid_map"):
+                Path(f"/proc/{process}/{name}").write_text(f"0 0 1\n{_NOBODY} {_NOBODY} 1\n")
+        except OSError as error:
+            return f"submissions of root cannot run as another user ({error.strerror}): grade as an ordinary user"
+    return ""
+
+
 def _environment() -> list[Path]:
     """The folders that Python needs: the virtual environment and the installation that it is based on."""
     folders: list[Path] = []
@@ -540,6 +612,11 @@ def _environment() -> list[Path]:
         if not any(path.is_relative_to(folder) for folder in folders):
             folders.append(path)
     return folders
+
+
+def _parents(*paths: Path) -> list[Path]:
+    """All folders above these paths but the root, each after those above it."""
+    return sorted({parent for path in paths for parent in path.parents} - {Path("/")})
 
 
 _VARIABLES = {

@@ -1,0 +1,67 @@
+"""A notebook that was saved and is opened again: beside its kernel as it was, without it with stills and questions."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from helpers.exercises.registry import QUESTIONS
+from tests.browser.lab import NOTEBOOK, Lab, controls, settle
+from tests.tools.refresh import METADATA
+
+QUESTION = next(iter(QUESTIONS.values()))
+FIGURE = """from helpers import *
+@live("Saved", n=Slider(0, 9, 3))
+def saved(n):
+    return [bars([1, n], title="Bars")], f"The second bar is {n} high."
+"""
+TROUBLE = re.compile("Error (displaying|rendering|creating) widget|model not found")
+
+
+@pytest.fixture
+def lab(page_of, folder: Path) -> Lab:
+    """A notebook with a figure and a quiz that was run and saved."""
+    cells = [new_code_cell(FIGURE), new_code_cell(f"predict({QUESTION.id!r})")]
+    nbformat.write(new_notebook(cells=cells, metadata=METADATA), folder / "saved.ipynb")
+    lab = page_of("saved.ipynb")
+    lab.run_all()
+    lab.save()
+    return lab
+
+
+def _reload(lab: Lab) -> None:
+    lab.open("saved.ipynb")
+    lab.page.wait_for_timeout(1500)  # the widget manager gets the models of the kernel
+
+
+def test_beside_its_kernel_everything_moves_again(lab: Lab) -> None:
+    _reload(lab)
+    (figure,) = lab.figures()
+    figure.wait_for()
+    controls(figure)["n"].press("End")
+    figure.locator(".live-sentence", has_text="The second bar is 9 high.").wait_for()
+    assert settle(figure)["error"] == ""
+    assert lab.page.locator(f"{NOTEBOOK} form.quiz").is_visible()
+    assert not lab.page.locator(f"{NOTEBOOK} figure.live-still").is_visible()
+
+
+def test_without_its_kernel_the_still_and_the_question_stand(lab: Lab) -> None:
+    lab.shut_down()
+    _reload(lab)
+    assert lab.page.locator(f"{NOTEBOOK} figure.live-still img").is_visible()
+    assert lab.page.locator(NOTEBOOK).get_by_text(QUESTION.options[0]).is_visible()
+    assert lab.page.get_by_text(TROUBLE).count() == 0 and lab.figures() == []
+    lab.run_all()
+    assert len(lab.figures()) == 1, "and run again it moves"
+
+
+def test_with_a_restarted_kernel_nothing_is_missed(lab: Lab) -> None:
+    lab.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    lab.save()
+    _reload(lab)
+    assert lab.page.get_by_text(TROUBLE).count() == 0
+    assert lab.page.locator(f"{NOTEBOOK} figure.live-still img").is_visible()
