@@ -14,10 +14,13 @@ from typing import Any
 import psutil
 from playwright.sync_api import sync_playwright
 
-from tests.browser.lab import Lab, launch, serve
+from tests.browser.lab import EXTENSION, Lab, launch, serve
 from tests.tools.refresh import NOTEBOOKS, lessons
 
 LIMIT_MB = 450
+_NBGRADER = ("assignment_list", "course_list", "formgrader", "validate_assignment")
+# Server extensions that come with the tools of the tests: learners do not have them.
+_NOT_FOR_LEARNERS = ("notebook", *(f"nbgrader.server_extensions.{name}" for name in _NBGRADER))
 _EVERY_S = 0.25
 
 
@@ -67,12 +70,13 @@ class Watch:
 def bench() -> list[dict[str, Any]]:
     """One row a lesson, each with a JupyterLab of its own."""
     rows = []
+    options = (*EXTENSION, *(f"--ServerApp.jpserver_extensions={name}=False" for name in _NOT_FOR_LEARNERS))
     with sync_playwright() as playwright:
         browser = launch(playwright)
         for path in lessons():
             with tempfile.TemporaryDirectory() as folder:
                 shutil.copytree(NOTEBOOKS, Path(folder) / "notebooks")
-                with Watch() as watch, serve(Path(folder)) as address:
+                with Watch() as watch, serve(Path(folder), options=options) as address:
                     lab = Lab(browser, address)
                     lab.open(f"notebooks/{path.name}")
                     lab.run_all(600)
