@@ -220,7 +220,7 @@ def ppmi_svd(counts: Tensor, *, d_model: int = 64, shift: float = 1.0, seed: int
     """
     if not 1 <= d_model <= len(counts):
         raise ValueError(f"d_model must be between 1 and the {len(counts)} words, got {d_model}")
-    positive = (pmi(counts, power=0.75) - math.log(shift)).clamp(min=0)  # (V, V)
+    positive = pmi(counts, power=0.75).sub_(math.log(shift)).clamp_(min=0)  # (V, V)
     generator = torch.Generator().manual_seed(seed)
     probe = torch.randn(len(counts), min(len(counts), 2 * d_model), generator=generator)  # (V, 2 d)
     for _ in range(3):  # a randomised SVD by subspace iteration (Halko, Martinsson, Tropp 2011)
