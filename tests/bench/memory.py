@@ -123,6 +123,6 @@ def key_figure(rows: list[dict[str, Any]]) -> str:
     fit = sum(each <= LIMIT_MB for each in anonymous)
     return (
         f"JupyterLab and one lesson's kernel take {min(together)} to {max(together)} MB, {min(anonymous)} to "
-        f"{max(anonymous)} MB of it anonymous: {fit} of {len(rows)} lessons keep that part within the {LIMIT_MB} MB that "
+        f"{max(anonymous)} MB of it anonymous: {fit} of {len(rows)} lessons keep that within the {LIMIT_MB} MB that "
         "mybinder.org guarantees."
     )
