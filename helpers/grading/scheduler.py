@@ -106,6 +106,7 @@ def local(workers: int | None = None, dashboard: bool = False) -> Iterator[Clien
     settings = {
         "distributed.scheduler.allowed-failures": 0,  # we try again ourselves, when nothing else runs
         "distributed.deploy.lost-worker-timeout": "1 hour",  # a new one has to load torch before it says hello
+        "distributed.scheduler.worker-ttl": None,  # it reads the clock, which may be set; see _replace_hung
         "distributed.worker.profile.enabled": False,
         "distributed.admin.system-monitor.interval": "5s",
         "logging.distributed": "critical",
@@ -386,13 +387,42 @@ def _security(folder: Path) -> Security | None:
     if not shutil.which("openssl"):
         print("openssl is missing: others who are logged in to this computer can reach the workers", file=sys.stderr)
         return None
-    key, certificate = (str(folder / name) for name in ("key.pem", "certificate.pem"))
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-days", "30", "-subj", "/CN=grading", "-keyout", key, "-out", certificate]
-    subprocess.run(command, check=True, capture_output=True)
+    key, request, certificate = (str(folder / name) for name in ("key.pem", "request.pem", "certificate.pem"))
+    (folder / "openssl.cnf").write_text(_OPENSSL.format(folder=folder))
+    (folder / "index.txt").touch()
+    settings = ("-config", str(folder / "openssl.cnf"))
+    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key)
+    _openssl("req", *settings, "-new", *new_key, "-subj", "/CN=grading", "-out", request)
+    # Valid at any time, as a clock may be set while a run goes on; only `openssl ca` takes a start in the past.
+    always = ("-startdate", "19700101000000Z", "-enddate", "99991231235959Z")
+    _openssl("ca", *settings, "-selfsign", "-batch", "-notext", *always, "-keyfile", key, "-in", request,
+             "-out", certificate)  # fmt: skip
     roles = {
         f"tls_{role}_{part}": path
         for role in ("scheduler", "worker", "client")
         for part, path in (("key", key), ("cert", certificate))
     }
     return Security(require_encryption=True, tls_ca_file=certificate, **roles)
+
+
+_OPENSSL = """[ca]
+default_ca = own
+[own]
+database = {folder}/index.txt
+new_certs_dir = {folder}
+default_md = sha256
+policy = names
+rand_serial = yes
+x509_extensions = authority
+[names]
+commonName = supplied
+[authority]
+basicConstraints = critical,CA:TRUE
+[req]
+distinguished_name = subject
+[subject]
+"""
+
+
+def _openssl(*arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
