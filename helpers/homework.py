@@ -1,7 +1,7 @@
-"""What the test cells of a homework call: worked examples that learners see, and tests that they do not.
+"""Functions for the test cells of a homework: worked examples that learners see, and hidden tests.
 
-The answers are never in here: a worked example holds plain data, what a hidden test expects stands in its cell. While
-grading, the functions that are tested live in another process, behind :mod:`helpers.grading.sandbox.host`.
+This module contains no answers: a worked example holds plain data, and a hidden test holds what it expects. While
+grading, the functions under test run in another process, behind :mod:`helpers.grading.sandbox.host`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ references: dict[str, Callable[[], Any]] = {}
 ROUNDS = 6  # how often a learner's test is tried on each implementation while it is graded
 
 Example = tuple[tuple, Any]
-"""Arguments, and what must come out."""
+"""Arguments and the expected result."""
 
 
 def examine(
@@ -43,15 +43,15 @@ def examine(
     """Try a learner's function on worked examples and print one line, as :func:`helpers.check` does.
 
     Args:
-        name: how the line calls the function.
+        name: name of the function in the printed line.
         answer: the learner's function, or a stub.
-        examples: pairs of arguments and what must come out.
-        says: what to tell who makes a known mistake → what comes out then in the first example, the second, …:
-            a value, an error, or a function that returns whether a value is this mistake's. An error is a type, or an
-            exception whose text is a pattern found in that of the learner's.
+        examples: pairs of arguments and the expected result.
+        says: message for a known mistake → what it returns in the first example, the second, …: a value, an error, or
+            a function that returns whether a value is this mistake's. An error is a type, or an exception whose text
+            is a pattern found in that of the learner's.
         raises: calls that must fail: the fields of :class:`~helpers.exercises.exercise.MustRaise`.
         requires: as in :class:`~helpers.exercises.exercise.Exercise`.
-        right: a fact worth knowing, printed with the tick.
+        right: a remark that is printed with a right answer.
 
     Raises:
         AssertionError: only while grading (``NBGRADER_EXECUTION`` is set): the answer is not right.
@@ -79,11 +79,11 @@ def examine_value(
 
 
 def plausible(name: str, answer: Any, claims: Mapping[str, Callable[[Any], Any]], *, right: str = "") -> None:
-    """The visible half for a value that only hidden tests know: what must be true of it, whatever it is.
+    """The visible check of a value that only hidden tests know: properties that any right value has.
 
     Args:
-        claims: what to tell when it does not hold → a function of the answer that returns whether it holds. The first
-            that fails is told.
+        claims: message → a function of the answer that returns whether the property holds. The message of the first
+            that does not hold is printed.
     """
     answer = answer.tolist() if isinstance(answer, torch.Tensor | np.ndarray) else answer
     reason = next((says for says, claim in claims.items() if not holds(claim, answer)), "")
@@ -94,7 +94,7 @@ def plausible(name: str, answer: Any, claims: Mapping[str, Callable[[Any], Any]]
 
 
 def hidden(tests: Mapping[str, Callable[[], Any]]) -> None:
-    """Run tests whose names, and nothing else, reach a learner.
+    """Run tests of which learners see only the names.
 
     Args:
         tests: name → a function without arguments that returns whether the test passes. One that raises fails.
@@ -104,14 +104,14 @@ def hidden(tests: Mapping[str, Callable[[], Any]]) -> None:
     """
     _trials.clear()
     order = random.SystemRandom().sample(list(tests), len(tests))
-    failed = {name for name in order if not holds(tests[name])}
-    if _trials and not failed and os.environ.get("NBGRADER_EXECUTION"):
+    wrong = {name for name in order if not holds(tests[name])}
+    if _trials and not wrong and os.environ.get("NBGRADER_EXECUTION"):
         # A test that only counts its calls knows neither the order nor the number of an implementation.
         again = random.SystemRandom().sample(order * (ROUNDS - 1), len(order) * (ROUNDS - 1))
-        failed = {name for name in again if not holds(tests[name])}
+        wrong = {name for name in again if not holds(tests[name])}
     if not all(trial.calls for trial in _trials):
-        failed = set(tests)
-    failed = [name for name in tests if name in failed]
+        wrong = set(tests)
+    failed = [name for name in tests if name in wrong]
     if failed and os.environ.get("NBGRADER_EXECUTION"):
         raise AssertionError("hidden tests failed: " + "; ".join(failed))
     print("\n".join(f"{SIGNS['wrong' if name in failed else 'right']} hidden: {name}" for name in tests))
@@ -123,10 +123,10 @@ def same(got: Any, expected: Any, tolerance: float = 1e-4, *, requires: Collecti
 
 
 def as_tensor(value: Any) -> torch.Tensor:
-    """What a learner's function returned, as a tensor: an array or a list of numbers is as right.
+    """The return value of a learner's function as a tensor; arrays and lists of numbers are accepted.
 
     Raises:
-        TypeError: it holds something else than numbers, or rows of different lengths.
+        TypeError: it contains something other than numbers, or rows of different lengths.
     """
     tensor = comparison.as_tensor(value)
     if tensor is None:
@@ -135,7 +135,7 @@ def as_tensor(value: Any) -> torch.Tensor:
 
 
 def error_of(function: Callable, *arguments: Any) -> BaseException | None:
-    """The error in which a call ends; ``pytest.fail`` and ``pytest.raises`` raise one that is no ``Exception``."""
+    """The error that a call raises, or None; ``pytest.fail`` and ``pytest.raises`` raise a ``BaseException``."""
     try:
         function(*arguments)
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
@@ -232,15 +232,15 @@ def _arity(function: Callable) -> int | None:
 
 
 def own_numbers(learner_id: Any, question: str, *ranges: tuple[int, int]) -> list[int]:
-    """Numbers that belong to one learner and question: the same every time, others for everybody else.
+    """Numbers derived from a learner's id and a question: reproducible, and different for other learners.
 
     Args:
-        learner_id: how the course knows the learner; without one everybody gets the same numbers.
-        ranges: the smallest and the largest of each number.
+        learner_id: the id of the learner; without one, all learners get the same numbers.
+        ranges: the smallest and the largest value of each number.
     """
     known = " ".join(str(learner_id).split()).casefold() if isinstance(learner_id, str | int) else ""
     numbers = []
-    for place, (low, high) in enumerate(ranges):
-        digest = hashlib.sha256(f"{question}/{place}/{known}".encode()).digest()
+    for index, (low, high) in enumerate(ranges):
+        digest = hashlib.sha256(f"{question}/{index}/{known}".encode()).digest()
         numbers.append(low + int.from_bytes(digest[:8], "big") % (high - low + 1))
     return numbers

@@ -22,7 +22,10 @@ EXERCISES = [
                 torch.arange(1, 7).reshape(2, 3),
                 "you count from 1; here, as everywhere in Python, counting starts at 0",
             ),
-            Mistake(torch.arange(6.0).reshape(2, 3), "you have floats (0. 1. 2.); integers (torch.long) are asked for"),
+            Mistake(
+                torch.arange(6.0).reshape(2, 3),
+                "you have floats (0. 1. 2.); the exercise asks for integers (torch.long)",
+            ),
         ],
         right="torch, the kernel and the checks work",
     ),
@@ -51,12 +54,21 @@ EXERCISES = [
                 "len(a) is the number of dimensions; the length of a vector is a.norm()",
             ),
             Mistake(
+                lambda a, b: (a @ b) / len(a),
+                "len(a) is the number of dimensions, not a length; divide by a.norm() and by b.norm()",
+            ),
+            Mistake(lambda a, b: (a @ b) / (a.norm() + b.norm()), "you add the two lengths; divide by their product"),
+            Mistake(
+                lambda a, b: torch.rad2deg(torch.acos(((a @ b) / (a.norm() * b.norm())).clamp(-1, 1))),
+                "you have the angle in degrees; its cosine is asked for",
+            ),
+            Mistake(
                 lambda a, b: ((a @ b) / (a.norm() * b.norm())).abs(),
                 "you take the absolute value; opposite directions have a negative cosine",
             ),
             Mistake(
                 lambda a, b: torch.acos(((a @ b) / (a.norm() * b.norm())).clamp(-1, 1)),
-                "you have the angle in radians; its cosine is asked for",
+                "you have the angle in radians; the exercise asks for its cosine",
             ),
             Mistake(
                 lambda a, b: 1 - (a @ b) / (a.norm() * b.norm()), "you have the cosine distance, 1 minus the cosine"

@@ -102,7 +102,7 @@ EXERCISES = [
             ),
             Mistake(
                 lambda token_ids, vocab_size: torch.bincount(token_ids.flatten(), minlength=vocab_size).double(),
-                "your counts are floats; integers (torch.long) are asked for",
+                "your counts are floats; the exercise asks for integers (torch.long)",
             ),
             Mistake(
                 lambda token_ids, vocab_size: torch.ones(vocab_size, dtype=torch.long),
@@ -136,7 +136,7 @@ EXERCISES = [
             ),
             Mistake(
                 lambda token_ids, vocab_size: [i for i in token_ids.tolist() if not 0 <= i < vocab_size],
-                "you list the invalid ids; their positions in token_ids are asked for",
+                "you list the invalid ids; the exercise asks for their positions in token_ids",
             ),
             Mistake(
                 lambda token_ids, vocab_size: _invalid(token_ids, vocab_size)[:1],
@@ -144,7 +144,7 @@ EXERCISES = [
             ),
             Mistake(
                 lambda token_ids, vocab_size: [p for p, i in enumerate(token_ids.tolist()) if 0 <= i < vocab_size],
-                "you list the positions of valid ids; those of invalid ids are asked for",
+                "you list the positions of valid ids; the exercise asks for those of invalid ids",
             ),
             Mistake(
                 lambda token_ids, vocab_size: [p for p, i in enumerate(token_ids.tolist()) if not 0 < i < vocab_size],

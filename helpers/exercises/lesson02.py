@@ -1,5 +1,6 @@
 """Lesson 02: a vocabulary, padding, subword tokens, and a lookup as a matrix product."""
 
+import itertools
 from collections import Counter
 
 import torch
@@ -131,7 +132,7 @@ EXERCISES = [
                 lambda texts, ids: torch.tensor(
                     [[ids[word] for word in text] + [0] * (max(map(len, texts)) - len(text)) for text in texts]
                 ),
-                "a word without an id stops you; give it the id of <unk>",
+                "a word without an id raises KeyError; give it the id of <unk>",
                 error="zebra|unicorn",
             ),
             Mistake(
@@ -140,14 +141,14 @@ EXERCISES = [
             ),
             Mistake(
                 lambda texts, ids: _batch(texts, ids, pad=1),
-                "you pad with <unk>; a padding position is no unknown word, it gets <pad>",
+                "you pad with <unk>; a padding position is not an unknown word, it gets <pad>",
             ),
             Mistake(
                 lambda texts, ids: _batch([[word for word in text if word in ids] for text in texts], ids),
                 "you drop unknown words; then the words after them move to other positions",
             ),
             Mistake(_left, "you pad on the left; here the padding is on the right"),
-            Mistake(_short, "you cut every text to the shortest; pad the short ones to the longest"),
+            Mistake(_short, "you truncate every text to the shortest; pad the short ones to the longest"),
             Mistake(
                 lambda texts, ids: _batch(texts, ids).double(),
                 "your ids are floats; an id is an integer (torch.long)",
@@ -181,7 +182,11 @@ EXERCISES = [
             ),
             Mistake(
                 lambda token_ids, words: " ".join(words[i] for i in token_ids.tolist() if i != 0),
-                "the words are right, but they are one string; a list of words is asked for",
+                "the words are right, but they are one string; the exercise asks for a list of words",
+            ),
+            Mistake(
+                lambda token_ids, words: [words[i] for i in itertools.takewhile(bool, token_ids.tolist())],
+                "you stop at the first padding; leave out id 0 wherever it is, and go on",
             ),
             Mistake(
                 lambda token_ids, words: [words[i] for i in token_ids[: int((token_ids != 0).sum())].tolist()],
@@ -202,7 +207,7 @@ EXERCISES = [
         mistakes=[
             Mistake(
                 lambda token_ids, weight: F.one_hot(token_ids).to(weight.dtype) @ weight,
-                "one_hot makes only as many columns as the largest id needs; tell it the vocabulary size",
+                "one_hot makes only as many columns as the largest id needs; pass the vocabulary size",
                 error="shapes cannot be multiplied",
             ),
             Mistake(
@@ -301,8 +306,8 @@ EXERCISES = [
                 lambda texts, min_count: _words_by_count(texts, 1),
                 "you keep rare words; drop those that occur less than min_count times",
             ),
-            Mistake(_first_read, "words of equal count stand in order of appearance; sort these alphabetically"),
-            Mistake(_reversed_ties, "words of equal count stand in reverse order; sort these from a to z"),
+            Mistake(_first_read, "words of equal count are in order of appearance; sort these alphabetically"),
+            Mistake(_reversed_ties, "words of equal count are in reverse order; sort these from a to z"),
             Mistake(
                 lambda texts, min_count: ["<pad>", "<unk>", *sorted(_words_by_count(texts, min_count)[2:])],
                 "you sort alphabetically only; the most frequent word comes first",
@@ -333,9 +338,9 @@ EXERCISES = [
             Mistake(lambda words: _merge(words)[::-1], "you return the words first; the pair comes first"),
             Mistake(
                 lambda words: ("".join(_merge(words)[0]), _merge(words)[1]),
-                "you return the merged token; a pair, a tuple of two tokens, is asked for",
+                "you return the merged token; return the pair, a tuple of two tokens",
             ),
-            Mistake(_overlapping, "you use one token for two merges; go on after the merged pair"),
+            Mistake(_overlapping, "you use one token for two merges; continue after the merged pair"),
         ],
         right="thousands of such merges make a tokenizer",
     ),
@@ -391,7 +396,7 @@ QUESTIONS = [
             "shorter, and the matrix smaller",
         ],
         answer=0,
-        reason="Frequent words become one token. Each token needs a row: shorter sequences are paid for with rows.",
+        reason="Frequent words become one token. Each token needs a row: shorter sequences cost more rows.",
     ),
     Question(
         "02.why_not_a_set",

@@ -1,7 +1,5 @@
 """Lesson 03: which words training brings together, nearest neighbours, PMI, the loss of skip-gram."""
 
-import itertools
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -22,15 +20,11 @@ _TOGETHER = {
 }
 
 
-def _choices() -> list[Mistake]:
-    """Every wrong list of four words, with a reason for each wrong word in it."""
-    mistakes = []
-    for wrong in itertools.product([False, True], repeat=4):
-        if any(wrong):
-            words = [option[int(chosen)] for option, chosen in zip(_TOGETHER.values(), wrong, strict=True)]
-            reasons = [reason for (_, _, reason), chosen in zip(_TOGETHER.values(), wrong, strict=True) if chosen]
-            mistakes.append(Mistake(words, "similar words share contexts: " + ". ".join(reasons)))
-    return mistakes
+def _mistaken(place: int, word: str, reason: str) -> Mistake:
+    """The right list of words but for one."""
+    words = [answer for answer, _, _ in _TOGETHER.values()]
+    words[place] = word
+    return Mistake(words, f"similar words share contexts: {reason}")
 
 
 def _cosines(table: Tensor, i: int) -> Tensor:
@@ -83,9 +77,9 @@ def _without_log(centre: Tensor, context: Tensor, negatives: Tensor) -> Tensor:
 
 EXERCISES = [
     Exercise(
-        id="03.come_together",
+        id="03.more_similar",
         reference=[answer for answer, _, _ in _TOGETHER.values()],
-        mistakes=_choices(),
+        mistakes=[_mistaken(place, word, reason) for place, (_, word, reason) in enumerate(_TOGETHER.values())],
         right="words become similar when one could replace the other, even if they are opposites",
     ),
     Exercise(
@@ -165,7 +159,8 @@ EXERCISES = [
                 "this is log p(c | o): you divide by p(o) only. Divide by p(c) as well",
             ),
             Mistake(
-                lambda counts: _pmi(counts).clamp(min=0), "you cut off what is negative: that is PPMI; PMI keeps it"
+                lambda counts: _pmi(counts).clamp(min=0),
+                "you replace negative values by 0: that is PPMI; PMI keeps them",
             ),
             Mistake(
                 lambda counts: torch.where(counts > 0, _pmi(counts), 0.0),
@@ -251,7 +246,7 @@ QUESTIONS = [
         "Before training, all dot products are about 0. With five negatives per pair, the loss is…",
         ["log 2, about 0.69", "5 × log 2, about 3.47", "6 × log 2, about 4.16"],
         answer=2,
-        reason="σ(0) = 1/2: one real pair and five negatives are six coin tosses, and each costs log 2.",
+        reason="σ(0) = 1/2: one real pair and five negatives are six decisions at 1/2, each with loss log 2.",
     ),
     Question(
         "03.without_negatives",

@@ -95,7 +95,7 @@ EXERCISES = [
                 lambda function, vectors, permutation: torch.allclose(
                     function(vectors), function(vectors[permutation])
                 ),
-                "you test invariance: the outputs must be permuted as well, not stay in place",
+                "you test invariance: the outputs must be permuted as well",
             ),
             Mistake(
                 lambda function, vectors, permutation: torch.allclose(
@@ -107,7 +107,7 @@ EXERCISES = [
                 lambda function, vectors, permutation: (
                     function(vectors)[permutation].shape == function(vectors[permutation]).shape
                 ),
-                "you compare shapes only; every function here keeps the shape",
+                "your answer is always True, as when only shapes are compared; compare the values",
             ),
             Mistake(
                 lambda function, vectors, permutation: torch.equal(
@@ -141,7 +141,7 @@ EXERCISES = [
             ),
             Mistake(
                 lambda sequences, labels: 1.0,
-                "you give every sequence an answer of its own; sequences with the same bag must share one",
+                "you give every sequence its own answer; sequences with the same bag must share one",
             ),
             Mistake(
                 lambda sequences, labels: _best_without_order([sorted(set(each)) for each in sequences], labels),
@@ -168,11 +168,11 @@ EXERCISES = [
         mistakes=[
             Mistake(
                 lambda permutation: permutation == torch.arange(len(permutation)),
-                "you compare positions only; a token that stays in place can have other tokens before it",
+                "you compare positions only; a token at the same position can have other tokens before it",
             ),
             Mistake(
                 lambda permutation: permutation.cummax(dim=0).values == torch.arange(len(permutation)),
-                "you compare the first t + 1 tokens with the old ones; this token may have stood elsewhere",
+                "you compare the first t + 1 tokens with the old ones; this token may have been elsewhere",
             ),
             Mistake(
                 lambda permutation: (permutation == torch.arange(len(permutation))).cumprod(dim=0).bool(),

@@ -4,7 +4,7 @@ import torch
 
 from helpers.exercises.exercise import Exercise, Mistake, Question
 
-_TABLE = torch.arange(24, dtype=torch.float64).reshape(6, 4) ** 2 / 10  # (max_len, d), six unlike rows
+_TABLE = torch.arange(24, dtype=torch.float64).reshape(6, 4) ** 2 / 10  # (max_len, d), six different rows
 
 
 def _words(*shape: int) -> torch.Tensor:
@@ -17,11 +17,11 @@ def _add_positions(vectors: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
     return vectors + table[: vectors.shape[1]]
 
 
-def _stretch(table: torch.Tensor, new_len: int, exchanged: bool = False) -> torch.Tensor:
+def _interpolate(table: torch.Tensor, new_len: int, swapped: bool = False) -> torch.Tensor:
     old = torch.linspace(0, len(table) - 1, new_len, dtype=table.dtype)
     low = old.floor().long().clamp(max=len(table) - 2)
     weight = (old - low).unsqueeze(1)
-    weight = 1 - weight if exchanged else weight
+    weight = 1 - weight if swapped else weight
     return (1 - weight) * table[low] + weight * table[low + 1]
 
 
@@ -43,24 +43,29 @@ EXERCISES = [
         mistakes=[
             Mistake(
                 lambda vectors, table: vectors + table[: vectors.shape[0]].unsqueeze(1),
-                "you let the position run along the batch: every token of text b gets the vector of position b",
+                "you let the position run along the batch: every token of sequence b gets the vector of position b",
             ),
             Mistake(
                 lambda vectors, table: vectors + table[: vectors.shape[0]],
-                "you cut the table to B rows; the tokens of a text are counted by T, the second side of the shape",
+                "you take B rows of the table; the number of tokens is T, the second dimension",
                 error="must match the size",
             ),
             Mistake(
                 lambda vectors, table: torch.cat([vectors, table[: vectors.shape[1]].expand_as(vectors)], dim=-1),
-                "you attach the position, so the width doubles; a position is added",
+                "you concatenate the position, so the dimension doubles; add it",
             ),
             Mistake(
                 lambda vectors, table: vectors,
-                "you give the word vectors back unchanged; the positions were never added",
+                "you return the word vectors unchanged; the positions were never added",
             ),
             Mistake(
                 lambda vectors, table: vectors + table[torch.arange(1, vectors.shape[1] + 1).clamp(max=len(table) - 1)],
                 "you count positions from 1; the first token takes row 0",
+            ),
+            Mistake(
+                lambda vectors, table: vectors + table[1 : vectors.shape[1] + 1],
+                "you take the rows from 1 on; the first token takes row 0",
+                error="must match the size",
             ),
             Mistake(
                 lambda vectors, table: vectors + table[len(table) - vectors.shape[1] :],
@@ -76,11 +81,11 @@ EXERCISES = [
             (
                 (_words(2, 7, 4), _TABLE),
                 ValueError,
-                "7 tokens and a table of 6 positions: raise a ValueError that says so, do not cut or wrap in silence",
+                "7 tokens and a table of 6 positions: raise a ValueError; do not truncate or wrap silently",
                 ("7", "6"),
             ),
         ],
-        right="every text of the batch gets the same positions",
+        right="every sequence of the batch gets the same positions",
     ),
     Exercise(
         id="06.texts_per_row",
@@ -114,30 +119,30 @@ EXERCISES = [
     ),
     Exercise(
         id="06.bugs",
-        reference=["swapped", "batch", "unused", "typed"],
+        reference=["swapped", "batch", "unused", "hard-coded"],
         mistakes=[
             Mistake(
-                ["batch", "swapped", "unused", "typed"],
-                "you exchanged A and B: look at which embedding gets the token ids in A, and at which axis B counts",
+                ["batch", "swapped", "unused", "hard-coded"],
+                "you swapped A and B: look at which embedding gets the token ids in A, and at which axis B counts",
             ),
             Mistake(
-                ["swapped", "batch", "typed", "unused"],
-                "you exchanged C and D: in one of them the positions never reach the result",
+                ["swapped", "batch", "hard-coded", "unused"],
+                "you swapped C and D: in one of them the positions never reach the result",
             ),
             Mistake(
-                ["swapped", "typed", "unused", "batch"],
-                "you exchanged B and D: one counts the sequences, the other has hard-coded ids",
+                ["swapped", "hard-coded", "unused", "batch"],
+                "you swapped B and D: one counts the sequences, the other has hard-coded ids",
             ),
             Mistake(
-                ["unused", "batch", "swapped", "typed"],
-                "you exchanged A and C: both embeddings are used in A, only one of them in C",
+                ["unused", "batch", "swapped", "hard-coded"],
+                "you swapped A and C: both embeddings are used in A, only one of them in C",
             ),
         ],
         right="all four ran without an error; only a test of the values finds them",
     ),
     Exercise(
-        id="06.stretch",
-        reference=_stretch,
+        id="06.interpolate",
+        reference=_interpolate,
         cases=[(_TABLE, 11), (_TABLE, 9), (_TABLE, 6), (_TABLE[:2], 5), (_TABLE, 4), (_words(5, 3).float(), 8)],
         mistakes=[
             Mistake(
@@ -155,14 +160,14 @@ EXERCISES = [
                 "your ends are shifted (align_corners=False); row 0 and the last row must be kept",
             ),
             Mistake(
-                lambda table, new_len: _stretch(table, new_len, exchanged=True),
-                "you exchanged the two weights: a fraction near 0 belongs to the lower row",
+                lambda table, new_len: _interpolate(table, new_len, swapped=True),
+                "you swapped the two weights: a fraction near 0 belongs to the lower row",
             ),
             Mistake(
                 lambda table, new_len: torch.cat(
                     [table, table.new_zeros(max(new_len - len(table), 0), table.shape[1])]
                 )[:new_len],
-                "you append zeros (or cut) instead of stretching the rows over the new length",
+                "you append zeros (or cut) instead of interpolating between the rows",
             ),
         ],
         right="every new position lies between two trained ones",
@@ -218,7 +223,7 @@ QUESTIONS = [
         "06.no_error_when_b_equals_t",
         "Words (8, 8, 64) and positions (8, 64) were added without an error. What do you know?",
         [
-            "each token received the position of its place in the sequence",
+            "each token received its position in the sequence",
             "every sequence received the same positions",
             "neither: with B = T a mixed-up axis raises no error",
         ],

@@ -108,7 +108,7 @@ EXERCISES = [
         mistakes=[
             Mistake(
                 lambda offset, d_model, base: _shift(offset, d_model, base, sign=-1.0),
-                "you rotate the other way: this matrix takes p to p − offset",
+                "you rotate in the opposite direction: this matrix takes p to p − offset",
             ),
             Mistake(
                 _interleaved_shift,
@@ -153,7 +153,7 @@ QUESTIONS = [
     ),
     Question(
         "07.trained_parameters",
-        "How many trained parameters has a sinusoidal table of 512 positions with dimension 768?",
+        "How many trained parameters does a sinusoidal table of 512 positions with dimension 768 have?",
         ["393,216, one per entry", "384, one frequency per pair", "none"],
         answer=2,
         reason="All entries and frequencies follow from the formula. The learned matrix of lesson 06 has 393,216.",

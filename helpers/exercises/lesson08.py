@@ -143,15 +143,15 @@ EXERCISES = [
         mistakes=[
             Mistake(
                 lambda words, positions, w_query, w_key: _score_terms(words, positions, w_query, w_key)[[0, 2, 1, 3]],
-                "you exchanged the two mixed terms: in word–position the query is a word and the key a position",
+                "you swapped the two mixed terms: in word–position the query is a word and the key a position",
             ),
             Mistake(
                 lambda words, positions, w_query, w_key: _score_terms(words, positions, w_query, w_key).mT,
-                "you exchanged the axes: the row belongs to the query, the column to the key",
+                "you swapped the axes: the row belongs to the query, the column to the key",
             ),
             Mistake(
                 lambda words, positions, w_query, w_key: _score_terms(words, positions, w_key, w_query),
-                "you exchanged the projections of query and key",
+                "you swapped the projections of query and key",
             ),
             Mistake(
                 lambda words, positions, w_query, w_key: _score_terms(words, positions, w_query, w_key).sum(dim=0),
@@ -164,7 +164,7 @@ EXERCISES = [
                 "you divide by √d; the exercise asks for the terms before that",
             ),
         ],
-        right="TUPE keeps the first and the last term, with projections of their own for positions",
+        right="TUPE keeps the first and the last term, with separate projections for positions",
     ),
 ]
 

@@ -155,7 +155,7 @@ EXERCISES = [
                 lambda rope, query, key: torch.allclose(
                     _score(rope, query, key, 5, 2), _score(rope, query, key, 105, 2)
                 ),
-                "you move the query alone; move both by 100 positions, so that their offset stays",
+                "your answer is always False, as when only one of the two moves; move both by 100 positions",
             ),
             Mistake(
                 lambda rope, query, key: torch.allclose(_score(rope, query, key, 5, 2), _score(rope, query, key, 6, 3)),
@@ -171,7 +171,7 @@ EXERCISES = [
             ),
             Mistake(
                 lambda rope, query, key: not _offset_only(rope, query, key),
-                "True and False are exchanged: True means that the score stays the same when both move",
+                "True and False are swapped: True means that the score stays the same when both move",
             ),
         ],
         right="two lines that find mixed layouts and wrong position ids",
@@ -195,7 +195,7 @@ EXERCISES = [
             ),
             Mistake(
                 lambda slopes, num_queries, num_keys: -slopes[:, None, None] * _offsets(num_queries, num_keys, 0).abs(),
-                "your first query stands at position 0; the last query has the position of the last key",
+                "your first query is at position 0; the last query has the position of the last key",
             ),
             Mistake(
                 lambda slopes, num_queries, num_keys: _alibi(torch.ones_like(slopes), num_queries, num_keys),
@@ -203,7 +203,7 @@ EXERCISES = [
             ),
             Mistake(
                 lambda slopes, num_queries, num_keys: _alibi(slopes, num_queries, num_keys)[0],
-                "one matrix for all heads; each head has its own, (h, num_queries, num_keys)",
+                "one matrix for all heads; each head has its own: (h, num_queries, num_keys)",
             ),
         ],
         right="this is the bias of a model that generates with a cache",
@@ -238,14 +238,14 @@ EXERCISES = [
             ),
             Mistake(
                 lambda offset, exact, max_distance: _t5(-offset, exact, max_distance),
-                "the sides are exchanged: a positive offset is a key after the query, and gets 2·exact more",
+                "the sides are swapped: a positive offset is a key after the query, and gets 2·exact more",
             ),
             Mistake(
                 lambda offset, exact, max_distance: _t5(-offset.abs(), exact, max_distance) + (offset >= 0) * 2 * exact,
                 "offset 0, the query's own position, belongs to the side before: bucket 0",
             ),
         ],
-        right="fine where it matters, coarse where it does not",
+        right="small offsets get exact buckets, large ones coarse buckets",
     ),
     Exercise(
         id="09.apply_rope",
@@ -263,7 +263,7 @@ EXERCISES = [
             ),
             Mistake(
                 _on_first(lambda x, cos, sin, layout: _rotated(*_pairs(x, "half"), cos, sin, "half")),
-                "layout 'interleaved' is treated as 'half'; its pairs are neighbours, dimensions 0 and 1, 2 and 3, …",
+                "layout 'interleaved' is treated as 'half'; its pairs are adjacent, dimensions 0 and 1, 2 and 3, …",
             ),
             Mistake(
                 _on_first(lambda x, cos, sin, layout: _rotated(*_pairs(x, layout), cos, sin, _other(layout))),
@@ -271,7 +271,7 @@ EXERCISES = [
             ),
             Mistake(
                 _on_first(_mixed),
-                "mixed layouts: your cosines are laid out for neighbours, but your pairs come from the two halves",
+                "mixed layouts: your cosines are in interleaved order, but your pairs come from the two halves",
             ),
             Mistake(
                 _on_first(lambda x, cos, sin, layout: _rotated(*_pairs(x, layout), cos, -sin, layout)),
@@ -308,7 +308,7 @@ QUESTIONS = [
             "It makes no difference: rotations keep the norm",
         ],
         answer=1,
-        reason="In a score two rotations combine to one by m − n. A value meets no second rotation.",
+        reason="In a score two rotations combine to one by m − n. A value is rotated only once.",
     ),
     Question(
         "09.reverse_with_alibi",

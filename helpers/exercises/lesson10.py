@@ -13,7 +13,7 @@ _SAYS = {
     2: "with a causal mask each position sees a different number of tokens; it was solved",
     3: "ALiBi subtracts a distance, and a distance is not a direction: without a mask it stayed at chance",
     4: "the rows of a learned table beyond the training length were never trained",
-    5: "sinusoids can be computed there, but the weights never met these rows",
+    5: "sinusoids can be computed there, but the layers never saw these rows in training",
     6: "ALiBi lost less than 0.15 for every seed; 'near rather than far' is true at every length",
     7: "one block of ALiBi gives nearer keys of equal content the higher score; it was not solved",
     8: "for RoPE offset 3 is the same angle everywhere; at twice the length it was above 0.9",
@@ -92,14 +92,14 @@ EXERCISES = [
                 lambda short, long, chance: [
                     name for name in short if short[name] > 0.25 and long[name] > short[name] - 0.15
                 ],
-                "you compare with 0.25; asked for is more than 0.25 above chance",
+                "you compare with 0.25; the exercise asks for more than 0.25 above chance",
             ),
             Mistake(
                 lambda short, long, chance: [max(long, key=long.__getitem__)],
-                "you name the best scheme; asked for are all that keep what they learned",
+                "you name the best scheme; the exercise asks for all that keep what they learned",
             ),
         ],
-        right="a fair reading: against chance, and against itself",
+        right="each scheme is compared with chance and with itself",
     ),
     Exercise(
         id="10.surprises",
@@ -107,7 +107,7 @@ EXERCISES = [
         mistakes=[
             Mistake(
                 ("A", "C"),
-                "the first: all three seeds solved it, far above chance; luck does not repeat",
+                "the first: all three seeds solved it, far above chance; chance does not repeat three times",
             ),
             Mistake(
                 ("C", "C"),
@@ -116,7 +116,7 @@ EXERCISES = [
             Mistake(("B", "A"), "the second: three times as many steps did not help either, and three blocks did"),
             Mistake(("B", "B"), "the second: the mask hides later tokens only, and four other schemes solve the task"),
         ],
-        right="evidence first, then the reason",
+        right="both follow from the measurements above",
     ),
     Exercise(
         id="10.prepare",
@@ -148,7 +148,7 @@ EXERCISES = [
             ),
             Mistake(
                 _added(lambda positions, token_ids: positions[: len(token_ids), None]),
-                "row b got position b: positions run over the batch axis; they belong to the second axis, T",
+                "row b got position b: positions run along the batch axis; they belong to the second axis, T",
             ),
             Mistake(
                 _added(lambda positions, token_ids: 0),
@@ -198,7 +198,7 @@ QUESTIONS = [
             "The row must be trained before it can be added",
         ],
         answer=1,
-        reason="The weights after the rows were fitted to rows that training reached.",
+        reason="The layers after the sum were trained only on rows within the training length.",
     ),
     Question(
         "10.stays_at_chance",
@@ -220,6 +220,6 @@ QUESTIONS = [
             "Its token embeddings learned the positions",
         ],
         answer=0,
-        reason="At its last position one such block sees a bag. The mean over positions, or a second block, does not.",
+        reason="The last position of one such block sees a bag of words; the mean over positions depends on the order.",
     ),
 ]

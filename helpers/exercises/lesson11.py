@@ -1,4 +1,4 @@
-"""Lesson 11: position ids with a cache and with padding, bugs that do not crash, context extension."""
+"""Lesson 11: position ids with a cache and with padding, bugs that raise no error, context extension."""
 
 import math
 from collections.abc import Callable
@@ -65,9 +65,9 @@ def _only_the_past(query: Tensor, key: Tensor, value: Tensor, cache: Cache, rope
 def _all_rotated_again(query: Tensor, key: Tensor, value: Tensor, cache: Cache, rope: Callable) -> tuple[Tensor, Cache]:
     keys = torch.cat([cache[0], key[None]])
     values = torch.cat([cache[1], value[None]])
-    turned = torch.stack([rope(each, t) for t, each in enumerate(keys)])
-    scores = turned @ rope(query, len(cache[0])) / math.sqrt(len(query))
-    return scores.softmax(dim=0) @ values, (turned, values)
+    rotated = torch.stack([rope(each, t) for t, each in enumerate(keys)])
+    scores = rotated @ rope(query, len(cache[0])) / math.sqrt(len(query))
+    return scores.softmax(dim=0) @ values, (rotated, values)
 
 
 _MASK = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [0, 0, 0, 0, 1]]).bool()
@@ -84,7 +84,7 @@ EXERCISES = [
             ),
             Mistake(
                 lambda mask: mask.cumsum(dim=1) - 1,
-                "padding on the left gets −1, which a table takes for its last row; clamp it to 0",
+                "padding on the left gets −1, which selects the last row of a table; clamp it to 0",
             ),
             Mistake(
                 lambda mask: torch.arange(mask.shape[1]).expand(mask.shape),
@@ -92,7 +92,7 @@ EXERCISES = [
             ),
             Mistake(
                 lambda mask: _position_ids(mask) * mask,
-                "padding on the right gets 0 here; asked for is the id of the last real token",
+                "padding on the right gets 0 here; it should get the id of the last real token",
             ),
             Mistake(
                 lambda mask: (mask.cumsum(dim=0) - 1).clamp(min=0),
@@ -104,15 +104,16 @@ EXERCISES = [
     Exercise(
         id="11.find_the_bugs",
         reference=["B", "C", "E"],
+        any_order=True,
         mistakes=[
             Mistake(["C", "E"], "B counts the padding as well: its id for the first row is 5, and 3 is right"),
             Mistake(["B", "E"], "C gives the first new token the id of the last token of the prompt"),
             Mistake(["B", "C"], "E starts again at 0: it forgets the prompt in the cache"),
             Mistake(["B", "C", "D", "E"], "D is right: the largest id of the prompt plus 1"),
             Mistake(["A", "B", "C", "E"], "A is right: the number of real tokens is the next position id"),
-            Mistake(["A", "D"], "these two are the right ones; the list holds the wrong ones"),
+            Mistake(["A", "D"], "A and D are correct; list the wrong ones"),
         ],
-        right="none of the three crashes, and with RoPE one batch without padding would hide B",
+        right="none of the three raises an error, and with RoPE one batch without padding would hide B",
     ),
     Exercise(
         id="11.by_parts",
@@ -131,7 +132,7 @@ EXERCISES = [
                 lambda freqs, factor, length, alpha, beta: _blend(
                     freqs, factor, length * freqs / (2 * math.pi), beta, alpha
                 ),
-                "alpha and beta are exchanged: you divide the fast pairs and keep the slow ones",
+                "alpha and beta are swapped: you divide the fast pairs and keep the slow ones",
             ),
             Mistake(
                 lambda freqs, factor, length, alpha, beta: _blend(freqs, factor, length * freqs, alpha, beta),
@@ -147,7 +148,7 @@ EXERCISES = [
                 lambda freqs, factor, length, alpha, beta: torch.where(
                     length * freqs / (2 * math.pi) > beta, freqs, freqs / factor
                 ),
-                "the blend between alpha and beta is missing: there a fraction of f stays",
+                "between alpha and beta a fraction of f must stay",
             ),
         ],
         right="YaRN adds a temperature, and its code blends over the indices of the pairs",
@@ -191,7 +192,7 @@ QUESTIONS = [
     ),
     Question(
         "11.left_padding",
-        "Ids count from the left edge, over two masked padding tokens. Which scheme notices?",
+        "Ids count from the left edge, including two masked padding tokens. Which scheme gives a wrong output?",
         [
             "RoPE: all its angles change",
             "A learned table: it adds other rows",
@@ -220,14 +221,14 @@ QUESTIONS = [
     ),
     Question(
         "11.cached_id",
-        "A prompt of 3 tokens has 2 padding tokens on its left. Which position id has the first new token?",
+        "A prompt of 3 tokens has 2 padding tokens on its left. Which position id does the first new token get?",
         ["3: the number of real tokens", "5: the length of the cache", "0: it is new"],
         answer=0,
         reason="Position ids count real tokens: 0, 1, 2 for the prompt, then 3.",
     ),
     Question(
         "11.what_rope_forgives",
-        "Which mistake does RoPE forgive?",
+        "Which mistake does RoPE tolerate?",
         [
             "Padding that is not masked",
             "Position ids that restart at 0 in each step",

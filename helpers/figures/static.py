@@ -240,7 +240,7 @@ class _Named:
                 self.axes.plot([x], [y], theme.SHAPES[kind], color=theme.SERIES[kind], ms=5, zorder=4)
                 shown.set_zorder(4)
                 left += 1.2 * em
-            shown.set_position(back((left, middle)))
+            shown.set_position(tuple(back((left, middle))))
 
 
 def _points(axes: Axes, panel: Panel, limit: Limits, font: float) -> _Named:

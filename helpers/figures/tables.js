@@ -82,7 +82,7 @@ function tableOf(title, numbers, firstRow, firstColumn) {
 /** Adds a panel's table, with lists that choose the part of a long one. Returns a function that draws it anew. */
 export function makeTable(parent, panel) {
   const box = make("div", "live-table", parent);
-  const chooser = make("div", "live-controls", box);
+  const chooser = make("div", "live-parts", box);
   const place = make("div", "", box);
   const choices = { rows: makeParts(chooser, "Rows", PART_ROWS), columns: makeParts(chooser, "Columns", PART_COLUMNS) };
   const draw = () => {
@@ -98,7 +98,7 @@ export function makeTable(parent, panel) {
 
 /** A list of the parts of a direction; the function returned takes the names and gives the first index of the part. */
 function makeParts(parent, text, size) {
-  const box = make("div", "live-control", parent);
+  const box = make("div", "live-part", parent);
   const label = make("label", "", box);
   const select = make("select", "", box);
   select.id = `live-${unique()}`;

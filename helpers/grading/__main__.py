@@ -1,108 +1,172 @@
-"""What an instructor does with a homework: ``python -m helpers.grading COMMAND``, ``make grading ARGS="COMMAND"``."""
+"""The instructor's command line: ``python -m helpers.grading COMMAND``, or ``make grading ARGS="COMMAND"``."""
 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
+import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
-from helpers.grading import files
+from helpers.grading import dates, files
 from helpers.grading.assignment import SOURCE
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK_FULL = "{} cannot be written, the disk is full; free some space, and run the command again"
 MISSING = "the packages of graders are missing; install them: make grading, or pip install -e '.[grading]'"
 
 
 def parser() -> argparse.ArgumentParser:
-    """The commands, in the order in which they are needed."""
-    top = argparse.ArgumentParser(prog="python -m helpers.grading", description=__doc__.partition(":")[0] + ".")
+    """The argument parser, with the commands in the order in which they are used."""
+    top = argparse.ArgumentParser(prog="python -m helpers.grading", description="Release, collect and grade homeworks.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name: str, says: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=says, description=says[0].upper() + says[1:] + ".")
+    def add(name: str, summary: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if name != "release":
             command.add_argument(
                 "--course", type=Path, default="~/embeddings-grading", help="the course folder (%(default)s)"
             )
         return command
 
-    def homeworks(command: argparse.ArgumentParser, what: str) -> None:
-        command.add_argument("homework", nargs="*", help=f"which homeworks ({what})")
+    def add_homeworks(command: argparse.ArgumentParser, default: str) -> None:
+        command.add_argument("homework", nargs="*", help=f"which homeworks (default: {default})")
 
     release = add("release", "write the student versions from the authors' notebooks")
-    homeworks(release, "all")
-    release.add_argument("--check", action="store_true", help="write nothing, tell what differs or leaks")
-    release.add_argument("--retire", action="store_true", help="let questions change that learners already have")
+    add_homeworks(release, "all")
+    release.add_argument("--check", action="store_true", help="write nothing; report what differs or leaks")
+    release.add_argument("--retire", action="store_true", help="allow changes to questions that were released")
 
-    collect = add("collect", "take in what learners handed in: folders, notebooks, zips of Canvas and Moodle")
-    collect.add_argument("path", nargs="+", type=Path, help="where it is")
-    collect.add_argument("--homework", help="what the notebooks are, whatever they are called")
-    collect.add_argument("--roster", type=Path, help="who is in the course; it is kept as COURSE/roster.csv")
-    collect.add_argument("--due", type=datetime.fromisoformat, help="when it was due: 2026-03-01T23:59+01:00")
+    collect = add("collect", "import submissions: folders, notebooks, or the zips of Canvas and Moodle")
+    collect.add_argument("path", nargs="+", type=Path, help="a folder, a zip or a notebook")
+    collect.add_argument("--homework", help="the homework that the notebooks belong to, whatever their names")
+    collect.add_argument("--roster", type=Path, help="CSV of the learners; stored as COURSE/roster.csv")
+    collect.add_argument("--due", type=_date, help="when it was due for these learners: 2026-03-01T23:59+01:00")
+    collect.add_argument("--section", help="the due date is that of this section of the roster")
 
-    grade = add("grade", "run and test what was handed in, in a sandbox; ended at any moment, it goes on where it was")
-    homeworks(grade, "all that were handed in")
-    grade.add_argument("--workers", type=int, help="how many processes (one a core)")
-    grade.add_argument("--scheduler", metavar="ADDRESS", help="use the workers of a dask scheduler that runs already")
-    grade.add_argument("--dashboard", action="store_true", help="show what the workers do on a page of its own")
-    grade.add_argument("--only", action="append", default=[], metavar="LEARNER", help="grade this one; may be repeated")
-    grade.add_argument("--force", action="store_true", help="grade again what is graded; points by hand stay")
+    extend = add("extend", "give a learner a due date of their own")
+    extend.add_argument("learner", help="the id")
+    extend.add_argument("homework")
+    until = extend.add_mutually_exclusive_group(required=True)
+    until.add_argument("--until", type=_date, help="the new due date: 2026-03-08T23:59+01:00")
+    until.add_argument("--cancel", action="store_true", help="take the extension back")
+
+    roster = add("roster", "remove a learner from everything in the course folder")
+    roster.add_argument("action", choices=("remove",))
+    roster.add_argument("learner", nargs="+", help="the id")
+
+    grade = add("grade", "run and test the submissions in a sandbox; an interrupted run can be continued")
+    add_homeworks(grade, "all that were submitted")
+    grade.add_argument("--workers", type=int, help="number of processes (default: one per core)")
+    grade.add_argument("--scheduler", metavar="ADDRESS", help="use the workers of a running dask scheduler")
+    grade.add_argument("--dashboard", action="store_true", help="serve dask's dashboard")
+    grade.add_argument(
+        "--only", action="append", default=[], metavar="LEARNER", help="grade this learner only; may be repeated"
+    )
+    grade.add_argument("--force", action="store_true", help="grade again; points given by hand are kept")
+
+    adjust = add("adjust", "let a question count otherwise, for everybody; the points themselves stay as they are")
+    adjust.add_argument("homework")
+    adjust.add_argument("question", help="its number, title, or a cell of it")
+    how = adjust.add_mutually_exclusive_group(required=True)
+    how.add_argument("--drop", action="store_true", help="it counts neither in the points nor in their maximum")
+    how.add_argument("--full", action="store_true", help="everybody has all of its points")
+    how.add_argument("--points", type=float, metavar="N", help="everybody has at least N of its points")
+    how.add_argument("--undo", action="store_true", help="it counts as it did")
+    adjust.add_argument("--reason", default="", help="why; learners read it in their feedback")
+
+    merge = add("merge", "add what other graders did in course folders of their own")
+    merge.add_argument("other", nargs="+", type=Path, help="their course folders")
 
     formgrade = add("formgrade", "open JupyterLab with nbgrader's formgrader, for written answers and comments")
     formgrade.add_argument("--port", type=int, default=8888)
     formgrade.add_argument("--no-browser", action="store_true")
-    formgrade.add_argument("jupyter", nargs="*", help="more for JupyterLab, after --")
+    formgrade.add_argument("jupyter", nargs="*", help="arguments for JupyterLab, after --")
 
-    feedback = add("feedback", "write a page for each learner")
-    homeworks(feedback, "all that are graded")
-    feedback.add_argument("--only", action="append", metavar="LEARNER", help="for this one; may be repeated")
+    feedback = add("feedback", "write a feedback page for each learner")
+    add_homeworks(feedback, "all that are graded")
+    feedback.add_argument("--only", action="append", metavar="LEARNER", help="for this learner only; may be repeated")
+    feedback.add_argument(
+        "--format", choices=("moodle", "canvas"), help="write the zip that returns the pages there, too"
+    )
 
     export = add("export", "write the grades as a table")
-    homeworks(export, "all that are graded")
+    add_homeworks(export, "all that are graded")
     export.add_argument("--format", choices=("csv", "canvas", "moodle"), default="csv")
-    export.add_argument("--roster", type=Path, help="who is in the course (COURSE/roster.csv)")
-    export.add_argument("--title", action="append", default=[], metavar="HOMEWORK=TITLE", help="its column in Canvas")
-    export.add_argument("--unfinished", action="store_true", help="points of those, too, who wait for some by hand")
-    export.add_argument("--missing", type=float, help="the grade of those who handed in nothing (empty)")
+    export.add_argument("--roster", type=Path, help="CSV of the learners (default: COURSE/roster.csv)")
+    export.add_argument("--title", action="append", default=[], metavar="HOMEWORK=TITLE", help="column title in Canvas")
+    export.add_argument("--unfinished", action="store_true", help="include scores that still lack points given by hand")
+    export.add_argument("--missing", type=float, help="the grade of learners without a submission (default: empty)")
 
     report = add("report", "write what the class understood as a page without names, and as a table")
-    homeworks(report, "all that are graded")
+    add_homeworks(report, "all that are graded")
 
-    status = add("status", "tell what is graded, what waits, and what needs a human")
-    homeworks(status, "all that were handed in")
-    for command in (release, collect, grade, status):
+    similar = add("similar", "list submissions that agree more than the task explains, as places to look at")
+    add_homeworks(similar, "all that are graded")
+    similar.add_argument("--at-least", type=float, default=20.0, metavar="SCORE", help="the lowest score (%(default)s)")
+    similar.add_argument("--most", type=int, default=50, metavar="PAIRS", help="how many pairs at most (%(default)s)")
+
+    status = add("status", "show what is graded, what is waiting, and what needs attention")
+    add_homeworks(status, "all that were submitted")
+    for command in (release, collect, extend, grade, adjust, status):
         command.add_argument("--source", type=Path, default=SOURCE, help="the authors' notebooks (%(default)s)")
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; what is wrong is told in a sentence."""
-    asked = parser().parse_args(arguments)
+    """Run a command, and return the exit status. Expected errors are printed without a traceback."""
+    args = parser().parse_args(arguments)
     try:
-        return COMMANDS[asked.command](asked)
+        return COMMANDS[args.command](args)
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on where it was", file=sys.stderr)
+        print("\ninterrupted; run the same command again to continue", file=sys.stderr)
         return 130
     except ModuleNotFoundError as error:
         print(f"{MISSING} ({error.name})", file=sys.stderr)
-    except (ValueError, OSError, RuntimeError) as error:
+    except OSError as error:
+        print(DISK_FULL.format(error.filename or "the disk") if error.errno in NO_SPACE else error, file=sys.stderr)
+    except (ValueError, RuntimeError) as error:
         print(error, file=sys.stderr)
+    except Exception as error:
+        if not (problem := _database_problem(error)):
+            raise
+        print(problem, file=sys.stderr)
     return 1
 
 
-def release(asked: argparse.Namespace) -> int:
+def _database_problem(error: Exception) -> str:
+    """What is wrong with the gradebook, and what to do; empty if the error is of another kind."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if not isinstance(error, SQLAlchemyError | sqlite3.Error):
+        return ""
+    reason = str(getattr(error, "orig", None) or error)
+    remedies = {
+        "locked": "another program is writing to it; end that, formgrader for example, and run the command again",
+        "full": "make room, and run the command again",
+        "disk I/O": "make room or look after the disk, and run the command again",
+        "readonly": "it must be writable for you",
+        "malformed": "restore it from a backup",
+        "not a database": "restore it from a backup",
+    }
+    remedy = next((text for part, text in remedies.items() if part in reason), "what was stored before is kept")
+    return f"the gradebook cannot be used ({reason}): {remedy}"
+
+
+def release(args: argparse.Namespace) -> int:
     from helpers.grading.release import ReleaseError, problems, release
 
-    where = (asked.source, asked.source.parent / "release", asked.source.parent / "questions.json")
-    if asked.check:
-        found = problems(*where)
-        print("\n".join(found) or "the student versions are what their sources give")
+    paths = (args.source, args.source.parent / "release", args.source.parent / "questions.json")
+    if args.check:
+        found = problems(*paths)
+        print("\n".join(found) or "the student versions are up to date")
         return 1 if found else 0
     try:
-        changed = release(*where, names=asked.homework or None, retire=asked.retire)
+        changed = release(*paths, names=args.homework or None, retire=args.retire)
     except ReleaseError as reason:
         print(reason, file=sys.stderr)
         return 1
@@ -110,178 +174,344 @@ def release(asked: argparse.Namespace) -> int:
     return 0
 
 
-def collect(asked: argparse.Namespace) -> int:
+def collect(args: argparse.Namespace) -> int:
     from helpers.grading.lms import roster
     from helpers.grading.lms.collect import STATES, collect
 
-    with _course(asked, create=True) as course:
-        if asked.roster:
-            roster.read(asked.roster)  # a broken one is told before it replaces another
-            files.write_atomic(course.folder / "roster.csv", asked.roster.read_bytes())
+    with _course(args, create=True) as course:
+        if args.roster:
+            roster.read(args.roster)  # raises if it is invalid, before it replaces another
+            files.write_atomic(course.folder / "roster.csv", args.roster.read_bytes())
+        if args.section:
+            _check_section(course, args)
         found = collect(
             course.folder,
-            asked.path,
-            homework=asked.homework,
-            due=asked.due,
-            homeworks=_sources(asked),
+            args.path,
+            homework=args.homework,
+            homeworks=_sources(args),
         )
-        if asked.due:
+        if args.due:
             with course.writing():
-                for name in sorted({path.stem for path in found.taken} | ({asked.homework} - {None})):
-                    course.prepare(_sources(asked)[name])
-                    course.set_due(name, asked.due)
+                _set_due(course, args, found)
     counts = Counter(outcome.state for outcome in found.outcomes)
-    print(", ".join(f"{counts[state]} {name}" for state, name in STATES.items() if counts[state]) or "nothing came")
-    _needs_a_human(found.attention)
+    print(", ".join(f"{counts[state]} {name}" for state, name in STATES.items() if counts[state]) or "nothing found")
+    _print_attention(found.attention)
     rows = [
-        (outcome.learner or outcome.file, STATES[outcome.state], TODO[outcome.state])
+        (outcome.learner or outcome.file, STATES[outcome.state], ACTIONS[outcome.state])
         for outcome in found.outcomes
-        if outcome.state in TODO and not (outcome.state == "other" and not outcome.learner)
+        if outcome.state in ACTIONS and not (outcome.state == "other" and not outcome.learner)
     ]
-    rows += [(each, "handed in nothing", "") for learners in found.missing.values() for each in learners]
+    rows += [(learner, "no submission", "") for learners in found.missing.values() for learner in learners]
     _table(rows)
     return 0
 
 
-def grade(asked: argparse.Namespace) -> int:
-    from helpers.grading import scheduler
+def _check_section(course, args: argparse.Namespace) -> None:
+    """Raise ValueError for ``--section`` without ``--due``, and for a section that the roster does not have."""
+    from helpers.grading.lms import roster
+
+    if not args.due:
+        raise ValueError("--section names the learners of --due; give both")
+    sections = {learner.section for learner in roster.of_course(course.folder)} - {""}
+    if args.section not in sections:
+        raise ValueError(f"no section is called {args.section!r}; there are {', '.join(sorted(sections)) or 'none'}")
+
+
+def _set_due(course, args: argparse.Namespace, found) -> None:
+    """Set the due date of what was collected: of a section where all learners are in one, else of the homework."""
+    from helpers.grading.lms import roster
+
+    learners = roster.of_course(course.folder)
+    sections = {learner.section for learner in learners}
+    valid = [outcome for outcome in found.outcomes if outcome.state in ("taken", "unchanged", "older")]
+    for name in sorted({outcome.homework for outcome in valid if outcome.learner} | ({args.homework} - {None})):
+        ids = {outcome.learner for outcome in valid if outcome.learner and outcome.homework == name}
+        own_sections = {learner.section for id_ in ids if (learner := learners.by_id(id_))}
+        section = args.section or (min(own_sections) if len(own_sections) == 1 and len(sections) > 1 else "")
+        course.prepare(_sources(args)[name])
+        course.set_due(name, args.due, section, ids)
+        scope = f"section {section}" if section else "all learners without another date"
+        print(f"{name}: due {dates.show(args.due)} for {scope}")
+
+
+def extend(args: argparse.Namespace) -> int:
+    from helpers.grading.lms import roster
+
+    with _course(args) as course, course.writing():
+        learner = _learner(course, args.learner)
+        course.prepare(_source(args))
+        course.extend(args.homework, learner, args.until)
+        due, source = course.due_dates(args.homework).of(
+            learner, getattr(roster.of_course(course.folder).by_id(learner), "section", "")
+        )
+        origin = {"learner": "individual", "section": "of the section", "course": "of the course", "": ""}
+        print(f"{learner}, {args.homework}: " + (f"due {dates.show(due)}, {origin[source]}" if due else "no due date"))
+        if args.cancel and source == "learner":
+            print("  the roster has this date in its column; remove it there")
+    return 0
+
+
+def adjust(args: argparse.Namespace) -> int:
+    from helpers.grading.results import Adjustment, Kind, find_question
+
+    kind: Kind = "drop" if args.drop else "full" if args.full else "points"
+    if not args.undo and not args.reason.strip():
+        raise ValueError("--reason is missing: learners read it in their feedback")
+    with _course(args) as course, course.writing():
+        course.prepare(_source(args))
+        question = find_question(course.questions(args.homework), args.question)
+        if kind == "points" and not args.undo and not 0 <= args.points <= question.max_points:
+            raise ValueError(f"{question.name} has {question.max_points:g} points; --points takes 0 to that")
+        before = course.results(args.homework)
+        now = f"{datetime.now(UTC):%Y-%m-%d %H:%M UTC}"
+        adjustment = None if args.undo else Adjustment(question.name, kind, args.reason.strip(), args.points, now)
+        course.adjust(args.homework, question.name, adjustment)
+        after = course.results(args.homework)
+    changed = sum(before[learner].points != after[learner].points for learner in after)
+    print(f"{args.homework}, {question.name}: {adjustment or 'counts as it did'}; {changed} of {len(after)} change")
+    return 0
+
+
+def merge(args: argparse.Namespace) -> int:
+    from helpers.grading.course import Course
+    from helpers.grading.merge import merge
+
+    with _course(args) as course, course.writing():
+        for folder in args.other:
+            with Course(folder, create=False) as other:
+                for name, (learners, by_hand) in merge(course, other).items():
+                    print(f"{other.folder}, {name}: {learners} learners, {by_hand} points and comments by hand")
+    return 0
+
+
+def roster(args: argparse.Namespace) -> int:
+    from helpers.grading.removal import forget
+
+    with _course(args) as course, course.writing():
+        for learner in args.learner:
+            print(f"{learner}: removed from {', '.join(forget(course, learner))}")
+    return 0
+
+
+def grade(args: argparse.Namespace) -> int:
+    from helpers.grading import cluster, scheduler
     from helpers.grading.sandbox.host import check_available
 
-    with _course(asked, create=True) as course, course.writing():
+    with _course(args, create=True) as course, course.writing():
         scans = []
-        for name in _handed_in(course, asked):
-            prepared = course.prepare(_sources(asked)[name])
-            scans.append((prepared, scheduler.scan(course, prepared, asked.only, asked.force)))
+        for name in _submitted(course, args):
+            prepared = course.prepare(_sources(args)[name])
+            scans.append((prepared, scheduler.scan(course, prepared, args.only, args.force)))
         if any(summary.waiting for _, summary in scans):
-            if asked.scheduler:
-                crew = scheduler.remote(asked.scheduler)
+            if args.scheduler:
+                connection = cluster.remote(args.scheduler)
             else:
                 check_available()
-                crew = scheduler.local(asked.workers, asked.dashboard)
-            with crew as client:
-                if asked.dashboard:
-                    print(f"what the workers do: {client.dashboard_link}", file=sys.stderr)
+                connection = cluster.local(args.workers, args.dashboard)
+            with connection as client:
+                if args.dashboard:
+                    print(f"dashboard: {client.dashboard_link}", file=sys.stderr)
                 for prepared, summary in scans:
                     if summary.waiting:
                         scheduler.grade(course, prepared, client, summary)
         for prepared, summary in scans:
-            print(summary)
-            _table(_without(course.folder, prepared.assignment.name))
+            course.settle(prepared.assignment.name)
+            _report_state(course, summary)
     return 0
 
 
-def status(asked: argparse.Namespace) -> int:
+def status(args: argparse.Namespace) -> int:
     from helpers.grading import scheduler
 
-    with _course(asked) as course:
-        for name in _handed_in(course, asked):
-            print(scheduler.scan(course, course.prepare(_sources(asked)[name])))
-            _table(_without(course.folder, name))
+    with _course(args) as course:
+        for name in _submitted(course, args):
+            summary = scheduler.scan(course, course.prepare(_sources(args)[name]))
+            course.settle(name)
+            _report_state(course, summary)
     return 0
 
 
-def formgrade(asked: argparse.Namespace) -> int:
-    with _course(asked) as course:
+def _report_state(course, summary) -> None:
+    """Print the summary, due dates, adjusted questions, lines for the instructor, and learners without a submission."""
+    name = summary.assignment
+    print(summary)
+    due = course.due_dates(name)
+    due_dates = [f"due {dates.show(due.course)}"] * bool(due.course)
+    due_dates += [f"section {section}: {dates.show(when)}" for section, when in sorted(due.sections.items())]
+    due_dates += [f"{learner}: {dates.show(when)}" for learner, when in sorted(due.learners.items())]
+    lines = ["; ".join(due_dates)] * bool(due_dates)
+    lines += [f"{found.question}: {found} ({found.reason}, {found.recorded})" for found in course.adjustments(name)]
+    for line in lines:
+        print(f"  {files.printable(line)}")
+    results = course.results(name)
+    for learner, cells in course.manual_grades_to_review(name).items():
+        _print_attention([f"{learner}: {', '.join(cells)} has points by hand and has changed since; look at it again"])
+    _print_attention(
+        f"{learner}: marked late without a time; with the extension it counts as on time, else write the time into "
+        f"submitted/{learner}/{name}/timestamp.txt"
+        for learner, result in results.items()
+        if result.lateness.is_doubtful
+    )
+    late = [
+        (learner, f"{result.lateness}, loses {result.penalty:g} points", "")
+        for learner, result in results.items()
+        if result.lateness.is_late
+    ]
+    _table([*late, *_without(course.folder, name)])
+
+
+def formgrade(args: argparse.Namespace) -> int:
+    with _course(args) as course:
         folder = course.folder
     print("in JupyterLab: menu Nbgrader, Formgrader", file=sys.stderr)
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1"]
-    command += [f"--ServerApp.port={asked.port}", *["--no-browser"] * asked.no_browser, *asked.jupyter]
-    os.chdir(folder)  # where nbgrader looks for its settings
+    command += [f"--ServerApp.port={args.port}", *["--no-browser"] * args.no_browser, *args.jupyter]
+    os.chdir(folder)  # nbgrader reads nbgrader_config.py from the working directory
     os.execv(sys.executable, command)
 
 
-def feedback(asked: argparse.Namespace) -> int:
+def feedback(args: argparse.Namespace) -> int:
     from helpers.grading.feedback import feedback
+    from helpers.grading.lms.returns import feedback_zip
 
-    with _course(asked) as course:
-        for name in asked.homework or _graded(course):
-            pages, attention = feedback(course.folder, name, asked.only)
+    with _course(args) as course:
+        for name in args.homework or _graded(course):
+            course.settle(name)
+            pages, attention = feedback(course.folder, name, args.only)
             print(f"{name}: {len(pages)} pages in {course.folder / 'feedback'}")
-            _needs_a_human(attention)
+            if args.format:
+                path, without = feedback_zip(course.folder, name, args.format, pages)
+                attention += without
+                print(f"wrote {path}" if path else f"{name}: no page belongs to {args.format.capitalize()}, no zip")
+            _print_attention(attention)
     return 0
 
 
-def export(asked: argparse.Namespace) -> int:
+def export(args: argparse.Namespace) -> int:
     from helpers.grading.lms import roster
     from helpers.grading.lms.export import export
 
-    titles = dict(title.partition("=")[::2] for title in asked.title)
-    with _course(asked) as course:
-        files, attention = export(
+    titles = dict(title.partition("=")[::2] for title in args.title)
+    with _course(args) as course:
+        for name in args.homework or _graded(course):
+            course.settle(name)
+        paths, attention = export(
             course.folder,
-            asked.format,
-            asked.homework or None,
-            roster.read(asked.roster) if asked.roster else None,
+            args.format,
+            args.homework or None,
+            roster.read(args.roster) if args.roster else None,
             titles,
-            asked.unfinished,
-            asked.missing,
+            args.unfinished,
+            args.missing,
         )
-    print("\n".join(f"wrote {path}" for path in files))
-    _needs_a_human(attention)
+    print("\n".join(f"wrote {path}" for path in paths))
+    _print_attention(attention)
     return 0
 
 
-def report(asked: argparse.Namespace) -> int:
+def report(args: argparse.Namespace) -> int:
     from helpers.grading.report import report
 
-    with _course(asked) as course:
-        for name in asked.homework or _graded(course):
+    with _course(args) as course:
+        for name in args.homework or _graded(course):
             print("\n".join(f"wrote {path}" for path in report(course, name)))
     return 0
 
 
-COMMANDS = {each.__name__: each for each in (release, collect, grade, formgrade, feedback, export, report, status)}
+def similar(args: argparse.Namespace) -> int:
+    from helpers.grading.report import similar
+
+    with _course(args) as course:
+        for name in args.homework or _graded(course):
+            path, pairs = similar(course, name, args.at_least, args.most)
+            print(f"wrote {path}: {pairs} pairs")
+    return 0
 
 
-TODO = {
+_FUNCTIONS = (
+    *(release, collect, extend, roster, grade, adjust, merge, formgrade),
+    *(feedback, export, report, similar, status),
+)
+COMMANDS = {function.__name__: function for function in _FUNCTIONS}
+
+
+ACTIONS = {
     "refused": "ask for the notebook again",
-    "asked": "settle whose it is, then collect again",
+    "unclear": "find out whose it is, then collect again",
     "other": "ask for the notebook (.ipynb)",
 }
 
 
 def _without(folder: Path, homework: str) -> list[tuple[str, str, str]]:
-    """Rows of the closing table for those of whom there is nothing to grade."""
+    """Rows of the closing table, for learners without a submission that can be graded."""
     from helpers.grading.lms.collect import without_submission
 
     return [
-        (learner, f"refused: {reason}" if reason else "handed in nothing", TODO["refused"] if reason else "")
+        (learner, f"refused: {reason}" if reason else "no submission", ACTIONS["refused"] if reason else "")
         for learner, reason in without_submission(folder, homework).items()
     ]
 
 
 def _table(rows: Sequence[tuple[str, str, str]]) -> None:
-    """Print learner, state and what to do, aligned; nothing without rows."""
+    """Print an aligned table of learner, state and action; nothing if there are no rows."""
     if not rows:
         return
-    lines = [tuple(map(files.printable, line)) for line in [("learner", "state", "what to do"), *rows]]
+    lines = [tuple(map(files.printable, line)) for line in [("learner", "state", "action"), *rows]]
     learner, state = (min(60, max(len(line[column]) for line in lines)) for column in (0, 1))
     for line in lines:
         print(f"  {line[0]:<{learner}}  {line[1]:<{state}}  {line[2]}".rstrip())
 
 
-def _course(asked: argparse.Namespace, create: bool = False):
-    """Open the course folder; only ``collect`` and ``grade`` make one."""
+def _course(args: argparse.Namespace, create: bool = False):
+    """Open the course folder; only ``collect`` and ``grade`` create one."""
     from helpers.grading.course import Course
 
     os.umask(0o077)  # grades and submissions are readable by their owner only
-    return Course(asked.course, create)
+    return Course(args.course, create)
 
 
-def _sources(asked: argparse.Namespace) -> dict[str, Path]:
-    found = {path.stem: path for path in sorted(asked.source.glob("*/*.ipynb")) if path.stem == path.parent.name}
+def _sources(args: argparse.Namespace) -> dict[str, Path]:
+    found = {path.stem: path for path in sorted(args.source.glob("*/*.ipynb")) if path.stem == path.parent.name}
     if not found:
-        raise ValueError(f"there is no homework in {asked.source}; --source tells where the authors' notebooks are")
+        raise ValueError(
+            f"there is no homework in {args.source}; name the folder of the authors' notebooks with --source"
+        )
     return found
 
 
-def _handed_in(course, asked: argparse.Namespace) -> list[str]:
-    known = _sources(asked)
-    if unknown := [name for name in asked.homework if name not in known]:
+def _source(args: argparse.Namespace) -> Path:
+    """The author's notebook of the one homework that a command names."""
+    known = _sources(args)
+    if args.homework not in known:
+        raise ValueError(f"no homework is called {args.homework!r}; there are {', '.join(known)}")
+    return known[args.homework]
+
+
+def _learner(course, text: str) -> str:
+    """The id of a learner who is on the roster or has handed something in."""
+    from helpers.grading.lms import roster
+
+    if found := roster.of_course(course.folder).by_id(text):
+        return found.id
+    if (course.folder / "submitted" / text).is_dir() and "/" not in text and text.strip("."):
+        return text
+    raise ValueError(f"nobody in {course.folder} has the id {text!r}; it is neither in the roster nor in submitted/")
+
+
+def _date(text: str) -> datetime:
+    try:
+        return dates.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _submitted(course, args: argparse.Namespace) -> list[str]:
+    known = _sources(args)
+    if unknown := [name for name in args.homework if name not in known]:
         raise ValueError(f"no homework is called {unknown[0]!r}; there are {', '.join(known)}")
-    names = asked.homework or [name for name in known if course.learners(name)]
+    names = args.homework or [name for name in known if course.learners(name)]
     if not names:
-        raise ValueError(f"nothing was handed in yet in {course.folder / 'submitted'}; collect comes first")
+        raise ValueError(f"there are no submissions in {course.folder / 'submitted'}; run collect first")
     return names
 
 
@@ -289,8 +519,9 @@ def _graded(course) -> list[str]:
     return sorted({path.stem for path in (course.folder / "autograded").glob("*/*/*.ipynb")})
 
 
-def _needs_a_human(lines: Sequence[str]) -> None:
-    for line in ["needs a human:"] * bool(lines) + [f"  {line}" for line in lines]:
+def _print_attention(lines: Iterable[str]) -> None:
+    lines = list(lines)
+    for line in ["needs attention:"] * bool(lines) + [f"  {line}" for line in lines]:
         print(files.printable(line))
 
 

@@ -1,4 +1,4 @@
-"""A homework as its author wrote it, as plain data: which cells are answers, which are tests, what each is worth."""
+"""The author's version of a homework as plain data: its answer cells, its test cells and their points."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _QUESTION = re.compile(r"\*\*Question (?P<number>\d+)(?:\s+[–-]\s+(?P<title>[^
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell that nbgrader knows.
+    """A cell with nbgrader metadata.
 
     Attributes:
-        id: nbgrader's ``grade_id``. The id of an answer is the name that its test cells use.
+        id: nbgrader's ``grade_id``. The id of an answer is the variable that it defines and that test cells use.
         kind: ``setup`` (locked code without points), ``answer`` (code), ``written`` (graded by hand) or ``test``.
-        source: the author's text, with solutions and hidden tests.
+        source: the author's source, with solutions and hidden tests.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A homework: its name, and its cells in their order."""
+    """A homework: its name, and its cells with nbgrader metadata in order."""
 
     name: str
     cells: tuple[Cell, ...]
@@ -111,13 +111,13 @@ def read(path: Path) -> Assignment:
 
 
 def parse(name: str, notebook: NotebookNode) -> Assignment:
-    """As :func:`read`, from a notebook at hand."""
+    """As :func:`read`, from a notebook in memory."""
     cells: list[Cell] = []
     for node in notebook.cells:
-        about = node.metadata.get("nbgrader")
-        if about is None:
+        metadata = node.metadata.get("nbgrader")
+        if metadata is None:
             continue
-        cell = Cell(about["grade_id"], _kind(node), node.source, float(about.get("points", 0)))
+        cell = Cell(metadata["grade_id"], _kind(node), node.source, float(metadata.get("points", 0)))
         if cell.id in {other.id for other in cells}:
             raise ValueError(f"{name}: two cells are called {cell.id!r}; give each its own grade_id")
         if cell.kind == "answer" and (not cell.id.isidentifier() or cell.id in dir(builtins)):
@@ -131,9 +131,9 @@ def parse(name: str, notebook: NotebookNode) -> Assignment:
 
 
 def _kind(node: NotebookNode) -> Kind:
-    about = node.metadata.nbgrader
-    if about.get("grade") and about.get("solution"):
+    metadata = node.metadata.nbgrader
+    if metadata.get("grade") and metadata.get("solution"):
         return "written"
-    if about.get("grade"):
+    if metadata.get("grade"):
         return "test"
-    return "answer" if about.get("solution") else "setup"
+    return "answer" if metadata.get("solution") else "setup"

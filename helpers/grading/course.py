@@ -1,13 +1,13 @@
-"""An instructor's course folder in nbgrader's layout, and the only code that writes to it while grading.
+"""The instructor's course folder in nbgrader's layout. While grading, only this module writes to it.
 
 ::
 
-    source/NAME/NAME.ipynb                 as the author wrote it
-    release/NAME/NAME.ipynb                as learners get it
+    source/NAME/NAME.ipynb                 the author's notebook
+    release/NAME/NAME.ipynb                the student version
     submitted/LEARNER/NAME/NAME.ipynb      untrusted, read by :mod:`helpers.grading.submission`
-    autograded/LEARNER/NAME/NAME.ipynb     with outputs and, as nbgrader keeps it, with the hidden tests
+    autograded/LEARNER/NAME/NAME.ipynb     with outputs and hidden tests
     feedback/LEARNER/NAME/NAME.html
-    reports/NAME.html, reports/NAME.csv
+    reports/NAME.html, reports/NAME.csv, reports/NAME-similar.html
     gradebook.db, nbgrader_config.py
 """
 
@@ -54,11 +54,11 @@ from helpers.grading.submission import (
 from helpers.grading.version import digest, grader_version
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
-MAX_OUTPUT, MAX_MESSAGE = 1_000_000, 10_000  # characters of all outputs, and of one message, that are kept
+MAX_OUTPUT, MAX_MESSAGE = 1_000_000, 10_000  # characters stored of all outputs, and of one message
 
 _STEPS = ("source", "release", "submitted", "autograded", "feedback")
 _CONTENT = {*_STEPS, "exports", "reports", "roster.csv", "collected.json", ".lock", "gradebook.db"}
-_CONFIG = '''"""nbgrader's settings for this course. Add yours below: this file is not written again."""
+_CONFIG = '''"""nbgrader's settings for this course. Add your own below; this file is never overwritten."""
 
 import os
 
@@ -70,7 +70,7 @@ defaults(c, os.path.dirname(os.path.abspath(__file__)))
 
 
 class CourseError(ValueError):
-    """Something that the instructor has to correct; the message is one sentence."""
+    """An error that the instructor has to correct; the message is one sentence."""
 
 
 def defaults(config: Config, root: str) -> None:
@@ -89,12 +89,12 @@ def defaults(config: Config, root: str) -> None:
 
 @dataclass
 class PreparedAssignment:
-    """An assignment that is in the gradebook.
+    """An assignment that was entered into the gradebook.
 
     Attributes:
-        cells: the released cells that nbgrader knows, by ``grade_id``.
+        cells: the released cells with nbgrader metadata, by ``grade_id``.
         texts: the released Markdown cells.
-        digest: of the source notebook and of the code that decides grades.
+        digest: of the source notebook and of the code that determines grades.
     """
 
     assignment: Assignment
@@ -113,26 +113,30 @@ class Course:
     """A course folder, readable by its owner only.
 
     Args:
-        folder: where it is.
-        create: whether to make it if it is not there.
+        folder: its path.
+        create: whether to create it if it does not exist.
 
     Raises:
-        CourseError: it would be inside the repository, the folder contains something else, or there is none to open.
+        CourseError: it is inside the repository, the folder contains other files, or it does not exist.
     """
+
+    database_timeout = 60.0  # seconds to wait while another process writes to the gradebook
 
     def __init__(self, folder: Path | str, create: bool = True) -> None:
         self.folder = Path(folder).expanduser().resolve()
         if self.folder == REPOSITORY or REPOSITORY in self.folder.parents:
             raise CourseError(
-                f"{self.folder} is inside the repository, where learners and their code can read; take a folder outside"
+                f"{self.folder} is inside the repository, which submissions can read; choose a folder outside"
             )
         _refuse_shown(self.folder)
         settings = self.folder / "nbgrader_config.py"
         if self.folder.is_dir() and not settings.exists():
             if foreign := {path.name for path in self.folder.iterdir()} - _CONTENT:
-                raise CourseError(f"{self.folder} is not a course folder, it contains {min(foreign)}; take a new one")
+                raise CourseError(f"{self.folder} is not a course folder, it contains {min(foreign)}; choose a new one")
         if not create and not settings.exists():
-            raise CourseError(f"there is no course in {self.folder}; name it with --course, or collect into it first")
+            raise CourseError(
+                f"there is no course in {self.folder}; name the folder with --course, or run collect first"
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         for step in _STEPS:
@@ -154,14 +158,14 @@ class Course:
         self.close()
 
     def close(self) -> None:
-        """Close the gradebook; it is opened again when it is needed."""
+        """Close the gradebook; the next use opens it again."""
         if self._gradebook:
             self._gradebook.disconnect()
             self._gradebook = None
 
     @property
     def config(self) -> Config:
-        """nbgrader's settings: :func:`defaults`, and what the instructor wrote into ``nbgrader_config.py``."""
+        """nbgrader's settings: :func:`defaults`, and the contents of ``nbgrader_config.py``."""
         if self._config is None:
             try:
                 self._config = PyFileConfigLoader("nbgrader_config.py", str(self.folder)).load_config()
@@ -170,7 +174,7 @@ class Course:
         return self._config
 
     def coursedir(self, assignment: str = "") -> CourseDirectory:
-        """The folder as nbgrader's applications take it."""
+        """The folder as nbgrader's ``CourseDirectory``."""
         return CourseDirectory(config=self.config, root=str(self.folder), assignment_id=assignment)
 
     @contextlib.contextmanager
@@ -190,7 +194,7 @@ class Course:
             CourseError: the notebook does not exist or nbgrader rejects it, or graded cells were added or removed.
         """
         if not source.is_file():
-            raise CourseError(f"{source} does not exist; --source tells where the authors' notebooks are")
+            raise CourseError(f"{source} does not exist; name the folder of the authors' notebooks with --source")
         _refuse_shown(source)
         content = source.read_bytes()
         assignment = homework.parse(source.stem, nbformat.reads(content.decode(), as_version=4))
@@ -210,20 +214,20 @@ class Course:
         return prepared
 
     def learners(self, assignment: str) -> list[str]:
-        """Who has a folder for an assignment in ``submitted``, in alphabetical order."""
+        """The ids of learners with a folder for an assignment in ``submitted``, sorted."""
         submitted = self.folder / "submitted"
         names = [entry.name for entry in os.scandir(submitted) if not entry.name.startswith(".")]
         return sorted(name for name in names if os.path.lexists(submitted / name / assignment))
 
     def content(self, assignment: str, learner: str) -> tuple[bytes, str | None, str]:
-        """A submission's bytes, its timestamp, and its digest, which tells whether it has to be graded.
+        """A submission's bytes, its timestamp, and its digest; it has to be graded if the digest changed.
 
         Raises:
-            RejectedSubmission: as :func:`read_bytes`; there is no notebook with the right name; its timestamp cannot
-                be read; the folder's name cannot be a learner's.
+            RejectedSubmission: as :func:`read_bytes`; there is no notebook with the expected name; its timestamp
+                cannot be read; the folder's name is not a valid id.
         """
         if not learner.isprintable() or len(learner.encode()) > MAX_ID_BYTES or learner.strip() != learner:
-            raise RejectedSubmission("the folder's name cannot be a learner's")
+            raise RejectedSubmission("the folder's name is not a valid learner id")
         submitted = self.folder / "submitted"
         try:
             content = read_bytes(submitted, learner, assignment, f"{assignment}.ipynb")
@@ -237,8 +241,8 @@ class Course:
             timestamp = None
         except ValueError:
             raise RejectedSubmission("its timestamp.txt cannot be read") from None
-        decisive = (content, (timestamp or "").encode(), self._prepared[assignment].digest.encode())
-        return content, timestamp, digest(*decisive)
+        parts = (content, (timestamp or "").encode(), self._prepared[assignment].digest.encode())
+        return content, timestamp, digest(*parts)
 
     def submission(self, assignment: str, learner: str) -> Submission:
         """Read and sanitise a submission.
@@ -258,7 +262,7 @@ class Course:
             cells: as :func:`helpers.grading.submission.parse_cells` returns them.
 
         Returns:
-            The notebook, and one line for the instructor for everything that was repaired.
+            The notebook, and a line for the instructor for each repair.
         """
         prepared = self._prepared[assignment]
         complete, attention = complete_cells(cells, prepared.cells, prepared.texts)
@@ -274,7 +278,7 @@ class Course:
         return notebook, tuple(dict.fromkeys(attention))
 
     def store(self, submission: Submission, graded: Graded) -> None:
-        """Write the notebook with its outputs, then grades and record in one transaction.
+        """Write the notebook with its outputs, then store grades and record in one transaction.
 
         Raises:
             CourseError: a test has no verdict; nothing is written.
@@ -335,12 +339,12 @@ class Course:
             return book.scores(assignment)
 
     def quarantine(self, assignment: str, learner: str, submission_digest: str, reason: str) -> None:
-        """Record that an instructor must look at a submission before it is graded; an existing grade stays."""
+        """Record that a submission needs an instructor before it can be graded; an existing grade is kept."""
         with self._transaction() as book:
             book.put_record(assignment, learner, GradingRecord(submission_digest, reason))
 
     def records(self, assignment: str) -> dict[str, GradingRecord]:
-        """The records by learner, of all who are quarantined or whose grades and notebook still exist."""
+        """The records by learner, without those whose grades or autograded notebook were deleted."""
         with self._transaction() as book:
             graded, records = book.graded_learners(assignment), book.records(assignment)
         return {
@@ -350,7 +354,7 @@ class Course:
         }
 
     def count_waiting_for_manual_grade(self, assignment: str) -> int:
-        """How many submissions have a written answer without points."""
+        """The number of submissions with a written answer that has no points."""
         with self._transaction() as book:
             return book.count_waiting_for_manual_grade(assignment)
 
@@ -426,6 +430,59 @@ class Course:
         """What each graded learner has, with the late penalty that was computed last."""
         with self._transaction() as book:
             return self._results(book, assignment)
+
+    def source_digest(self, assignment: str) -> str:
+        """The digest of the source from which a homework was prepared last; empty if it was not."""
+        with self._transaction() as book:
+            record = book.records(assignment).get("")
+        return record.digest if record else ""
+
+    def by_hand(self, assignment: str, learner: str) -> dict[tuple[str, str], float | str]:
+        """What graders gave a learner: (cell, ``points`` or ``a comment``) → it."""
+        with self._transaction() as book:
+            return self._by_hand(book, assignment, learner)
+
+    def take_grades(self, other: Course, assignment: str, new: Collection[str]) -> int:
+        """Copy grades from another course's gradebook.
+
+        Args:
+            new: learners of whom everything is copied; of others who are in both, what was given by hand.
+
+        Returns:
+            How many points and comments by hand were copied.
+        """
+        with other._transaction() as theirs, self._transaction() as book:
+            common = (theirs.graded_learners(assignment) & book.graded_learners(assignment)).difference(new)
+            records = theirs.records(assignment)
+            for learner in sorted(new):
+                if learner in theirs.graded_learners(assignment):
+                    book.copy_submission(theirs, assignment, learner)
+                book.put_record(assignment, learner, records[learner])
+            copied = 0
+            for learner in sorted({*common, *theirs.graded_learners(assignment).intersection(new)}):
+                missing = (
+                    self._by_hand(theirs, assignment, learner).items()
+                    - self._by_hand(book, assignment, learner).items()
+                )
+                for (cell, what), value in missing:
+                    book.set_by_hand(assignment, learner, cell, what, value)
+                copied += len(missing)
+            dates = book.due_dates(assignment)
+            for learner, when in theirs.due_dates(assignment).learners.items():
+                if learner not in dates.learners:
+                    book.set_due_of(assignment, "learner", learner, when)
+            self._settle(book, assignment)
+        return copied
+
+    @staticmethod
+    def _by_hand(book: CachedGradebook, assignment: str, learner: str) -> dict[tuple[str, str], float | str]:
+        if learner not in book.graded_learners(assignment):
+            return {}
+        grades, comments = book.cell_grades(assignment, learner), book.manual_comments(assignment, learner)
+        found: dict[tuple[str, str], float | str] = {
+            (cell, "points"): grade.manual for cell, grade in grades.items() if grade.manual is not None
+        }
+        return found | {(cell, "a comment"): text for cell, text in comments.items()}
 
     def forget(self, learner: str) -> bool:
         """Delete a learner from the gradebook, and what SQLite keeps of deleted rows; whether there was anything."""
@@ -508,7 +565,7 @@ class Course:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[CachedGradebook]:
-        self._gradebook = self._gradebook or CachedGradebook(f"{self.db_url}?timeout=60")
+        self._gradebook = self._gradebook or CachedGradebook(f"{self.db_url}?timeout={self.database_timeout:g}")
         try:
             yield self._gradebook
             self._gradebook.commit()

@@ -1,4 +1,4 @@
-"""Pages for learners: their notebook with points, comments and messages; nothing hidden in it, nothing alive in it."""
+"""Feedback pages: a learner's notebook with points, comments and messages, without hidden tests and active content."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ _LINK = re.compile(r"(?:https?|mailto):", re.IGNORECASE)
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif);base64,[A-Za-z0-9+/=\s]*$")
 _MATHJAX = re.compile(r"<!-- Load mathjax -->.*<!-- End of mathjax configuration -->", re.DOTALL)
 _STUB = """<script>
-window.MathJax = {Hub: {Startup: {signal: {Interest: function (tell) { setTimeout(function () { tell("End"); }); }}}}};
+window.MathJax = {Hub: {Startup: {signal: {Interest: function (call) { setTimeout(function () { call("End"); }); }}}}};
 </script>"""
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Leak(Exception):
-    """A page that would tell a learner what is hidden; it is not written."""
+    """A page contains a line of a hidden test; it is not written."""
 
 
 class TooSlow(Exception):
@@ -62,11 +62,11 @@ class TooSlow(Exception):
 
 
 def config() -> Config:
-    """What nbconvert must know so that no page of nbgrader runs what a learner wrote, formgrader's included.
+    """nbconvert options with which no page of nbgrader, formgrader's included, runs code of a learner.
 
-    nbgrader's own templates put Markdown on their pages as it comes, scripts and ``javascript:`` links too; the filter
-    that turns it into HTML is replaced. ``sanitize_html`` is for the rest, the outputs. MathJax, which those pages load
-    from elsewhere, gives way to a stub: what can change grades runs only what nbgrader ships, and without network, too.
+    nbgrader's templates do not sanitise Markdown, so the filter that converts it to HTML is replaced; ``sanitize_html``
+    covers the outputs. MathJax, which the pages would load from a CDN, is replaced by a stub: pages that can change
+    grades run only code that nbgrader ships, and work without a network.
     """
     settings = Config()
     settings.HTMLExporter.sanitize_html = True
@@ -127,7 +127,7 @@ def _attached(attachments: dict, source: str) -> str:
 
 
 def without_mathjax(head: str) -> str:
-    """A page's head with a stub where nbconvert loads MathJax; formgrader starts its keys when MathJax says ``End``."""
+    """A page's head with a stub for MathJax that reports the signal ``End``, at which formgrader enables its keys."""
     return _MATHJAX.sub(_STUB, head)
 
 
@@ -142,13 +142,13 @@ def _harmless(tag: str, name: str, value: str) -> bool:
 def feedback(
     course: Path, homework: str, learners: Sequence[str] | None = None, source: Path | None = None
 ) -> tuple[list[Path], list[str]]:
-    """Write ``course/feedback/<learner>/<homework>/<homework>.html`` for all who are graded, or for those named.
+    """Write ``course/feedback/<learner>/<homework>/<homework>.html`` for all graded learners, or for ``learners``.
 
     Args:
         source: the author's notebook, by default ``course/source/<homework>/<homework>.ipynb``.
 
     Returns:
-        The pages, and what a human should know, one line each: who waits for a grade by hand, whose page was refused.
+        The pages, and lines for the instructor: ungraded written answers, and pages that were not written.
 
     Raises:
         FileNotFoundError: no author's notebook, no gradebook.
@@ -159,7 +159,7 @@ def feedback(
     database = course / "gradebook.db"
     for path in (source, database):
         if not path.exists():
-            raise FileNotFoundError(f"{path} is not there: grade {homework} first")
+            raise FileNotFoundError(f"{path} does not exist: grade {homework} first")
     author = nbformat.read(source, as_version=4)
     pages, attention = [], []
     graded = sorted((course / "autograded").glob(f"*/{homework}/{homework}.ipynb"))
@@ -182,9 +182,9 @@ def feedback(
             continue
         if waiting := [each.question.name for each in result.questions if each.waiting]:
             by_hand.setdefault(", ".join(waiting), []).append(learner)
-        place = course / "feedback" / learner / homework / f"{homework}.html"
-        files.write_atomic(place, str(soup))
-        pages.append(place)
+        target = course / "feedback" / learner / homework / f"{homework}.html"
+        files.write_atomic(target, str(soup))
+        pages.append(target)
     for questions, names in by_hand.items():
         told = f"{len(names)} wait for a grade by hand, and their pages say so"
         attention.append(f"{questions}: {told}: {', '.join(names)}")
@@ -220,20 +220,20 @@ def page(
     result: Result,
     earlier: Mapping[str, float],
 ) -> BeautifulSoup:
-    """One learner's page.
+    """The HTML of one learner's page.
 
     Args:
         earlier: the points of graded cells before the submission was graded again, where they differ.
 
     Raises:
-        Leak: a line of a hidden test is on it.
+        Leak: it contains a line of a hidden test.
     """
-    about: dict[str, Any] = {"notebook": homework, "assignment": homework, "student": learner}
-    about["db_url"] = f"sqlite:///{database}"
+    names: dict[str, Any] = {"notebook": homework, "assignment": homework, "student": learner}
+    names["db_url"] = f"sqlite:///{database}"
     shown = public(graded, author)
     own = "\n".join(cell.source for cell in shown.cells if not utils.is_locked(cell))
-    shown, resources = GetGrades().preprocess(shown, {"nbgrader": about, "unique_key": homework})
-    about["summary"] = _summary(shown, homework, learner, result, earlier)
+    shown, resources = GetGrades().preprocess(shown, {"nbgrader": names, "unique_key": homework})
+    names["summary"] = _summary(shown, homework, learner, result, earlier)
     html, _ = exporter.from_notebook_node(shown, resources)
     soup = BeautifulSoup(html, "html.parser")
     for script in soup(["script", "iframe", "object", "embed", "base", "form"]):
@@ -245,7 +245,7 @@ def page(
     text = soup.get_text()
     for line in _hidden_lines(author):
         if line in text and line not in own:
-            raise Leak(f"a line of a hidden test would be on it: {line!r}")
+            raise Leak(f"it would contain a line of a hidden test: {line!r}")
     return soup
 
 
@@ -309,30 +309,30 @@ def _question_summary(
 
 
 def public(graded: NotebookNode, author: NotebookNode) -> NotebookNode:
-    """A graded notebook without hidden tests and tracebacks, and with no metadata but the author's marks."""
+    """A graded notebook without hidden tests and tracebacks, and with only the author's metadata."""
     assignment = {cell.id: cell for cell in parse("homework", author).cells}
-    marks = {about["grade_id"]: about for about in (cell.metadata.get("nbgrader") for cell in author.cells) if about}
+    all_metadata = (cell.metadata.get("nbgrader") for cell in author.cells)
+    metadata_by_id = {metadata["grade_id"]: metadata for metadata in all_metadata if metadata}
     cells, room = [], MAX_PAGE
     for cell in graded.cells:
-        about = cell.metadata.get("nbgrader", {})
-        grade_id = about.get("grade_id")
-        mine = assignment.pop(grade_id, None) if isinstance(grade_id, str) else None
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+        own = assignment.pop(grade_id, None) if isinstance(grade_id, str) else None
         if cell.cell_type not in ("code", "markdown"):
             continue
         new = NotebookNode(cell_type=cell.cell_type, source=str(cell.source), metadata=NotebookNode())
         if cell.cell_type == "code":
             new.execution_count = None
-            new.outputs = list(_plain(cell.outputs, hidden=mine is not None and "BEGIN HIDDEN TESTS" in mine.source))
+            new.outputs = list(_plain(cell.outputs, hidden=own is not None and "BEGIN HIDDEN TESTS" in own.source))
         elif isinstance(cell.get("attachments"), dict):
             new.attachments = cell.attachments
-        if mine is not None:
-            new.metadata.nbgrader = NotebookNode(marks[grade_id])
-            if mine.kind in ("test", "setup"):
-                new.source = public_tests(mine.source)
-        if mine is None or mine.kind in ("answer", "written"):
+        if own is not None:
+            new.metadata.nbgrader = NotebookNode(metadata_by_id[grade_id])
+            if own.kind in ("test", "setup"):
+                new.source = public_tests(own.source)
+        if own is None or own.kind in ("answer", "written"):
             room -= _cut(new, min(MAX_CELL, max(room, 0)))
         cells.append(new)
-    # Of a format in which cells have no ids.
+    # nbformat 4.4: cells have no ids.
     return nbformat.v4.new_notebook(cells=cells, metadata={"language_info": {"name": "python"}}, nbformat_minor=4)
 
 
@@ -352,7 +352,7 @@ def _cut(cell: NotebookNode, room: int) -> int:
 
 
 def _plain(outputs: Sequence[NotebookNode], hidden: bool) -> Iterator[NotebookNode]:
-    """Text and messages; of a hidden test nothing but the line with the names."""
+    """Outputs as plain text; of a hidden test, only the line with the names of failed tests."""
     for output in outputs:
         if output.output_type == "error":
             line = _ANSI.sub("", f"{output.evalue}")
@@ -370,11 +370,11 @@ def _plain(outputs: Sequence[NotebookNode], hidden: bool) -> Iterator[NotebookNo
 
 
 def _hidden_lines(author: NotebookNode) -> Iterator[str]:
-    return (line for what, line in secrets(author) if what.startswith("the hidden tests"))
+    return (line for part, line in secrets(author) if part.startswith("the hidden tests"))
 
 
 def _exporter() -> HTMLExporter:
-    """nbgrader's feedback template with harmless filters."""
+    """An exporter with nbgrader's feedback template and the options of :func:`config`."""
     settings = GenerateFeedback(coursedir=None).config
     settings.merge(config())
     settings.HTMLExporter.template_file = str(TEMPLATES / "page.html.j2")

@@ -1,4 +1,4 @@
-"""Adapter to nbgrader: its gradebook, and everything here that depends on more than its documented API.
+"""Adapter to nbgrader: its gradebook, and all code that depends on undocumented parts of its API.
 
 nbgrader's preprocessors open the gradebook again for each step and commit after each cell. :class:`CachedGradebook`
 makes them use one open gradebook and one transaction, so that a submission is stored completely or not at all.
@@ -83,7 +83,7 @@ _RECORDS = Table(
     Column("assignment", String, primary_key=True),
     Column("learner", String, primary_key=True),  # "" for the assignment itself
     Column("digest", String, nullable=False),
-    Column("quarantined", String),  # why an instructor must look before it is graded
+    Column("quarantined", String),  # the reason, if it needs an instructor
     Column("attention", String, nullable=False),  # JSON list
     Column("cpu_seconds", Float, nullable=False),
 )
@@ -116,7 +116,7 @@ _ANSWERS = Table(
 
 
 class UnsafeAutogradeDisabled(NotebookExporter):
-    """Replaces the exporter of ``nbgrader autograde``, which would run submissions without a sandbox, by an error."""
+    """Exporter of ``nbgrader autograde`` that always fails: nbgrader would run submissions without a sandbox."""
 
     def __init__(self, **_: Any) -> None:
         raise NbGraderException(
@@ -126,12 +126,12 @@ class UnsafeAutogradeDisabled(NotebookExporter):
 
 @dataclass(frozen=True)
 class GradingRecord:
-    """What is known of a submission that was graded or quarantined.
+    """The state of a submission that was graded or quarantined.
 
     Attributes:
-        digest: as of :class:`helpers.grading.submission.Submission`, when it was graded.
-        quarantined: why an instructor must look before it is graded; ``None`` if it is graded.
-        attention: what the instructor should look at, one line each.
+        digest: of :class:`helpers.grading.submission.Submission`, when it was graded.
+        quarantined: why it was not graded and needs an instructor; ``None`` if it is graded.
+        attention: lines that the instructor should read.
     """
 
     digest: str
@@ -141,7 +141,7 @@ class GradingRecord:
 
 
 def api_changes() -> list[str]:
-    """What this module needs of nbgrader and does not find in the installed version, one sentence each."""
+    """The parts of nbgrader that this module needs and the installed version lacks, as sentences."""
     changes = [
         f"{module.__name__} does not open the gradebook as Gradebook(db_url) any more"
         for module in _OPENING_MODULES
@@ -161,7 +161,7 @@ def api_changes() -> list[str]:
 
 
 def parse_timestamp(text: str) -> datetime:
-    """The time in a ``timestamp.txt``, as nbgrader reads it.
+    """The time in a ``timestamp.txt``, parsed by nbgrader.
 
     Raises:
         ValueError: it is not a time.
@@ -176,7 +176,7 @@ def generate_assignment(coursedir: CourseDirectory, config: Config) -> None:
     """Run nbgrader's generator, which writes the release and enters cells, points and checksums into the gradebook.
 
     Raises:
-        RuntimeError: what nbgrader finds wrong with the source notebook.
+        RuntimeError: nbgrader rejects the source notebook; the message is its last error.
     """
     handler = _LastError()
     converter = GenerateAssignment(coursedir, config=config, force=True)
@@ -190,13 +190,13 @@ def generate_assignment(coursedir: CourseDirectory, config: Config) -> None:
 
 class _Session(Session):
     def commit(self) -> None:
-        """Do nothing: what nbgrader commits is committed by :meth:`CachedGradebook.commit`. Queries see it."""
+        """Do nothing; :meth:`CachedGradebook.commit` commits. Pending changes are visible to queries."""
 
 
 class CachedGradebook(Gradebook):
     """nbgrader's gradebook, open for a whole run.
 
-    What nbgrader's preprocessors commit becomes permanent only with :meth:`commit`. The cells of an assignment, which
+    Changes by nbgrader's preprocessors become permanent only with :meth:`commit`. The cells of an assignment, which
     do not change while grading, are queried once; so are the grades and comments of a submission.
 
     Raises:
@@ -217,7 +217,7 @@ class CachedGradebook(Gradebook):
         self._of_submission: dict[tuple, dict[str, Any]] = {}
 
     def close(self) -> None:
-        """Called by nbgrader after each step: flush, and stay open."""
+        """Flush, and stay open; nbgrader calls this after each step."""
         self.db.flush()
         self.db.expire_all()  # sums are computed by the database
 
@@ -250,7 +250,7 @@ class CachedGradebook(Gradebook):
         return self._cells[find.__name__, *key]
 
     def _by_cell(self, model: Any, *submission: str) -> dict[str, Any]:
-        """The grades or comments of a submission by cell, with one query instead of one for each cell."""
+        """The grades or comments of a submission by cell name, with a single query."""
         if (model, *submission) not in self._of_submission:
             notebook = self.find_submission_notebook(*submission)
             rows = self.db.execute(
@@ -260,7 +260,7 @@ class CachedGradebook(Gradebook):
         return self._of_submission[model, *submission]
 
     def overwrite_cells(self, notebook: NotebookNode, resources: dict[str, Any]) -> None:
-        """Replace locked cells, kernelspec and metadata of a submission by the author's, with nbgrader's own steps."""
+        """Replace locked cells, kernelspec and metadata of a submission by the author's, with nbgrader's steps."""
         with self._used_by_nbgrader():
             OverwriteKernelspec().preprocess(notebook, resources)
             OverwriteCells().preprocess(notebook, resources)
@@ -413,29 +413,62 @@ class CachedGradebook(Gradebook):
         self.db.execute(delete(_ANSWERS).filter_by(**key))
         self.db.execute(insert(_ANSWERS).values(**key, **columns))
 
+    def copy_submission(self, other: CachedGradebook, assignment: str, learner: str) -> None:
+        """Copy a submission's automatic points and facts from another gradebook that has the same assignment."""
+        source = other.find_submission(assignment, learner)
+        self.update_or_create_student(
+            learner,
+            first_name=source.student.first_name,
+            last_name=source.student.last_name,
+            email=source.student.email,
+        )
+        self.update_or_create_submission(assignment, learner).timestamp = source.timestamp
+        self.db.flush()
+        for grade in other.find_submission_notebook(assignment, assignment, learner).grades:
+            own = self.find_grade(grade.name, assignment, assignment, learner)
+            own.auto_score, own.needs_manual_grade = grade.auto_score, grade.needs_manual_grade
+        for comment in other.find_submission_notebook(assignment, assignment, learner).comments:
+            self.find_comment(comment.name, assignment, assignment, learner).auto_comment = comment.auto_comment
+        self.put_answers(
+            assignment,
+            learner,
+            other.answer_digests(assignment, learner),
+            other.earlier_points(assignment).get(learner, {}),
+        )
+        self.db.flush()
+
+    def set_by_hand(self, assignment: str, learner: str, cell: str, what: str, value: float | str) -> None:
+        """Enter points or a comment that a grader gave."""
+        if what == "points":
+            grade = self.find_grade(cell, assignment, assignment, learner)
+            grade.manual_score, grade.needs_manual_grade = value, False
+        else:
+            self.find_comment(cell, assignment, assignment, learner).manual_comment = value
+        self.db.flush()
+
     def forget(self, learner: str) -> bool:
-        """Delete everything about a learner; whether there was anything."""
-        tables = (_RECORDS.c.learner, _ANSWERS.c.learner)
-        statements = [delete(column.table).where(column == learner) for column in tables]
-        statements.append(delete(_DUE_DATES).filter_by(kind="learner", name=learner))
-        found = sum(self.db.execute(statement).rowcount for statement in statements)
-        is_student = self.db.execute(select(Student.id).where(Student.id == learner)).scalar() is not None
-        if is_student:
+        """Delete everything about a learner; returns whether there was anything."""
+        found = [self.db.execute(select(Student.id).where(Student.id == learner)).scalar()]
+        for column in (_RECORDS.c.learner, _ANSWERS.c.learner, _DUE_DATES.c.name):
+            conditions = [column == learner] + [_DUE_DATES.c.kind == "learner"] * (column.table is _DUE_DATES)
+            found.append(self.db.execute(select(column).where(*conditions)).scalar())
+            self.db.execute(delete(column.table).where(*conditions))
+        if found[0] is not None:
             self.remove_student(learner)
-        return bool(found) or is_student
+        return any(each is not None for each in found)
 
     def cell_names(self, assignment: str) -> set[str]:
-        """The ids of the cells of an assignment that have points, or answers."""
+        """The ids of the cells of an assignment that are graded or answers."""
         query = select(BaseCell.name).join(BaseCell.notebook).join(Assignment).where(Assignment.name == assignment)
         return set(self.db.execute(query).scalars())
 
     def graded_learners(self, assignment: str) -> set[str]:
-        """Whose submissions of an assignment have grades."""
+        """The ids of learners whose submission of an assignment has grades."""
         query = select(Student.id).join(SubmittedAssignment).join(Assignment).where(Assignment.name == assignment)
         return set(self.db.execute(query).scalars())
 
     def count_waiting_for_manual_grade(self, assignment: str) -> int:
-        """How many submissions have a written answer without points."""
+        """The number of submissions with a written answer that has no points."""
         query = (
             select(func.count(func.distinct(SubmittedAssignment.id)))
             .select_from(SubmittedAssignment)
@@ -496,7 +529,7 @@ class CachedGradebook(Gradebook):
 
 @contextlib.contextmanager
 def alembic_on_path() -> Iterator[None]:
-    """Put this environment's programs on the ``PATH``: nbgrader runs ``alembic`` by its name to make a gradebook."""
+    """Put this environment's programs on the ``PATH``: nbgrader starts ``alembic`` by name to create a gradebook."""
     path = os.environ.get("PATH", "")
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{path}"
     try:

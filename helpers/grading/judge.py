@@ -1,4 +1,4 @@
-"""Grade one submission: a notebook in, outputs and verdicts out.
+"""Grade one submission: run a notebook, and return its outputs and a verdict for each test.
 
 Two sessions of the sandbox exchange messages through this process, which forwards them without decoding. One runs the
 submission. The other runs the author's tests; there, each answer is bound to its value or to a function that calls the
@@ -49,7 +49,7 @@ _MAX_ATTENTION = 30
 
 
 class GraderBroken(RuntimeError):
-    """The author's own cells fail; nothing was graded."""
+    """The author's own cells raise an error; nothing was graded."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Verdict:
     """The result of one test cell.
 
     Attributes:
-        message: what it printed, or the text of its error; of a hidden test only the names of its tests.
+        message: its printed text or its error message; for a hidden test, only the names of its tests.
         seconds: how long it ran.
     """
 
@@ -73,7 +73,7 @@ class Graded:
     Attributes:
         outputs: nbformat outputs of the code cells that ran, by index in the notebook's ``cells``.
         tests: the verdict of every test cell of the assignment, by id.
-        attention: what the instructor should look at, one line each.
+        attention: lines that the instructor should read.
         cpu_seconds: of submission and tests together.
     """
 
@@ -109,7 +109,7 @@ def grade(
 
     Raises:
         SandboxUnavailable: no session can be started; the submission is not graded.
-        GraderBroken: the author's own cells fail.
+        GraderBroken: the author's own cells raise an error.
     """
     deadline = time.monotonic() + limits.total_seconds
     attention: list[str] = []
@@ -132,9 +132,9 @@ def grade(
     if typed == "":
         attention.insert(0, "learner_id is not filled in: numbers of one's own are those of an empty id")
     elif typed is not None and _normalised(typed) != _normalised(learner_id):
-        attention.insert(0, f"learner_id says {typed[:80]!r}, the roster {learner_id!r}")
+        attention.insert(0, f"learner_id is {typed[:80]!r} in the notebook and {learner_id!r} in the roster")
     if len(attention) > _MAX_ATTENTION:
-        attention[_MAX_ATTENTION:] = [f"… and {len(attention) - _MAX_ATTENTION} lines more"]
+        attention[_MAX_ATTENTION:] = [f"… and {len(attention) - _MAX_ATTENTION} more lines"]
     return Graded(outputs, tests, tuple(attention), round(submission.cpu_seconds + test_runner.cpu_seconds, 3))
 
 
@@ -154,7 +154,7 @@ def _cells_to_run(assignment: Assignment, notebook: dict) -> Iterator[tuple[int,
 
 
 class SubmissionProcess:
-    """The process of a submission. When it dies, the cells that ran before are run again in a new one."""
+    """The process of a submission. When it dies, a new one runs the cells again that had run before."""
 
     def __init__(self, sandbox: Sandbox, limits: Limits, deadline: float, library: Mapping[str, str]):
         self.sandbox = sandbox
@@ -176,7 +176,7 @@ class SubmissionProcess:
         self.end()
 
     def run(self, source: str) -> tuple[list[dict], str]:
-        """The outputs of a cell, and a reason if its process died or had to be killed."""
+        """The outputs of a cell, and the reason if its process died or was killed; else an empty string."""
         try:
             outputs = self._running_session().run(source, self._seconds(self.limits.cell_seconds))
         except SessionDied as death:
@@ -191,17 +191,17 @@ class SubmissionProcess:
         try:
             return session.ask(verb, rest, self._seconds(self.limits.call_seconds), answer)
         except SessionDied:
-            # Even if it was the test runner that died: this process waits for its reply.
+            # Also if the test runner died: the submission's process is still waiting for its reply.
             if self.session is session:
                 self.end()
             raise
 
-    def call(self, line: bytes, back: Callable[[bytes], bytes]) -> bytes:
+    def call(self, line: bytes, answer: Callable[[bytes], bytes]) -> bytes:
         """The reply to a call of an answer; an answer that ended its process is not called again."""
         name = line.partition(b" ")[0]
         if name not in self.broken:
             try:
-                kind, rest = self.ask(b"call", line, back)
+                kind, rest = self.ask(b"call", line, answer)
                 return kind + b" " + rest
             except SessionDied as death:
                 if death.test_runner:
@@ -356,14 +356,14 @@ class TestRunner:
                 self._end()
                 self.submission.end()
                 if last:
-                    self.attention.append(f"{cell.id} {death.reason}: look at this test")
+                    self.attention.append(f"{cell.id} {death.reason}; check the test")
                     return Verdict(False, HIDDEN_FAILED if is_hidden(cell) else f"the test {death.reason}")
         self.done.append(cell)
         error = next((output for output in outputs if output["output_type"] == "error"), None)
         printed = "".join(output["text"] for output in outputs if output.get("name") == "stdout").strip()
         if error is not None and error["ename"] != "AssertionError" and not self.answer_failed:
             name = "an error" if is_hidden(cell) else error["ename"]
-            self.attention.append(f"{cell.id} ended in {name}, not in a verdict: look at it")
+            self.attention.append(f"{cell.id} ended with {name} instead of a verdict; check the test")
         if is_hidden(cell):
             return Verdict(error is None, _names_only(cell, error, printed))
         if error is None:
@@ -376,18 +376,18 @@ class TestRunner:
         if seconds <= 0:
             raise SessionDied(_OUT_OF_TIME, test_runner=True)
         self.answer_failed = False
-        # Hidden tests do not see changes of arguments: a test may compute what it expects from the same tensor, after
-        # the call.
+        # Hidden tests do not see changes to arguments: they may compute the expected result from the same tensor
+        # after the call.
         assert self.session is not None
         return self.session.run(cell.source, seconds, track_changes=not is_hidden(cell), answer=self._route)
 
     def _route(self, line: bytes) -> bytes:
-        """Forward a call of an answer by a test."""
+        """Forward a test's call of an answer, and return the reply."""
         name = line.partition(b" ")[0].decode("utf-8", "replace")
         if not self.bound.get(name, b"").startswith(b"function"):
             return _raised("NameError", f"{name[:80]} is not an answer")
         if self.depth > 10:
-            return _raised("RecursionError", "functions that call each other without end")
+            return _raised("RecursionError", "unlimited recursion between functions and callbacks")
         self.depth += 1
         try:
             reply = self.submission.call(line, self._call_back)
@@ -397,7 +397,7 @@ class TestRunner:
         return reply
 
     def _call_back(self, line: bytes) -> bytes:
-        """Forward a call, by an answer, of a function that a test passed to it."""
+        """Forward an answer's call of a function that a test passed to it, and return the reply."""
         if not _HANDLE.match(line):
             return _raised("PermissionError", "only functions that were passed as arguments can be called")
         assert self.session is not None

@@ -27,15 +27,15 @@ _CELL_METADATA = ("deletable", "editable", "nbgrader", "tags")
 _NBGRADER_METADATA = {
     "cell_type", "checksum", "grade", "grade_id", "locked", "points", "schema_version", "solution", "task",
 }  # fmt: skip
-_SHORTEST_SECRET = 10  # letters and digits of a line that gives something away
+_SHORTEST_SECRET = 10  # word characters; shorter lines, such as "else:", are not secret
 
 
 class ReleaseError(ValueError):
-    """A homework cannot be released; the message says why."""
+    """A homework cannot be released; the message is the reason."""
 
 
 def config() -> Config:
-    """The options of nbgrader with which it makes the same student version everywhere."""
+    """nbgrader options that determine the student version."""
     settings = Config()
     settings.ClearSolutions.code_stub = {"python": STUB}
     settings.ClearSolutions.text_stub = WRITE_HERE
@@ -43,10 +43,10 @@ def config() -> Config:
 
 
 def student_version(notebook: NotebookNode) -> NotebookNode:
-    """The author's notebook without solutions, hidden tests and outputs, in one normal form.
+    """The author's notebook without solutions, hidden tests and outputs, in a normal form.
 
     Raises:
-        RuntimeError, nbgrader's ValidationError: its marks or its metadata are broken.
+        RuntimeError, nbgrader's ValidationError: its markers or its metadata are invalid.
     """
     new = copy.deepcopy(notebook)
     for step in GenerateAssignment().preprocessors:
@@ -64,7 +64,7 @@ def student_version(notebook: NotebookNode) -> NotebookNode:
         if nbgrader:
             cell.metadata.nbgrader = {key: value for key, value in nbgrader.items() if key in _NBGRADER_METADATA}
         if nbgrader.get("solution"):
-            cell.pop("attachments", None)  # nbgrader replaces the text of an answer, not its pictures
+            cell.pop("attachments", None)  # nbgrader replaces the text of an answer, not its images
     return new
 
 
@@ -75,19 +75,19 @@ def release(
     names: Iterable[str] | None = None,
     retire: bool = False,
 ) -> list[Path]:
-    """Write the student version of each homework, or of those called ``names``; run twice it changes nothing.
+    """Write the student version of each homework, or of those in ``names``. Idempotent.
 
     Args:
-        source: the folder of the authors' notebooks, ``name/name.ipynb`` each.
+        source: the folder of the authors' notebooks, ``NAME/NAME.ipynb``.
         release: the folder of the student versions.
-        questions: where the ids and points of all released questions stand.
-        retire: let questions change that learners already have.
+        questions: the JSON file with the ids and points of all released questions.
+        retire: allow changes to released questions.
 
     Returns:
         The files that changed.
 
     Raises:
-        ReleaseError: a homework does not exist or is broken, or a released question changed and ``retire`` is not set.
+        ReleaseError: a homework does not exist or is invalid, or a released question changed without ``retire``.
             Nothing is written then.
     """
     found = _notebooks(source)
@@ -111,7 +111,7 @@ def release(
 
 
 def problems(source: Path = SOURCE, release: Path = RELEASE, questions: Path = QUESTIONS) -> list[str]:
-    """What is wrong with the stored student versions, one line each."""
+    """The problems of the stored student versions, as sentences."""
     found, released = _notebooks(source), _notebooks(release)
     known = _read_questions(questions)
     result = [f"{name} is released and has no source" for name in released if name not in found]
@@ -128,14 +128,14 @@ def problems(source: Path = SOURCE, release: Path = RELEASE, questions: Path = Q
         result += (f"{name}: {leak}" for leak in leaks(notebook, student))
         try:
             if released[name].read_text(encoding="utf-8") != _written(name, notebook):
-                result.append(f"{name} differs from what its source gives now: release it again")
+                result.append(f"{name} is out of date: release it again")
         except ReleaseError as reason:
             result.append(str(reason))
     return result
 
 
 def leaks(source: NotebookNode, student: NotebookNode) -> Iterator[str]:
-    """Lines of solutions and hidden tests, outputs and foreign metadata that a student version must not hold."""
+    """Lines of solutions and hidden tests, outputs and foreign metadata in a student version, as sentences."""
     everything = "\n".join(_strings(student))
     public = "\n".join(_public(source))
     for what, line in secrets(source):
@@ -149,22 +149,21 @@ def leaks(source: NotebookNode, student: NotebookNode) -> Iterator[str]:
         if foreign:
             yield f"cell {number} of the release has foreign metadata: {', '.join(sorted(foreign))}"
         if nbgrader.get("solution") and cell.get("attachments"):
-            yield f"cell {number} of the release has a picture of the answer"
+            yield f"cell {number} of the release has an image of the answer"
     foreign = set(student.metadata) - set(_NOTEBOOK_METADATA)
     if foreign:
         yield f"the release has foreign metadata: {', '.join(sorted(foreign))}"
 
 
 def secrets(source: NotebookNode) -> Iterator[tuple[str, str]]:
-    """Every line that only the author may see, stripped, with what it belongs to; lines that tell nothing are left out.
+    """Pairs of part and stripped line for every line of a solution or hidden test, very short lines left out.
 
-    A line that stands outside the marks as well is not secret there: see :func:`leaks`, which counts.
+    A line may also occur outside the markers, where it is public; :func:`leaks` compares the counts.
     """
     for cell in source.cells:
         nbgrader = cell.metadata.get("nbgrader", {})
         for part, line in _marked(cell):
-            telling = len(re.sub(r"\W", "", line)) >= _SHORTEST_SECRET
-            if part and telling:
+            if part and len(re.sub(r"\W", "", line)) >= _SHORTEST_SECRET:
                 yield f"the {part} of {nbgrader.get('grade_id', 'a cell')!r}", line.strip()
 
 
@@ -177,7 +176,7 @@ _MARK = re.compile(r"### (BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)")
 
 
 def _parts(text: str) -> Iterator[tuple[str, str]]:
-    """Each line with the marked region that it stands in: ``solution``, ``hidden tests`` … or nothing."""
+    """Pairs of region and line; the region is ``solution``, ``hidden tests``, ``mark scheme`` or empty."""
     inside = ""
     for line in text.splitlines():
         mark = _MARK.search(line)
@@ -199,16 +198,16 @@ def _public(source: NotebookNode) -> Iterator[str]:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """All texts of a notebook: sources, outputs, keys and values of metadata, attachments."""
+    """All strings of a notebook: sources, outputs, keys and values of metadata, attachments."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for key, each in value.items():
+        for key, item in value.items():
             yield key
-            yield from _strings(each)
+            yield from _strings(item)
     elif isinstance(value, list):
-        for each in value:
-            yield from _strings(each)
+        for item in value:
+            yield from _strings(item)
 
 
 def _notebooks(folder: Path) -> dict[str, Path]:
@@ -235,8 +234,8 @@ def _points(notebook: NotebookNode) -> dict[str, float]:
 def _recorded(notebook: NotebookNode, before: dict | None) -> dict[str, dict[str, float]]:
     now = _points(notebook)
     before = before or {"questions": {}, "retired": {}}
-    gone = {name: points for name, points in before["questions"].items() if name not in now}
-    return {"questions": now, "retired": before["retired"] | gone}
+    removed = {name: points for name, points in before["questions"].items() if name not in now}
+    return {"questions": now, "retired": before["retired"] | removed}
 
 
 def _changed_questions(name: str, notebook: NotebookNode, known: dict[str, dict], retire: bool) -> Iterator[str]:
@@ -245,16 +244,16 @@ def _changed_questions(name: str, notebook: NotebookNode, known: dict[str, dict]
     before, now = known[name], _points(notebook)
     for question in now:
         if question in before["retired"]:
-            yield f"{name}: the id {question!r} belonged to a question that was retired; take another"
+            yield f"{name}: the id {question!r} belonged to a retired question; choose another"
     if retire:
         return
     for question, points in before["questions"].items():
         if question not in now:
-            yield f"{name}: the question {question!r} was released and is gone; put it back, or release with --retire"
+            yield f"{name}: the question {question!r} was released and is missing; restore it, or release with --retire"
         elif now[question] != points:
             yield (
                 f"{name}: {question!r} was released with {points:g} points and has {now[question]:g} now; "
-                "put them back, or release with --retire"
+                "restore them, or release with --retire"
             )
     for question in now:
         if question not in before["questions"] and question not in before["retired"]:

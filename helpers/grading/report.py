@@ -1,4 +1,4 @@
-"""The report on a homework: a page to show in a lecture, and the same numbers as CSV."""
+"""Pages about a class: the report on a homework, with the same numbers as CSV, and the submissions that agree."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import io
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import nbformat
+from nbformat import NotebookNode
 
 from helpers.grading import assignment as homework
 from helpers.grading import files
@@ -21,10 +22,16 @@ from helpers.grading.analysis import MIN_LEARNERS, WEAK, ClassStatistics, Kind, 
 from helpers.grading.course import Course, CourseError
 from helpers.grading.feedback import POLICY
 from helpers.grading.lms.export import harmless
+from helpers.grading.release import student_version
+from helpers.grading.similarity import AT_LEAST, Cell, similar_pairs
+from helpers.grading.submission import RejectedSubmission, grade_id, read_cells
+
+MOST_PAIRS = 50
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _MOST_BARS = 30
 _SLOWEST = 5
+_AROUND, _LONGEST_LINE = 2, 400  # lines around a shared passage, and characters of a line
 
 
 def report(course: Course, name: str) -> list[Path]:
@@ -46,14 +53,23 @@ def read_results(course: Course, name: str) -> ClassStatistics:
     Raises:
         CourseError: the homework was never graded.
     """
-    source = course.folder / "source" / name / f"{name}.ipynb"
-    if not source.is_file():
-        raise CourseError(f"{name} was not graded yet in {course.folder}; grade comes first")
-    author = nbformat.read(source, as_version=4)
+    author = _author(course, name)
     records, scores = course.records(name), course.scores(name)
     graded = [learner for learner, record in records.items() if not record.quarantined and learner in scores]
     verdicts = {learner: course.verdicts(name, learner) for learner in graded}
     return class_statistics(homework.parse(name, author), homework.questions(author), scores, verdicts, records)
+
+
+def _author(course: Course, name: str) -> NotebookNode:
+    """The author's notebook as it was when the homework was graded.
+
+    Raises:
+        CourseError: the homework was never graded.
+    """
+    source = course.folder / "source" / name / f"{name}.ipynb"
+    if not source.is_file():
+        raise CourseError(f"{name} was not graded yet in {course.folder}; grade comes first")
+    return nbformat.read(source, as_version=4)
 
 
 def page(results: ClassStatistics, date: datetime.date | None = None) -> str:
@@ -77,6 +93,65 @@ def page(results: ClassStatistics, date: datetime.date | None = None) -> str:
         min_learners=MIN_LEARNERS,
         weak=WEAK,
     )
+
+
+def similar(course: Course, name: str, at_least: float = AT_LEAST, most: int = MOST_PAIRS) -> tuple[Path, int]:
+    """Write ``reports/NAME-similar.html`` in the course folder; return its path and how many pairs it shows.
+
+    Args:
+        at_least: the lowest score of a pair, see :func:`helpers.grading.similarity.similar_pairs`.
+        most: the largest number of pairs.
+
+    Raises:
+        CourseError: the homework was never graded.
+    """
+    author = _author(course, name)
+    submissions, unread = {}, 0
+    for learner in course.learners(name):
+        try:
+            submissions[learner] = _own_cells(course, name, learner)
+        except (RejectedSubmission, FileNotFoundError):
+            unread += 1
+    allowed = [
+        Cell("", cell.source, cell.cell_type == "code")
+        for notebook in (author, student_version(author))
+        for cell in notebook.cells
+    ]
+    pairs = similar_pairs(submissions, allowed, at_least)
+    html = render(
+        "similar.html.j2",
+        homework=name,
+        pairs=pairs[:most],
+        found=len(pairs),
+        learners=len(submissions),
+        unread=unread,
+        at_least=at_least,
+        lines=_marked_lines,
+        date=datetime.date.today().isoformat(),
+    )
+    path = course.folder / "reports" / f"{name}-similar.html"
+    files.write_atomic(path, html, mode=0o700)
+    return path, len(pairs[:most])
+
+
+def _own_cells(course: Course, name: str, learner: str) -> list[Cell]:
+    """The cells of a submission as they were handed in.
+
+    Raises:
+        RejectedSubmission, FileNotFoundError: it cannot be read.
+    """
+    notebook = read_cells(course.folder / "submitted" / learner / name / f"{name}.ipynb")
+    return [
+        Cell(grade_id(cell) or f"cell {number}", cell.source, cell.cell_type == "code")
+        for number, cell in enumerate(notebook, start=1)
+    ]
+
+
+def _marked_lines(cell: Cell, shared: Collection[int]) -> list[tuple[int, str, bool]]:
+    """Number and text of the lines from the first to the last shared one with two around, and whether it is shared."""
+    first, last = min(shared) - _AROUND, max(shared) + _AROUND
+    lines = enumerate(cell.source.splitlines(), start=1)
+    return [(number, line[:_LONGEST_LINE], number in shared) for number, line in lines if first <= number <= last]
 
 
 def render(template: str, **values: Any) -> str:

@@ -34,11 +34,11 @@ class Submission:
     """A submission that can be graded.
 
     Attributes:
-        digest: of the submission and of the code that decides its grade; when it changes, the grade is out of date.
+        digest: of the submission and of the code that determines its grade; when it changes, the grade is out of date.
         notebook: contains every cell of the assignment exactly once, locked cells and hidden tests as the author
             wrote them.
-        timestamp: of handing in, as its ``timestamp.txt`` says.
-        attention: what the instructor should look at, one line each.
+        timestamp: the time of submission, from ``timestamp.txt``.
+        attention: lines that the instructor should read.
         shown_right: ids of the tests whose stored output says "right".
     """
 
@@ -164,18 +164,18 @@ def complete_cells(
         texts: the released Markdown, which is nobody's answer.
 
     Returns:
-        The cells, and one line for the instructor for everything that was repaired.
+        The cells, and a line for the instructor for each repair.
     """
     complete = [_with_author_metadata(cell, assignment_cells) for cell in cells]
     attention = []
-    seen: set[str] = set()
+    names: set[str] = set()
     for cell in reversed(complete):
         name = grade_id(cell)
-        if name in seen:
+        if name in names:
             del cell.metadata["nbgrader"]
-            attention.append("a cell was there more than once; its last copy counts")
+            attention.append("a cell occurred more than once; the last one counts")
         elif name:
-            seen.add(name)
+            names.add(name)
     attention += _keep_changed_setup(complete, assignment_cells)
     attention += _restore_missing_cells(complete, assignment_cells)
     return complete, attention + _find_written_answers(complete, assignment_cells, texts)
@@ -280,9 +280,9 @@ def _is_deeper(value: Any, limit: int) -> bool:
     for _ in range(limit):
         level = [
             child
-            for each in level
-            if isinstance(each, dict | list)
-            for child in (each.values() if isinstance(each, dict) else each)
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
         ]
         if not level:
             return False

@@ -1,4 +1,4 @@
-"""The version of the code that decides a grade: when it changes, grades are out of date."""
+"""The version of the code that determines a grade: when it changes, grades are out of date."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _GRADER += [f"helpers.grading.sandbox.{name}" for name in ("guest", "codec", "se
 
 
 def digest(*parts: bytes) -> str:
-    """A SHA-256 digest that tells ``(b"a", b"b")`` from ``(b"ab",)``."""
+    """A SHA-256 digest that differs between ``(b"a", b"b")`` and ``(b"ab",)``."""
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
 @functools.cache
 def grader_version(assignment: Assignment, root: Path = _ROOT) -> str:
-    """A digest of the source of all modules that decide the grades of an assignment."""
+    """A digest of the source of all modules that determine the grades of an assignment."""
     return digest(*(path.read_bytes() for _, path in sorted(grading_modules(assignment, root).items())))
 
 
@@ -81,7 +81,7 @@ def _imported(tree: ast.Module, root: Path) -> Iterator[str]:
 
 
 def _lazy(package: str, name: str, root: Path) -> Iterator[str]:
-    """Where a package imports a name on first use: it tells type checkers, see ``helpers/__init__.py``."""
+    """The modules from which a package imports a name lazily, read from its imports for type checkers."""
     path = _find(package, root)
     if path is None or path.name != "__init__.py":
         return

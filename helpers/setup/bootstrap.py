@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -22,8 +23,20 @@ OTHERS = ("python3.14", "python3.13", "python3.12", "python3.11")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 FIRST_LESSON = "notebooks/00_start_here.ipynb"
 EXTENSION = ROOT / "helpers/setup/embeddings_course.json"  # lets Jupyter Server load helpers.setup.server
+IDLE_S = 3600
 UNFINISHED = "unfinished"  # a file that lies in the environment as long as something is being installed
 SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
+REASONS = (  # a sign in what pip says, and what to do about it
+    (
+        "No space left on device",
+        "The disk is full: the course needs 2 GB below {}. Make room, then run the same again.",
+    ),
+    (
+        "quota exceeded",
+        "Your disk quota is used up: the course needs 2 GB below {}. Make room, then run the same again.",
+    ),
+    ("Permission denied", "A folder cannot be written (pip says which, above). Move the course to one that is yours."),
+)
 
 
 class Stop(Exception):
@@ -56,8 +69,15 @@ def find_python():
 
 
 def call(command, sentence):
-    """Run a command; if it fails, stop with a sentence."""
-    if subprocess.call([str(part) for part in command], cwd=str(ROOT)):
+    """Run a command; if it fails, stop with the reason that its error output names, else with a sentence."""
+    process = subprocess.Popen([str(part) for part in command], cwd=str(ROOT), stderr=subprocess.PIPE)
+    error = process.communicate()[1].decode("utf-8", "replace")
+    sys.stderr.write(error)
+    sys.stderr.flush()
+    if process.returncode:
+        for sign, reason in REASONS:
+            if sign in error:
+                raise Stop(reason.format(ROOT))
         raise Stop(sentence)
 
 
@@ -124,7 +144,8 @@ def setup(testing=False):
 
 def install(python, testing):
     """Install the pins, with a torch without graphics card where there is one, and ``helpers``. Raises Stop."""
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # --no-user: whoever has set PIP_USER or "user = true" wants it for other environments.
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-user"]
     offline = "The requirements could not be installed (pip says why, above). Are you online? Then run the same again."
     print("Installing the requirements, a few minutes the first time ...", flush=True)
     torch = next(line for line in pins(testing).read_text().splitlines() if line.startswith("torch=="))
@@ -136,7 +157,7 @@ def install(python, testing):
         if subprocess.call(command, stderr=subprocess.DEVNULL):
             print("No CPU-only torch could be had: installing the usual one, which is larger.", flush=True)
     call(pip + ["-r", pins(testing)], offline)
-    call(pip + ["--no-deps", "-e", ROOT], offline)
+    call(pip + ["--no-deps", "-e", "."], offline)  # not ROOT: pip reads brackets in a path as extras
 
 
 def check_port(port):
@@ -164,17 +185,32 @@ def become(command, **environment):
             pass
 
 
+def folders():
+    """Environment variables that keep Jupyter's and IPython's files in ``.venv`` where the home cannot be written."""
+    try:
+        with tempfile.TemporaryFile(dir=os.path.expanduser("~")):
+            return {}
+    except OSError:
+        print("Your home folder cannot be written: settings are kept in .venv.", flush=True)
+    state = ROOT / ".venv/state"
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR")
+    return {name: str(state / name.lower()) for name in names}
+
+
 def lab(arguments):
     """Open JupyterLab at the first lesson: on this machine only, with its token."""
     port = os.environ.get("PORT")
     if port:
         check_port(port)
-    command = [setup(), "-m", "jupyterlab", FIRST_LESSON, "--ServerApp.ip=127.0.0.1"] + arguments
+    command = [setup(), "-m", "jupyterlab", FIRST_LESSON, "--ServerApp.ip=127.0.0.1"]
+    command.append("--ServerApp.root_dir=" + str(ROOT))  # a user's own settings may name another
+    command += ["--MappingKernelManager.cull_idle_timeout={}".format(IDLE_S)] + arguments
     if port:
         command += ["--ServerApp.port=" + port, "--ServerApp.port_retries=0"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    return become(command, OMP_NUM_THREADS="1")
+    print("The kernel of a notebook whose tab is closed is shut down after an hour without work.", flush=True)
+    return become(command, OMP_NUM_THREADS="1", **folders())
 
 
 def main(arguments):

@@ -28,7 +28,8 @@ def _show_folded(
     tb_offset: int | None = None,
 ) -> list[str]:
     """IPython's handler of an error (``set_custom_exc``): shows the traceback and returns its parts."""
-    frames, packages = [], []
+    frames: list[types.TracebackType] = []
+    packages: list[str] = []
     while trace is not None:
         if trace.tb_frame.f_globals is shell.user_global_ns:
             if not frames or _line(trace) != _line(frames[-1]):  # a comprehension has a frame for the same line

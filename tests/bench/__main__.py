@@ -12,11 +12,12 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from tests.bench import figures, grading, positions, site, trainers
+from tests.bench import figures, grading, memory, positions, site, trainers
 from tests.tools.refresh import ROOT
 
 PARTS: dict[str, ModuleType] = {
     "figures": figures,
+    "memory": memory,
     "trainers": trainers,
     "positions": positions,
     "grading": grading,

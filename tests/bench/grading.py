@@ -1,8 +1,8 @@
-"""What grading costs: ``python -m tests.bench.grading [SUBMISSIONS]`` prints the tables of ``RESULTS.md``.
+"""Benchmark of grading: ``python -m tests.bench.grading [SUBMISSIONS]`` prints the tables of ``RESULTS.md``.
 
 Synthetic submissions of a real homework are graded by the real command's own code, with 1, 2 and 4 workers. Processor
-time is that of this process and of all that it started: workers, sandboxes, submissions. The largest crew gets all
-submissions, the others a fifth; each crew grades a few before the clock starts. Only ratios travel between machines.
+time is that of this process and all its children: workers, sandboxes, submissions. The largest number of workers
+grades all submissions, the others a fifth, after a few to warm up. Only ratios can be compared between machines.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from typing import Any
 from tests.tools.refresh import ROOT
 
 HOMEWORK = "hw1_word_embeddings"
-CREWS = (1, 2, 4)
+WORKER_COUNTS = (1, 2, 4)
 SUBMISSIONS, PROJECTED = 1_000, 10_000
 SAMPLE_S = 2.0
 SHARES = {"right": 0.7, "empty": 0.2, "wrong": 0.1}  # of the answers
 
 
 def submissions(folder: Path, count: int) -> None:
-    """Hand in: every learner has some answers right, some empty, some wrong."""
+    """Write submissions in which some answers are right, some empty and some wrong."""
     import nbformat
 
     from helpers.grading.assignment import SOURCE
@@ -55,8 +55,7 @@ def submissions(folder: Path, count: int) -> None:
 
 
 def _is_answer(cell: Any) -> bool:
-    about = cell.metadata.get("nbgrader", {})
-    return cell.cell_type == "code" and bool(about.get("solution"))
+    return cell.cell_type == "code" and bool(cell.metadata.get("nbgrader", {}).get("solution"))
 
 
 @contextmanager
@@ -95,9 +94,9 @@ def watched() -> Iterator[dict[str, float]]:
         facts["wall_s"] = time.monotonic() - clock
 
 
-def crew(workers: int, count: int) -> dict[str, Any]:
-    """Grade so many with so many workers."""
-    from helpers.grading import scheduler
+def measure_workers(workers: int, count: int) -> dict[str, Any]:
+    """Grade ``count`` submissions with a number of workers."""
+    from helpers.grading import cluster, scheduler
     from helpers.grading.assignment import SOURCE
     from helpers.grading.course import Course
 
@@ -105,7 +104,7 @@ def crew(workers: int, count: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, Course(Path(folder) / "course") as course:
         prepared = course.prepare(SOURCE / HOMEWORK / f"{HOMEWORK}.ipynb")
         submissions(course.folder / "submitted", first + count)
-        with scheduler.local(workers) as client:
+        with cluster.local(workers) as client:
             started = scheduler.scan(course, prepared, only=course.learners(HOMEWORK)[:first])
             scheduler.grade(course, prepared, client, started)
             with watched() as facts:
@@ -118,8 +117,11 @@ def rows(count: int) -> dict[str, Any]:
     from tests.grading.cost import measure
 
     warm = measure(4, 3)
-    crews = [crew(workers, count if workers == max(CREWS) else max(count // 5, 2)) for workers in CREWS]
-    return {"cores": len(os.sched_getaffinity(0)), "crews": crews, "warm": warm}
+    measured = [
+        measure_workers(workers, count if workers == max(WORKER_COUNTS) else max(count // 5, 2))
+        for workers in WORKER_COUNTS
+    ]
+    return {"cores": len(os.sched_getaffinity(0)), "measured": measured, "warm": warm}
 
 
 def bench(count: int = SUBMISSIONS) -> dict[str, Any]:
@@ -132,7 +134,7 @@ def bench(count: int = SUBMISSIONS) -> dict[str, Any]:
 
 def key_figure(found: dict[str, Any]) -> str:
     """One sentence for the README."""
-    last = found["crews"][-1]
+    last = found["measured"][-1]
     return (
         f"{found['cores']} cores grade {60 * last['submissions'] / last['wall_s']:.0f} submissions a minute in their "
         f"sandboxes; {PROJECTED:,} take {PROJECTED * last['cpu_s'] / last['submissions'] / 3600:.1f} core-hours."
@@ -141,7 +143,7 @@ def key_figure(found: dict[str, Any]) -> str:
 
 def report(found: dict[str, Any]) -> str:
     """The tables, in Markdown."""
-    crews, warm = found["crews"], found["warm"]
+    measured, warm = found["measured"], found["warm"]
     lines = [
         f"Grading synthetic submissions of {HOMEWORK} on {found['cores']} cores. Processor time is all there is:",
         "coordinator, workers, sandboxes. Memory is the most that was seen at once; shared pages count once.",
@@ -149,16 +151,16 @@ def report(found: dict[str, Any]) -> str:
         "| workers | submissions | a CPU-second | a minute | coordinator, each | memory | a worker's | a sandbox's |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for row in crews:
+    for row in measured:
         number, workers = row["submissions"], row["workers"]
         facts = [workers, f"{number:,}", f"{number / row['cpu_s']:.2f}", f"{60 * number / row['wall_s']:.0f}"]
         facts += [f"{row['coordinator_s'] / number * 1e3:.0f} ms", f"{row['coordinator_mb']:.0f} MB"]
         facts += [f"{row['worker_mb'] / workers:.0f} MB", f"{row['sandbox_mb'] / workers:.0f} MB"]
         lines.append(f"| {' | '.join(map(str, facts))} |")
-    last = crews[-1]
-    each, own = last["cpu_s"] / last["submissions"], last["coordinator_s"] / last["submissions"]
-    hours, fed = PROJECTED * each / 3600, int(each / own)
-    cores = min(fed, 32)
+    last = measured[-1]
+    per_submission, own = last["cpu_s"] / last["submissions"], last["coordinator_s"] / last["submissions"]
+    hours, busy_cores = PROJECTED * per_submission / 3600, int(per_submission / own)
+    cores = min(busy_cores, 32)
     lines += [
         "",
         "What a warm process that forks one confined process for each submission saves, on a homework of three small",
@@ -171,8 +173,8 @@ def report(found: dict[str, Any]) -> str:
         "",
         f"**{PROJECTED:,} submissions** would take {hours:.1f} core-hours, {hours * 60 / cores:.0f} minutes on {cores}",
         "cores, if all answers cost what these do – each that runs into its limit of time adds up to half a minute –,",
-        "and if the cores are as fast and not shared. The coordinator is alone in reading and storing: with",
-        f"{own * 1e3:.0f} ms each it keeps {fed} cores busy and no more; some of it is dask's, spent by the second.",
+        "and if the cores are as fast and not shared. The coordinator reads and stores all submissions by itself: with",
+        f"{own * 1e3:.0f} ms for each it keeps at most {busy_cores} cores busy; a part of it is dask's fixed cost.",
     ]
     return "\n".join(lines)
 

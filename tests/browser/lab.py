@@ -126,7 +126,7 @@ class Lab:
     """One page of JupyterLab with a notebook in it."""
 
     def __init__(self, browser: Browser, address: str, **context: Any) -> None:
-        self.context = browser.new_context(viewport={"width": 1280, "height": 1000}, **context)
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 1000}} | context)
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(ACTION_MS)
         self.address = address
@@ -137,7 +137,7 @@ class Lab:
         """Show a notebook and wait until its cells stand."""
         self.page.goto(self.address.format(path=path), timeout=90_000)
         self.page.wait_for_selector(f"{NOTEBOOK} .jp-Cell", timeout=90_000)
-        self.command("application:set-mode", mode="single-document")
+        self.page.evaluate(_ONE_DOCUMENT)
         self.page.wait_for_function(_READY, timeout=90_000)
 
     def command(self, name: str, **arguments: Any) -> Any:
@@ -191,6 +191,9 @@ class Lab:
         self.context.close()
 
 
+# Notebook 7 has no such mode: it shows one document only.
+_ONE_DOCUMENT = """() => window.jupyterapp.commands.hasCommand("application:set-mode") &&
+  window.jupyterapp.commands.execute("application:set-mode", { mode: "single-document" }).then(() => null)"""
 _READY = "() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 _FINISHED = """() => {
   const panel = window.jupyterapp.shell.currentWidget;

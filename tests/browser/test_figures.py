@@ -40,6 +40,11 @@ def slow(n):
     time.sleep(6 if n == 7 else 0.05)
     return [bars([1, n], title="Bars")], f"The second bar is {n} high."
 """,
+    """@live("Shared", pure=False, n=Slider(0, 99, 50))
+def shared(n):
+    time.sleep(1)
+    return [bars([1, n], title="Bars")], f"The second bar is {n} high."
+""",
     """data = [1, 2]
 @live("State", pure=False, n=Slider(0, 9, 3))
 def reads(n):
@@ -151,6 +156,35 @@ def test_two_views_of_a_figure_are_independent(lab: Lab, figure_of) -> None:
             .find((widget) => widget.node.querySelector(".jp-LinkedOutputView")).dispose()"""
     )
     original.wait_for()
+
+
+_SHOW = """async (source) => {
+  const { content } = window.jupyterapp.shell.currentWidget;
+  content.model.sharedModel.insertCell(content.model.cells.length, { cell_type: "code", source });
+  content.activeCellIndex = content.widgets.length - 1;
+  await window.jupyterapp.commands.execute("notebook:run-cell");
+}"""
+
+
+def test_two_tabs_with_one_kernel_are_independent(lab: Lab, figure_of, browser: Browser, address: str) -> None:
+    """Both tabs show the same figure, ask at the same time, and each shows the picture of its own slider."""
+    other = Lab(browser, address)
+    try:
+        other.open("figures.ipynb")
+        other.page.evaluate(_SHOW, "shared")
+        figures = [figure_of("Shared"), other.page.locator(f"{NOTEBOOK} section.live-figure[aria-label=Shared]")]
+        figures[1].locator("canvas").first.wait_for()
+        for turn in range(2):
+            wanted = [30 + turn, 40 + turn]
+            for figure, value in zip(figures, wanted, strict=True):
+                controls(figure)["n"].fill(str(value))  # neither waits for the answer of the other
+            for figure, value in zip(figures, wanted, strict=True):
+                settle(figure)
+                figure.page.wait_for_timeout(1500)
+                assert settle(figure)["sentence"] == f"The second bar is {value} high."
+        assert other.errors == []
+    finally:
+        other.context.close()  # the kernel is that of the first tab
 
 
 def test_values_are_read_with_the_arrow_keys(figure_of) -> None:

@@ -619,7 +619,7 @@ def rope(x, positions):
 STYLES["hw3.attend"] = [
     """
 def attend(queries, keys, values, positions):
-    q, k = turned(queries, positions), turned(keys, positions)
+    q, k = rotated(queries, positions), rotated(keys, positions)
     rows = []
     for query in q:
         weights = torch.softmax(torch.stack([query @ key for key in k]) / math.sqrt(len(query)), dim=0)
@@ -630,17 +630,17 @@ def attend(queries, keys, values, positions):
 import numpy as np
 
 def attend(queries, keys, values, positions):
-    q, k = turned(queries, positions).numpy(), turned(keys, positions).numpy()
+    q, k = rotated(queries, positions).numpy(), rotated(keys, positions).numpy()
     weights = np.exp(q @ k.T / np.sqrt(q.shape[1]))
     return weights / weights.sum(1, keepdims=True) @ values.numpy()
 """,
     """
 def attend(queries, keys, values, positions):
-    return F.scaled_dot_product_attention(turned(queries, positions)[None], turned(keys, positions)[None], values[None])[0]
+    return F.scaled_dot_product_attention(rotated(queries, positions)[None], rotated(keys, positions)[None], values[None])[0]
 """,
     """
 def attend(q, k, v, p):
-    scores = torch.einsum("md,nd->mn", turned(q, p).double(), turned(k, p).double()) / q.shape[1] ** 0.5
+    scores = torch.einsum("md,nd->mn", rotated(q, p).double(), rotated(k, p).double()) / q.shape[1] ** 0.5
     return torch.einsum("mn,nd->md", scores.softmax(1), v.double())
 """,
 ]
@@ -674,5 +674,54 @@ class Alibi:
         return torch.sub(scores, slopes.view(-1, 1, 1) * distance)
 
 alibi = Alibi()
+""",
+]
+STYLES["hw3.position_angles"] = [
+    "def position_angles(position_ids, head_dim):\n    return torch.outer(position_ids.float(), frequencies(head_dim).float())",
+    "def position_angles(position_ids, head_dim):\n    steps = torch.arange(0, head_dim, 2).double()\n    return (position_ids.double().unsqueeze(1) / 10_000 ** (steps / head_dim)).float()",
+    "def position_angles(ids, d):\n    return torch.tensor([[p * 10_000 ** (-2 * i / d) for i in range(d // 2)] for p in ids.tolist()])",
+    "import numpy as np\n\ndef position_angles(ids, d):\n    return (ids.numpy()[:, None] / np.power(10_000.0, np.arange(0, d, 2) / d)).astype(np.float32)",
+]
+STYLES["hw3.attend_cached"] = [
+    """
+def attend_cached(queries, keys, values, cached_keys, cached_values):
+    P, n = len(cached_keys), len(queries)
+    positions = torch.arange(P, P + n)
+    keys = torch.cat([cached_keys, rotated(keys, positions)])
+    seen = torch.arange(P + n) <= positions[:, None]
+    return F.scaled_dot_product_attention(
+        rotated(queries, positions)[None], keys[None], torch.cat([cached_values, values])[None], attn_mask=seen
+    )[0]
+""",
+    """
+def attend_cached(queries, keys, values, cached_keys, cached_values):
+    rows = []
+    for t in range(len(queries)):
+        position = torch.tensor([len(cached_keys)])
+        cached_keys = torch.cat([cached_keys, rotated(keys[t : t + 1], position)])
+        cached_values = torch.cat([cached_values, values[t : t + 1]])
+        scores = rotated(queries[t : t + 1], position) @ cached_keys.T / math.sqrt(keys.shape[1])
+        rows.append(scores.softmax(dim=1) @ cached_values)
+    return torch.cat(rows)
+""",
+    """
+import numpy as np
+
+def attend_cached(queries, keys, values, cached_keys, cached_values):
+    P = cached_keys.shape[0]
+    positions = P + torch.arange(queries.shape[0])
+    q, k = rotated(queries, positions).numpy(), np.concatenate([cached_keys, rotated(keys, positions)])
+    weights = np.tril(np.exp(q @ k.T / np.sqrt(q.shape[1])), P)
+    return weights / weights.sum(1, keepdims=True) @ np.concatenate([cached_values, values])
+""",
+    """
+def attend_cached(q, k, v, cached_k, cached_v):
+    total = len(cached_k) + len(q)
+    k, v = torch.cat([cached_k, rotated(k, torch.arange(len(cached_k), total))]), torch.cat([cached_v, v])
+    rows = []
+    for query, position in zip(q, range(len(cached_k), total)):
+        scores = k[: position + 1] @ rotated(query[None], torch.tensor([position]))[0] / len(query) ** 0.5
+        rows.append((torch.softmax(scores, 0) @ v[: position + 1]).tolist())
+    return rows
 """,
 ]

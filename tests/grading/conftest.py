@@ -48,7 +48,7 @@ def entered(tmp_path_factory: pytest.TempPathFactory, source: Path) -> Path:
 
 @pytest.fixture
 def course(tmp_path: Path, entered: Path, source: Path) -> Iterator[Course]:
-    """A course with the small homework, in which nobody has handed in anything."""
+    """A course with the small homework, without submissions."""
     shutil.copytree(entered, tmp_path / "course")
     with Course(tmp_path / "course") as course:
         course.prepare(source)

@@ -1,4 +1,4 @@
-"""A grader that does as the answer ``double`` tells it, to see what the engine makes of it."""
+"""A fake grader that is controlled by the answer ``double``, to test the scheduler."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STRICT = Limits(cell_seconds=3, call_seconds=2, total_seconds=60, memory=400 * 2
 
 
 def work(assignment: Assignment, notebook: bytes, learner: str, version: str, seconds: float) -> dict[str, Any]:
-    """As :func:`helpers.grading.scheduler.work`, without a sandbox: an answer that returns something is right."""
+    """As :func:`helpers.grading.scheduler.work`, without a sandbox: an answer with ``return`` is right."""
     cells = json.loads(notebook)["cells"]
     answers = {cell["metadata"].get("nbgrader", {}).get("grade_id"): cell["source"] for cell in cells}
     with scheduler._one_at_a_time, scheduler._watchdog(seconds):
@@ -46,5 +46,5 @@ def work(assignment: Assignment, notebook: bytes, learner: str, version: str, se
 
 
 def strict(*arguments: Any) -> dict[str, Any]:
-    """The real thing, less patient."""
+    """The real grader with stricter limits."""
     return scheduler.work(*arguments, limits=STRICT)

@@ -1,7 +1,7 @@
-"""Submissions that mean harm, as data: what each hands in, and how many points it may have.
+"""Hostile submissions as data, with the points that each of them must get.
 
-A case is judged on :data:`ASSIGNMENT`: three functions, a visible test (1 point) and a hidden one (2 points) each. Some
-cases are no notebooks but files; those are for what reads submissions, and get no points because they are not graded.
+A case answers :data:`ASSIGNMENT`: three functions, each with a visible (1 point) and a hidden test (2 points). Some
+cases are files that are not valid notebooks; they must be rejected.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from helpers.grading.assignment import parse
 
 NAME = "hw9_hostile"
 LEARNER = "mallory"
-SECRET = "xyzzy-hidden-41c7"  # stands in the hidden tests only
-CANARY = "plugh-outside-8d20"  # stands in files outside the sandbox, and in this process's environment
+SECRET = "xyzzy-hidden-41c7"  # occurs in the hidden tests only
+CANARY = "plugh-outside-8d20"  # occurs in files outside the sandbox, and in this process's environment
 MARKER = "86399.25"  # seconds that a daemon sleeps: no other process has it on its command line
 OUTSIDE = Path(tempfile.gettempdir()) / f"hostile-{os.getpid()}"
 os.environ["HOSTILE_CANARY"] = CANARY
@@ -60,25 +60,25 @@ POINTS = 9.0
 
 
 def source_notebook() -> NotebookNode:
-    """The homework as its author wrote it."""
+    """The author's notebook."""
 
-    def about(name: str, **marks: object) -> dict:
-        usual = {"grade": False, "solution": False, "locked": False, "schema_version": 3, "task": False}
-        return {"nbgrader": {**usual, "grade_id": name, **marks}}
+    def metadata_of(name: str, **fields: object) -> dict:
+        defaults = {"grade": False, "solution": False, "locked": False, "schema_version": 3, "task": False}
+        return {"nbgrader": {**defaults, "grade_id": name, **fields}}
 
     cells = [new_code_cell("import torch\nfrom helpers.homework import examine, hidden, same")]
-    cells[0].metadata = about("setup", locked=True)
+    cells[0].metadata = metadata_of("setup", locked=True)
     for name, code in RIGHT.items():
         solution = f"### BEGIN SOLUTION\n{code}\n### END SOLUTION"
-        cells.append(new_code_cell(solution, metadata=about(name, solution=True)))
+        cells.append(new_code_cell(solution, metadata=metadata_of(name, solution=True)))
         if name in _TESTS:
             tests = {f"test_{name}": (1, _TESTS[name])}
             body = f"# {SECRET}\n{_HIDDEN[name]}"
             tests[f"hidden_{name}"] = (2, f"# more\n### BEGIN HIDDEN TESTS\n{body}\n### END HIDDEN TESTS")
             for test, (points, source) in tests.items():
-                metadata = about(test, grade=True, locked=True, points=points)
+                metadata = metadata_of(test, grade=True, locked=True, points=points)
                 cells.append(new_code_cell(source, metadata=metadata))
-    cells.append(new_markdown_cell("Why?", metadata=about("why", grade=True, solution=True, points=1)))
+    cells.append(new_markdown_cell("Why?", metadata=metadata_of("why", grade=True, solution=True, points=1)))
     for cell in cells:
         cell.id = cell.metadata.nbgrader.grade_id.replace("_", "-")
     notebook = new_notebook(cells=cells)
@@ -90,7 +90,7 @@ ASSIGNMENT = parse(NAME, source_notebook())
 
 
 def notebook(answers: Mapping[str, str] = {}, before: Sequence[str] = (), after: Sequence[str] = ()) -> NotebookNode:
-    """A submission: right but for ``answers``, with cells added at the beginning and the end."""
+    """A submission with right answers, except for ``answers``, and with additional cells."""
     found = source_notebook()
     for cell in found.cells:
         name = cell.metadata.nbgrader.grade_id
@@ -109,12 +109,12 @@ class Case:
 
     Attributes:
         expected: points of nine; None when it must not be graded at all.
-        layer: who must stop it: what reads submitted files, or the sandbox.
-        harmless: it may run without a sandbox, to see that the suite would notice.
-        change: what else happens to the notebook.
-        content: the file itself, where it is no notebook.
-        place: how the file is put there, where it is not written.
-        shows: what the outputs must contain, to see that the attack did run.
+        layer: which part must stop it: the reader of submitted files, or the sandbox.
+        harmless: whether it may run without a sandbox, to show that the suite detects the missing confinement.
+        change: modifies the notebook.
+        content: the bytes of the file, if it is not a notebook.
+        create: creates the file, if it is not a regular one.
+        shows: text that the outputs must contain, to show that the attack ran.
     """
 
     name: str
@@ -126,21 +126,21 @@ class Case:
     harmless: bool = False
     change: Callable[[NotebookNode], None] | None = None
     content: bytes | None = None
-    place: Callable[[Path], object] | None = None
+    create: Callable[[Path], object] | None = None
     shows: str = ""
 
     def notebook(self) -> NotebookNode:
-        """What is handed in; of a case of the layer ``sandbox``."""
+        """The submitted notebook of a case of the layer ``sandbox``."""
         found = copy.deepcopy(notebook(self.answers, self.before, self.after))
         if self.change:
             self.change(found)
         return found
 
     def write(self, folder: Path) -> Path:
-        """Put the submission into a folder, as ``NAME.ipynb`` unless its name is the attack; returns what was put."""
+        """Write the submission into a folder, as ``NAME.ipynb`` unless the attack is its name; returns the path."""
         path = folder / f"{NAME}.ipynb"
-        if self.place:
-            self.place(path)
+        if self.create:
+            self.create(path)
         else:
             content = nbformat.writes(self.notebook()).encode() if self.content is None else self.content
             path.write_bytes(content)
@@ -151,7 +151,7 @@ class Case:
 
 
 def prepare() -> str:
-    """Make the files outside that a submission would like to read or change; returns what they look like."""
+    """Create files outside the sandbox that attacks try to read or change; returns their fingerprint."""
     OUTSIDE.mkdir(exist_ok=True)
     (OUTSIDE / "secret.ipynb").write_text(json.dumps({"cells": [{"source": f"{CANARY} {SECRET}"}]}))
     with sqlite3.connect(OUTSIDE / "gradebook.db") as database:
@@ -163,7 +163,7 @@ def prepare() -> str:
 
 
 def fingerprint() -> str:
-    """Names and contents of everything outside."""
+    """A digest of the names and contents of the files outside the sandbox."""
     digest = hashlib.sha256()
     for path in sorted(OUTSIDE.rglob("*")):
         digest.update(str(path).encode() + (path.read_bytes() if path.is_file() else b""))
@@ -171,7 +171,7 @@ def fingerprint() -> str:
 
 
 def verify(case: Case, graded: dict, outside: str) -> None:
-    """Raise AssertionError unless a submission had its points and did nothing else.
+    """Raise AssertionError unless a submission got its points and had no other effect.
 
     Args:
         graded: :meth:`helpers.grading.judge.Graded.as_dict`.
@@ -183,7 +183,7 @@ def verify(case: Case, graded: dict, outside: str) -> None:
     assert fingerprint() == outside, f"{case.name}: the files outside changed"
     left = daemons()
     assert not left, f"{case.name}: processes were left: {left}"
-    outputs = [output for each in graded["outputs"].values() for output in each]
+    outputs = [output for cell_outputs in graded["outputs"].values() for output in cell_outputs]
     printed = ["".join(output.get(key, "") for key in ("text", "ename", "evalue")) for output in outputs]
     assert case.shows in "".join(printed), f"{case.name} did not even try: {printed}"
     assert max(map(len, printed), default=0) < 400_000, f"{case.name}: its output is not capped"
@@ -194,7 +194,7 @@ def verify(case: Case, graded: dict, outside: str) -> None:
 
 
 def daemons() -> list[int]:
-    """Processes that a submission left."""
+    """The ids of processes that a submission left running."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -234,7 +234,7 @@ def _read(text: str) -> list[Case]:
 
 
 def _tried(attempts: Sequence[str]) -> str:
-    """Code that tries everything and tells what worked."""
+    """Code that runs every attempt and prints which succeeded."""
     lines = ["import os, sys, ctypes, socket, subprocess, threading, time", "worked = []"]
     for attempt in attempts:
         lines += ["try:", *(f"    {line}" for line in attempt.split("\n"))]
@@ -242,23 +242,23 @@ def _tried(attempts: Sequence[str]) -> str:
     return "\n".join([*lines, "print('worked:', worked)"])
 
 
-def _marked(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, dict, str]]:
-    """The cells that nbgrader knows, with what it knows and the id."""
+def _nbgrader_cells(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, dict, str]]:
+    """The cells with nbgrader metadata, their metadata, and their ids."""
     for cell in list(notebook.cells):
         if "nbgrader" in cell.metadata:
             yield cell, cell.metadata.nbgrader, cell.metadata.nbgrader.grade_id
 
 
 def _forge_points(notebook: NotebookNode) -> None:
-    for _, about, _ in _marked(notebook):
-        about["points"] = 1000
+    for _, metadata, _ in _nbgrader_cells(notebook):
+        metadata["points"] = 1000
     bonus = {"grade": True, "solution": False, "locked": True, "grade_id": "bonus", "points": 1000}
     metadata = {"nbgrader": {**bonus, "schema_version": 3, "task": False}}
     notebook.cells.append(new_code_cell("print(1)", metadata=metadata))
 
 
 def _forge_tests(notebook: NotebookNode) -> None:
-    for cell, _, name in _marked(notebook):
+    for cell, _, name in _nbgrader_cells(notebook):
         if name.startswith(("test", "hidden")):
             cell.source = "print(1)"
 
@@ -268,7 +268,7 @@ def _forge_setup(notebook: NotebookNode) -> None:
 
 
 def _copy_tests(notebook: NotebookNode) -> None:
-    for cell, _, name in _marked(notebook):
+    for cell, _, name in _nbgrader_cells(notebook):
         if name.startswith("test"):
             again = copy.deepcopy(cell)
             again.id += "-2"
@@ -276,7 +276,7 @@ def _copy_tests(notebook: NotebookNode) -> None:
 
 
 def _delete_tests(notebook: NotebookNode) -> None:
-    for cell, _, name in _marked(notebook):
+    for cell, _, name in _nbgrader_cells(notebook):
         if name.startswith(("test", "hidden")):
             notebook.cells.remove(cell)
 
@@ -293,9 +293,9 @@ def _deep_metadata(notebook: NotebookNode) -> None:
         deep = deep["x"]
 
 
-def _file(name: str, content: bytes | None = None, place: Callable[[Path], object] | None = None, **more: Any) -> Case:
-    """A case that is no submission at all."""
-    return Case(name, None, layer="file", content=content, place=place, **more)
+def _file(name: str, content: bytes | None = None, create: Callable[[Path], object] | None = None, **more: Any) -> Case:
+    """A case that is not a valid notebook."""
+    return Case(name, None, layer="file", content=content, create=create, **more)
 
 
 _EMPTY = b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}'
@@ -318,10 +318,10 @@ CASES = (
     _file("a million cells", _EMPTY.replace(b"[]", b"[" + (_CELL + b", ") * 999_999 + _CELL + b"]")),
     _file("a huge number in JSON", _EMPTY.replace(b"{}", b'{"n": ' + b"9" * 1_000_000 + b"}")),
     _file("cells that are none", _EMPTY.replace(b"[]", b"[" + _NO_CELL + b"]")),
-    _file("another name", place=lambda path: path.with_name("homework (1).ipynb").write_bytes(_EMPTY)),
-    _file("a link to a secret", place=lambda path: path.symlink_to(OUTSIDE / "secret.ipynb")),
-    _file("a link without an end", place=lambda path: path.symlink_to("/dev/zero")),
-    _file("a pipe", place=lambda path: os.mkfifo(path)),
-    _file("a folder", place=lambda path: path.mkdir()),
+    _file("another name", create=lambda path: path.with_name("homework (1).ipynb").write_bytes(_EMPTY)),
+    _file("a link to a secret", create=lambda path: path.symlink_to(OUTSIDE / "secret.ipynb")),
+    _file("a link without an end", create=lambda path: path.symlink_to("/dev/zero")),
+    _file("a pipe", create=lambda path: os.mkfifo(path)),
+    _file("a folder", create=lambda path: path.mkdir()),
 )
-"""Every submission; the order matters where one leaves something for the next."""
+"""All cases. The order matters: some try to leave something behind for the next one."""

@@ -9,19 +9,21 @@ from typing import Literal
 
 BUGS = {
     "swapped_tables": "the token table is looked up with positions, the position table with tokens",
-    "batch_axis": "positions run over the batch axis",
-    "built_not_added": "positions are built and never used",
-    "hard_coded_ids": "position ids are typed in",
-    "past_the_table": "a position behind the end of the table is cut, clamped or wrapped in silence",
-    "lost_sign": "the exponent of the frequencies has lost its minus",
-    "odd_d": "an odd width loses a column or breaks",
+    "batch_axis": "positions run along the batch axis",
+    "built_not_added": "position vectors are built and never added",
+    "hard_coded_ids": "position ids are hard-coded",
+    "past_the_table": "a position beyond the end of the table is silently truncated, clamped or wrapped",
+    "lost_sign": "the exponent of the frequencies has lost its minus sign",
+    "odd_d": "an odd dimension loses a column or raises an unrelated error",
     "mixed_layout": "interleaved and half-split rotation are mixed",
-    "rope_on_values": "values are rotated too",
-    "alibi_sign": "the bias favours far tokens",
+    "rope_on_values": "values are rotated, too",
+    "alibi_sign": "the bias favours distant tokens",
     "revived_pad": "new values overwrite the zero row of the padding",
     "set_vocab": "the vocabulary is a set: its ids differ from process to process",
     "plain_attribute": "a fixed table is a plain attribute: not moved, not saved",
     "linear_not_transposed": "a linear layer gets the table without the transpose",
+    "half_precision_ids": "positions or frequencies are rounded to bfloat16 or float16 before the angles are computed",
+    "cache_offset": "with a key-value cache the positions of new tokens start at 0 again",
 }
 """Bugs that published code shipped, by the name that a mutant refers to."""
 
@@ -35,7 +37,7 @@ class Mutant:
         answer: ``grade_id`` of the answer cell that it replaces.
         name: unique within the answer.
         source: what stands in the cell instead.
-        says: a part of the line that names the misconception; of a hidden test, a part of its name.
+        message: a part of the line that names the misconception; of a hidden test, a part of its name.
         where: the kind of test that must say so. ``"hidden"``: the visible ones cannot tell it from a right answer.
         bug: a key of :data:`BUGS`, if published code shipped it.
     """
@@ -44,7 +46,7 @@ class Mutant:
     answer: str
     name: str
     source: str
-    says: str
+    message: str
     where: Literal["visible", "hidden"] = "visible"
     bug: str = ""
 

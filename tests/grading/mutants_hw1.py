@@ -68,20 +68,20 @@ MUTANTS = [
         "build_vocabulary",
         "a_set",
         _VOCABULARY.format(words="{word for word in tokens if counts[word] >= min_count}"),
-        "if a set decides, they differ in the next process",
+        "if they depend on a set, they differ between processes",
         bug="set_vocab",
     ),
     _mutant(
         "build_vocabulary",
         "order_of_the_text",
         _VOCABULARY.format(words="[word for word, count in counts.most_common() if count >= min_count]"),
-        "equally frequent words stand as in the text",
+        "equally frequent words are in the order of the text",
     ),
     _mutant(
         "build_vocabulary",
         "by_alphabet_alone",
         _VOCABULARY.format(words="sorted(word for word in counts if counts[word] >= min_count)"),
-        "you sort by alphabet alone",
+        "you sort alphabetically only",
     ),
     _mutant(
         "build_vocabulary",
@@ -99,7 +99,7 @@ MUTANTS = [
         "build_vocabulary",
         "min_count_forgotten",
         _VOCABULARY.format(words="sorted(counts, key=lambda word: (-counts[word], word))"),
-        "min_count does nothing",
+        "min_count has no effect",
     ),
     _mutant(
         "build_vocabulary",
@@ -133,7 +133,7 @@ def encode(texts, ids, length):
     rows = [[ids[word] for word in text[:length]] for text in texts]
     return torch.tensor([row + [ids["<pad>"]] * (length - len(row)) for row in rows])
 """,
-        "a word without an id stops you",
+        "a word without an id raises KeyError",
     ),
     _mutant(
         "encode",
@@ -145,25 +145,25 @@ def encode(texts, ids, length):
         "encode",
         "unknown_dropped",
         _ENCODE.format(**_ENCODE_RIGHT | {"words": "[word for word in text if word in ids][:length]"}),
-        "unknown words vanish",
+        "unknown words are dropped",
     ),
     _mutant(
         "encode",
         "the_end_is_kept",
         _ENCODE.format(**_ENCODE_RIGHT | {"words": "text[-length:]"}),
-        "of a long text you keep the end",
+        "you keep the end of a long text",
     ),
     _mutant(
         "encode",
         "padded_on_the_left",
         _ENCODE.format(**_ENCODE_RIGHT | {"row": "[pad] * (length - len(row)) + row"}),
-        "you fill up on the left",
+        "you pad on the left",
     ),
     _mutant(
         "encode",
         "padded_with_unknown",
         _ENCODE.format(**_ENCODE_RIGHT | {"pad": 'ids["<unk>"]'}),
-        "you fill up with <unk>",
+        "you pad with <unk>",
     ),
     _mutant(
         "encode",
@@ -195,19 +195,19 @@ def encode(texts, ids, length):
         "lookup",
         "batch_lost",
         "def lookup(table, token_ids):\n    return table[token_ids.flatten()]",
-        "you lose the batch",
+        "the batch dimension is lost",
     ),
     _mutant(
         "lookup",
         "clamped",
         "def lookup(table, token_ids):\n    return table[token_ids.clamp(0, len(table) - 1)]",
-        "a clamp gives another word's vector",
+        "clamping returns the vector of another word",
     ),
     _mutant(
         "lookup",
         "negative_ids_wrap",
         "def lookup(table, token_ids):\n    return table[token_ids]",
-        "table[-1] is the last row, unasked",
+        "table[-1] silently returns the last row",
     ),
     _mutant(
         "lookup",
@@ -218,7 +218,7 @@ def lookup(table, token_ids):
         raise IndexError("bad id")
     return table[token_ids]
 """,
-        "the message holds the bad id",
+        "the message contains the invalid id",
         where="hidden",
     ),
     # ------------------------------------------------------------ linear_weight
@@ -226,34 +226,34 @@ def lookup(table, token_ids):
         "linear_weight",
         "not_transposed",
         "def linear_weight(table):\n    return table",
-        "multiplies with the transpose",
+        "multiplies by the transpose of its weight",
         bug="linear_not_transposed",
     ),
     _mutant(
         "linear_weight",
         "reshaped",
         "def linear_weight(table):\n    return table.reshape(table.shape[1], table.shape[0])",
-        "reshape keeps their order",
+        "reshape keeps their order in memory",
     ),
     _mutant(
         "linear_weight",
         "inverted",
         "def linear_weight(table):\n    return torch.linalg.pinv(table)",
-        "you solve a system of equations",
+        "you compute an inverse",
     ),
     # ------------------------------------------------------------ centre
     _mutant(
         "centre",
         "pad_revived",
         _CENTRE.format(body="return table - table[words].mean(dim=0)"),
-        "<pad> is alive",
+        "the row of <pad> is no longer zero",
         bug="revived_pad",
     ),
     _mutant(
         "centre",
         "pad_counts",
         _CENTRE.format(body="return torch.where(table.any(dim=1, keepdim=True), table - table.mean(dim=0), 0.0)"),
-        "the zeros of <pad> count in your mean",
+        "the zeros of <pad> are part of your mean",
     ),
     _mutant(
         "centre",
@@ -267,7 +267,7 @@ def centre(table, padding_idx):
         return new
     return table - table.mean(dim=0)
 """,
-        "ask whether it is None",
+        "test `is None`, not truth",
     ),
     _mutant(
         "centre",
@@ -280,20 +280,20 @@ def centre(table, padding_idx):
         "centre",
         "each_word_by_itself",
         "def centre(table, padding_idx):\n    return table - table.mean(dim=1, keepdim=True)",
-        "you subtract from each word its own mean",
+        "you subtract the mean of each row",
     ),
     # ------------------------------------------------------------ ppmi
     _mutant(
         "ppmi",
         "minus_infinity",
         _PPMI.format(result="torch.log(together / by_chance)"),
-        "the logarithm of 0, minus infinity",
+        "log 0, minus infinity",
     ),
     _mutant(
         "ppmi",
         "negative_kept",
         _PPMI.format(result="torch.where(counts > 0, torch.log(together / by_chance), 0.0)"),
-        "the first P of PPMI puts 0",
+        "negative values remain",
     ),
     _mutant(
         "ppmi",
@@ -304,7 +304,7 @@ def ppmi(counts):
     by_chance = together.sum(dim=0)[:, None] * together.sum(dim=1)
     return torch.where(counts > 0, torch.log(together / by_chance), 0.0).clamp(min=0.0)
 """,
-        "you exchange rows and columns",
+        "rows and columns are exchanged",
     ),
     _mutant(
         "ppmi",
@@ -314,7 +314,7 @@ def ppmi(counts):
     by_chance = counts.sum(dim=1, keepdim=True) * counts.sum(dim=0)
     return torch.where(counts > 0, torch.log(counts / by_chance), 0.0).clamp(min=0.0)
 """,
-        "counts are no probabilities",
+        "counts are not probabilities",
     ),
     _mutant(
         "ppmi",
@@ -326,26 +326,26 @@ def ppmi(counts):
         "ppmi",
         "zero_by_zero",
         _PPMI.format(result="torch.log(together / by_chance).clamp(min=0.0)"),
-        "0 / 0 is no number",
+        "0 / 0 is NaN; the row and column",
     ),
     # ------------------------------------------------------------ nearest
     _mutant(
         "nearest",
         "itself",
         _NEAREST.format(scores=_COSINE, best="return scores.topk(k).indices.tolist()"),
-        "the word is its own neighbour",
+        "the word is its own nearest neighbour",
     ),
     _mutant(
         "nearest",
         "dot_product",
         _NEAREST.format(scores="scores = table @ table[token_id]", best=_BEST),
-        "long vectors win",
+        "vectors with a large norm win",
     ),
     _mutant(
         "nearest",
         "distance",
         _NEAREST.format(scores="scores = -(table - table[token_id]).norm(dim=1)", best=_BEST),
-        "you measure the distance",
+        "this is Euclidean distance",
     ),
     _mutant(
         "nearest",
@@ -354,16 +354,16 @@ def ppmi(counts):
             scores="unit = table / table.norm(dim=1, keepdim=True)\n    scores = unit @ unit[token_id]",
             best="scores[token_id] = -torch.inf\n    return scores.topk(k).indices.tolist()",
         ),
-        "its cosine is 0 / 0",
+        "its cosine is 0 / 0 = NaN",
     ),
     _mutant(
         "nearest",
-        "least_alike",
+        "least_similar",
         _NEAREST.format(
             scores=_COSINE,
             best="scores[~table.any(dim=1)] = torch.inf\n    return scores.topk(k, largest=False).indices.tolist()",
         ),
-        "you take the least alike",
+        "you return the least similar words",
     ),
     _mutant(
         "nearest",
@@ -377,7 +377,7 @@ def ppmi(counts):
         _NEAREST.format(
             scores=_COSINE, best="scores[token_id] = -torch.inf\n    return scores.topk(k).indices.tolist()"
         ),
-        "its cosine of 0 must not beat real words",
+        "its cosine of 0 must not rank above words",
     ),
     _mutant(
         "nearest",
@@ -386,7 +386,7 @@ def ppmi(counts):
             scores=f"{_COSINE}\n    scores[~table.any(dim=1)] = -torch.inf",
             best="return scores.argsort(descending=True, stable=True)[1 : k + 1].tolist()",
         ),
-        "a twin of the word counts, the word itself does not",
+        "another word with the same vector is included, the word itself is not",
         where="hidden",
     ),
     _mutant(
@@ -409,52 +409,52 @@ def nearest(table, token_id, k):
     ),
     _mutant(
         "analogy_rank",
-        "inputs_take_part",
+        "inputs_not_excluded",
         _RANK.format(**_RANK_RIGHT | {"left_out": "[]"}),
-        "a, b and c take part",
+        "a, b and c are among the candidates",
     ),
     _mutant(
         "analogy_rank",
-        "only_c_left_out",
+        "only_c_excluded",
         _RANK.format(**_RANK_RIGHT | {"left_out": "c"}),
-        "you leave out c alone",
+        "you exclude only c",
     ),
     _mutant(
         "analogy_rank",
-        "step_backwards",
+        "offset_reversed",
         _RANK.format(**_RANK_RIGHT | {"scores": "unit @ (unit[a] - unit[b] + unit[c])"}),
-        "you step from b to a",
+        "you use the offset from b to a",
     ),
     _mutant(
         "analogy_rank",
         "all_added",
         _RANK.format(**_RANK_RIGHT | {"scores": "unit @ (unit[a] + unit[b] + unit[c])"}),
-        "you add all three",
+        "you add all three vectors",
     ),
     _mutant(
         "analogy_rank",
-        "unequal_lengths",
+        "different_norms",
         _RANK.format(**_RANK_RIGHT | {"scores": "unit @ (table[b] - table[a] + table[c])"}),
-        "vectors of unequal length",
+        "vectors of different norms",
     ),
     _mutant(
         "analogy_rank",
         "dot_product",
         _RANK.format(**_RANK_RIGHT | {"unit": "table"}),
-        "long vectors win",
+        "vectors with a large norm win",
     ),
     _mutant(
         "analogy_rank",
         "d_may_be_given",
         _RANK.format(**_RANK_RIGHT).replace("if d in (a, b, c)", "if d == c"),
-        "d is b here",
+        "d equals b here",
     ),
     # ------------------------------------------------------------ table_size
     _mutant(
         "table_size",
         "added",
         "table_size = [vocab_size + d_model, 4 * (vocab_size + d_model), d_model]",
-        "a multiple of your vocabulary",
+        "a multiple of vocab_size",
     ),
     _mutant(
         "table_size",
@@ -470,15 +470,15 @@ def nearest(table, token_id, k):
     ),
     _mutant(
         "table_size",
-        "every_row_moves",
+        "every_row_changes",
         "table_size = [vocab_size * d_model, 4 * vocab_size * d_model, vocab_size * d_model]",
-        "SGD changes only rows that your text looks up",
+        "SGD changes only the rows that your text looks up",
     ),
     _mutant(
         "table_size",
-        "repeated_words_twice",
+        "repeated_words_counted_twice",
         "table_size = [vocab_size * d_model, 4 * vocab_size * d_model, len(token_ids) * d_model]",
-        "what one step of SGD can change",
+        "how many parameters one step of SGD can change",
         where="hidden",
     ),
     _mutant(
@@ -489,6 +489,6 @@ vocab_size, d_model = own_numbers("charles", "hw1.table", (20_000, 60_000), (64,
 text = own_numbers("charles", "hw1.text", *[(1, 6)] * 8)
 table_size = [vocab_size * d_model, 4 * vocab_size * d_model, len(set(text)) * d_model]
 """,
-        "a multiple of your vocabulary",
+        "a multiple of vocab_size",
     ),
 ]

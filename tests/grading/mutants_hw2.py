@@ -8,10 +8,10 @@ _mutant = partial(Mutant, "hw2_positional_embeddings")
 
 _IDS = "def position_ids(mask):\n    return {ids}"
 _EMBED = """
-def embed(token_ids, words, places):
+def embed(token_ids, token_table, position_table):
     batch, length = token_ids.shape
-    if length > len(places):
-        raise ValueError(f"{{length}} tokens, {{len(places)}} positions")
+    if length > len(position_table):
+        raise ValueError(f"{{length}} tokens, {{len(position_table)}} positions")
     return {result}
 """
 _SINUSOID = """
@@ -37,8 +37,8 @@ def apply_rope(x, angles):
     {pairs}
     return {result}
 """
-_HALVES, _NEIGHBOURS = "a, b = x.chunk(2, dim=-1)", "a, b = x[..., 0::2], x[..., 1::2]"
-_TURNED = "[a * cos - b * sin, a * sin + b * cos]"
+_HALVES, _INTERLEAVED = "a, b = x.chunk(2, dim=-1)", "a, b = x[..., 0::2], x[..., 1::2]"
+_ROTATED = "[a * cos - b * sin, a * sin + b * cos]"
 _TO_HALF = """
 def to_half(weight, num_heads):
     if len(weight) % (2 * num_heads):
@@ -47,13 +47,13 @@ def to_half(weight, num_heads):
     return {result}
 """
 _ATTEND = """
-def attend(queries, keys, values, turn):
+def attend(queries, keys, values, rotate):
     scores = {scores}
     later = torch.ones_like(scores).triu(diagonal=1).bool()
     return {result}
 """
 _ATTEND_RIGHT = {
-    "scores": "turn(queries) @ turn(keys).T / math.sqrt(queries.shape[-1])",
+    "scores": "rotate(queries) @ rotate(keys).T / math.sqrt(queries.shape[-1])",
     "result": "torch.softmax(scores.masked_fill(later, -torch.inf), dim=-1) @ values",
 }
 _ALIBI = """
@@ -83,9 +83,9 @@ MUTANTS = [
     # ------------------------------------------------------------ position_ids
     _mutant(
         "position_ids",
-        "places_numbered",
+        "padding_numbered",
         _IDS.format(ids="torch.arange(mask.shape[1]).expand_as(mask)"),
-        "you number the places, empty ones too",
+        "you number padding positions, too",
     ),
     _mutant(
         "position_ids",
@@ -104,126 +104,128 @@ MUTANTS = [
         "position_ids",
         "wraps_to_0",
         _IDS.format(ids="((torch.arange(mask.shape[1]) + 1) % mask.shape[1]).expand_as(mask)"),
-        "as if the ids were typed in",
+        "as with hard-coded position ids",
         bug="hard_coded_ids",
     ),
     _mutant(
         "position_ids",
-        "typed_in",
+        "hard_coded",
         _IDS.format(ids="torch.tensor([[0, 1, 2, 0], [0, 0, 0, 1]])"),
-        "typed-in ids fit one length",
+        "hard-coded position ids: yours are right",
         bug="hard_coded_ids",
     ),
     _mutant(
         "position_ids",
         "minus_one",
         _IDS.format(ids="mask.cumsum(dim=1) - 1"),
-        "an empty place has position -1",
+        "a padding position has position id -1",
     ),
     _mutant(
         "position_ids",
-        "padding_goes_on",
+        "padding_keeps_the_last_id",
         _IDS.format(ids="(mask.cumsum(dim=1) - 1).clamp(min=0)"),
-        "empty places behind a text go on",
+        "padding after a sequence keeps",
     ),
     _mutant(
         "position_ids",
-        "next_text_goes_on",
+        "next_sequence_continues",
         _IDS.format(ids="(mask.flatten().cumsum(dim=0).reshape(mask.shape) - 1) * mask"),
-        "you go on counting in the next text",
+        "you continue counting in the next sequence",
         bug="batch_axis",
     ),
     _mutant(
         "position_ids",
-        "from_the_first_word_on",
+        "from_the_first_token_on",
         _IDS.format(ids="(torch.arange(mask.shape[1]) - mask.long().argmax(dim=1, keepdim=True)) * mask"),
-        "holes in the middle",
+        "padding between tokens",
         where="hidden",
     ),
     # ------------------------------------------------------------ embed
     _mutant(
         "embed",
         "batch_axis",
-        _EMBED.format(result="words[token_ids] + places[torch.arange(batch)][:, None]"),
-        "positions run over the batch axis",
+        _EMBED.format(result="token_table[token_ids] + position_table[torch.arange(batch)][:, None]"),
+        "positions run along the batch axis",
         bug="batch_axis",
     ),
     _mutant(
         "embed",
         "cut_to_the_batch",
-        _EMBED.format(result="words[token_ids] + places[:batch]"),
-        "only when B = T",
+        _EMBED.format(result="token_table[token_ids] + position_table[:batch]"),
+        "this raises no error if B = T",
         bug="batch_axis",
     ),
     _mutant(
         "embed",
-        "tables_exchanged",
-        _EMBED.format(result="places[token_ids] + words[torch.arange(length)]"),
-        "the tables are exchanged",
+        "tables_swapped",
+        _EMBED.format(result="position_table[token_ids] + token_table[torch.arange(length)]"),
+        "the tables are swapped",
         bug="swapped_tables",
     ),
     _mutant(
         "embed",
         "built_and_not_added",
         """
-def embed(token_ids, words, places):
-    if token_ids.shape[1] > len(places):
-        raise ValueError(f"{token_ids.shape[1]} tokens, {len(places)} positions")
-    positions = places[: token_ids.shape[1]].expand(*token_ids.shape, -1)
-    embedded = words[token_ids]
+def embed(token_ids, token_table, position_table):
+    if token_ids.shape[1] > len(position_table):
+        raise ValueError(f"{token_ids.shape[1]} tokens, {len(position_table)} positions")
+    positions = position_table[: token_ids.shape[1]].expand(*token_ids.shape, -1)
+    embedded = token_table[token_ids]
     return embedded
 """,
-        "no position arrives in the result",
+        "the result contains no position",
         bug="built_not_added",
     ),
     _mutant(
         "embed",
         "position_of_the_token",
-        _EMBED.format(result="words[token_ids] + places[token_ids]"),
-        "you look up the position by the token's id",
+        _EMBED.format(result="token_table[token_ids] + position_table[token_ids]"),
+        "you index the position table with token ids",
     ),
     _mutant(
         "embed",
         "from_one",
-        _EMBED.format(result="words[token_ids] + places[1 : length + 1]"),
+        _EMBED.format(result="token_table[token_ids] + position_table[1 : length + 1]"),
         "you count from 1",
         bug="hard_coded_ids",
     ),
     _mutant(
         "embed",
-        "attached",
-        _EMBED.format(result="torch.cat([words[token_ids], places[:length].expand(batch, -1, -1)], dim=-1)"),
-        "you attach the position",
+        "concatenated",
+        _EMBED.format(
+            result="torch.cat([token_table[token_ids], position_table[:length].expand(batch, -1, -1)], dim=-1)"
+        ),
+        "you concatenate the position vectors",
     ),
     _mutant(
         "embed",
         "clamped",
         """
-def embed(token_ids, words, places):
-    positions = torch.arange(token_ids.shape[1]).clamp(max=len(places) - 1)
-    return words[token_ids] + places[positions]
+def embed(token_ids, token_table, position_table):
+    positions = torch.arange(token_ids.shape[1]).clamp(max=len(position_table) - 1)
+    return token_table[token_ids] + position_table[positions]
 """,
-        "6 tokens, 5 positions: no clamp",
+        "6 tokens, 5 positions: do not clamp",
         bug="past_the_table",
     ),
     _mutant(
         "embed",
         "an_index_error",
         """
-def embed(token_ids, words, places):
-    return words[token_ids] + places[torch.arange(token_ids.shape[1])]
+def embed(token_ids, token_table, position_table):
+    return token_table[token_ids] + position_table[torch.arange(token_ids.shape[1])]
 """,
-        "raise ValueError (it raised IndexError)",
+        "raise a ValueError (it raised IndexError)",
         bug="past_the_table",
     ),
     _mutant(
         "embed",
         "a_message_without_numbers",
         """
-def embed(token_ids, words, places):
-    if token_ids.shape[1] > len(places):
+def embed(token_ids, token_table, position_table):
+    if token_ids.shape[1] > len(position_table):
         raise ValueError("too long")
-    return words[token_ids] + places[: token_ids.shape[1]]
+    return token_table[token_ids] + position_table[: token_ids.shape[1]]
 """,
         "does not say 6 and 5",
     ),
@@ -232,7 +234,7 @@ def embed(token_ids, words, places):
         "sinusoid",
         "lost_sign",
         _SINUSOID.format(**_SINUSOID_RIGHT | {"exponent": "2 * pairs / d_model"}),
-        "the exponent has lost its minus",
+        "the exponent has lost its minus sign",
         bug="lost_sign",
     ),
     _mutant(
@@ -257,19 +259,19 @@ def embed(token_ids, words, places):
         "sinusoid",
         "own_numbering",
         _SINUSOID.format(**_SINUSOID_RIGHT).replace("positions.double()", "torch.arange(len(positions)).double()"),
-        "you count the rows yourself",
+        "you number the rows yourself",
         bug="hard_coded_ids",
     ),
     _mutant(
         "sinusoid",
-        "odd_width_loses_a_column",
+        "odd_d_model_loses_a_column",
         _SINUSOID.format(**_SINUSOID_RIGHT).replace("d_model % 2", "d_model < 1"),
-        "an odd width must raise ValueError",
+        "an odd d_model must raise a ValueError",
         bug="odd_d",
     ),
     _mutant(
         "sinusoid",
-        "odd_width_breaks",
+        "odd_d_model_breaks",
         """
 def sinusoid(positions, d_model, base):
     table = torch.zeros(*positions.shape, d_model, dtype=torch.float64)
@@ -283,7 +285,7 @@ def sinusoid(positions, d_model, base):
     ),
     _mutant(
         "sinusoid",
-        "whole_positions_only",
+        "integer_positions_only",
         _SINUSOID.format(**_SINUSOID_RIGHT).replace("positions.double()", "positions.long().double()"),
         "any shape, any position",
         where="hidden",
@@ -291,22 +293,22 @@ def sinusoid(positions, d_model, base):
     # ------------------------------------------------------------ rope_angles
     _mutant(
         "rope_angles",
-        "nothing_squeezed",
+        "not_interpolated",
         _ANGLES.format(**_ANGLES_RIGHT | {"factor": "1.0"}),
-        "place 3 was never seen in training",
+        "position 3 was never seen in training",
         bug="past_the_table",
     ),
     _mutant(
         "rope_angles",
-        "stretched",
+        "factor_inverted",
         _ANGLES.format(**_ANGLES_RIGHT | {"factor": "max(1.0, length / trained_length)"}),
-        "you stretch instead of squeezing",
+        "positions grow instead of shrinking",
     ),
     _mutant(
         "rope_angles",
         "lost_sign",
         _ANGLES.format(**_ANGLES_RIGHT | {"exponent": "2 * pairs / head_dim"}),
-        "the exponent has lost its minus",
+        "the exponent has lost its minus sign",
         bug="lost_sign",
     ),
     _mutant(
@@ -317,71 +319,71 @@ def sinusoid(positions, d_model, base):
     ),
     _mutant(
         "rope_angles",
-        "last_place_on_last_place",
+        "last_position_on_last_position",
         _ANGLES.format(**_ANGLES_RIGHT | {"factor": "min(1.0, (trained_length - 1) / (length - 1))"}),
-        "you lay the last place on the last of training",
+        "you map the last position to the last trained one",
     ),
     _mutant(
         "rope_angles",
-        "short_texts_stretched",
+        "short_sequences_rescaled",
         _ANGLES.format(**_ANGLES_RIGHT | {"factor": "trained_length / length"}),
-        "short texts are stretched, too",
+        "shorter sequences are rescaled, too",
     ),
     _mutant(
         "rope_angles",
-        "whole_factors_only",
+        "integer_factors_only",
         _ANGLES.format(**_ANGLES_RIGHT | {"factor": "1 / -(-length // trained_length)"}),
-        "half as long again",
+        "one and a half times as long",
         where="hidden",
     ),
     # ------------------------------------------------------------ apply_rope
     _mutant(
         "apply_rope",
-        "neighbours",
-        _ROPE.format(pairs=_NEIGHBOURS, result=f"torch.stack({_TURNED}, dim=-1).flatten(-2)"),
-        "your pairs are neighbours",
+        "interleaved",
+        _ROPE.format(pairs=_INTERLEAVED, result=f"torch.stack({_ROTATED}, dim=-1).flatten(-2)"),
+        "you pair adjacent components",
     ),
     _mutant(
         "apply_rope",
-        "angles_for_neighbours",
+        "interleaved_angles",
         """
 def apply_rope(x, angles):
     angles = angles.repeat_interleave(2, dim=-1)
     a, b = x.chunk(2, dim=-1)
     return x * angles.cos() + torch.cat([-b, a], dim=-1) * angles.sin()
 """,
-        "mixed layouts: angles for neighbours, pairs of halves",
+        "mixed layouts: interleaved angles, half-split pairs",
         bug="mixed_layout",
     ),
     _mutant(
         "apply_rope",
-        "angles_for_halves",
+        "half_split_angles",
         """
 def apply_rope(x, angles):
     angles = torch.cat([angles, angles], dim=-1)
     a, b = x[..., 0::2], x[..., 1::2]
     return x * angles.cos() + torch.stack([-b, a], dim=-1).flatten(-2) * angles.sin()
 """,
-        "mixed layouts: angles for halves, pairs of neighbours",
+        "mixed layouts: half-split angles, interleaved pairs",
         bug="mixed_layout",
     ),
     _mutant(
         "apply_rope",
-        "back_as_neighbours",
-        _ROPE.format(pairs=_HALVES, result=f"torch.stack({_TURNED}, dim=-1).flatten(-2)"),
-        "mixed layouts: pairs of halves go back as neighbours",
+        "written_back_interleaved",
+        _ROPE.format(pairs=_HALVES, result=f"torch.stack({_ROTATED}, dim=-1).flatten(-2)"),
+        "mixed layouts: half-split pairs are written back interleaved",
         bug="mixed_layout",
     ),
     _mutant(
         "apply_rope",
-        "the_wrong_way_round",
+        "opposite_direction",
         _ROPE.format(pairs=_HALVES, result="torch.cat([a * cos + b * sin, b * cos - a * sin], dim=-1)"),
-        "you turn the wrong way round",
+        "you rotate in the opposite direction",
     ),
     _mutant(
         "apply_rope",
         "another_dtype",
-        _ROPE.format(pairs=_HALVES, result=f"torch.cat({_TURNED}, dim=-1).float()"),
+        _ROPE.format(pairs=_HALVES, result=f"torch.cat({_ROTATED}, dim=-1).float()"),
         "dtype float32, expected float64",
     ),
     # ------------------------------------------------------------ to_half
@@ -389,33 +391,33 @@ def apply_rope(x, angles):
         "to_half",
         "heads_mixed",
         _TO_HALF.format(result="torch.cat([weight[0::2], weight[1::2]])"),
-        "all heads are mixed",
+        "rows of different heads are mixed",
         bug="mixed_layout",
     ),
     _mutant(
         "to_half",
-        "the_way_back",
+        "inverse_conversion",
         _TO_HALF.format(result="torch.stack(heads.chunk(2, dim=1), dim=2).flatten(0, 2)"),
-        "this is the way back",
+        "this is the inverse conversion",
         bug="mixed_layout",
     ),
     _mutant(
         "to_half",
         "odd_first",
         _TO_HALF.format(result="torch.cat([heads[:, 1::2], heads[:, 0::2]], dim=1).flatten(0, 1)"),
-        "odd rows first",
+        "odd rows come first",
     ),
     _mutant(
         "to_half",
         "columns",
         _TO_HALF.format(result="torch.cat([weight[:, 0::2], weight[:, 1::2]], dim=1)"),
-        "nothing moved, or only columns did",
+        "the rows are unchanged; reorder rows, not columns",
     ),
     _mutant(
         "to_half",
         "always_two_heads",
         _TO_HALF.format(result="weight.unflatten(0, (2, -1, 2)).transpose(1, 2).flatten(0, 2)"),
-        "two heads stand for any number of heads",
+        "the number of heads is fixed at two",
     ),
     _mutant(
         "to_half",
@@ -426,7 +428,7 @@ def apply_rope(x, angles):
             "rows = len(weight) // num_heads * num_heads\n    pairs = weight[:rows].view(num_heads, -1, 2, 12)",
         )
         .replace("len(weight) % (2 * num_heads)", "len(weight) // num_heads % 2"),
-        "10 rows cannot be shared among 4 heads",
+        "10 rows cannot be divided into 4 heads",
     ),
     _mutant(
         "to_half",
@@ -436,47 +438,47 @@ def to_half(weight, num_heads):
     heads = weight.unflatten(0, (num_heads, -1))
     return torch.cat([heads[:, 0::2], heads[:, 1::2]], dim=1).flatten(0, 1)
 """,
-        "one without a partner",
+        "dimension 3, which is odd",
         bug="odd_d",
     ),
     # ------------------------------------------------------------ attend
     _mutant(
         "attend",
-        "values_turned",
-        _ATTEND.format(**_ATTEND_RIGHT).replace("@ values", "@ turn(values)"),
-        "the values are turned, too",
+        "values_rotated",
+        _ATTEND.format(**_ATTEND_RIGHT).replace("@ values", "@ rotate(values)"),
+        "the values are rotated, too",
         bug="rope_on_values",
     ),
     _mutant(
         "attend",
-        "nothing_turned",
+        "nothing_rotated",
         _ATTEND.format(**_ATTEND_RIGHT | {"scores": "queries @ keys.T / math.sqrt(queries.shape[-1])"}),
-        "nothing is turned",
+        "nothing is rotated",
         bug="built_not_added",
     ),
     _mutant(
         "attend",
-        "keys_not_turned",
-        _ATTEND.format(**_ATTEND_RIGHT | {"scores": "turn(queries) @ keys.T / math.sqrt(queries.shape[-1])"}),
-        "a score needs both",
+        "keys_not_rotated",
+        _ATTEND.format(**_ATTEND_RIGHT | {"scores": "rotate(queries) @ keys.T / math.sqrt(queries.shape[-1])"}),
+        "only one of queries and keys is rotated",
     ),
     _mutant(
         "attend",
         "not_scaled",
-        _ATTEND.format(**_ATTEND_RIGHT | {"scores": "turn(queries) @ turn(keys).T"}),
+        _ATTEND.format(**_ATTEND_RIGHT | {"scores": "rotate(queries) @ rotate(keys).T"}),
         "not divided by sqrt(d)",
     ),
     _mutant(
         "attend",
         "no_mask",
         _ATTEND.format(**_ATTEND_RIGHT | {"result": "torch.softmax(scores, dim=-1) @ values"}),
-        "no causal mask",
+        "the causal mask is missing",
     ),
     _mutant(
         "attend",
         "past_masked",
         _ATTEND.format(**_ATTEND_RIGHT).replace(".triu(diagonal=1)", ".tril(diagonal=-1)"),
-        "you mask the past",
+        "you mask earlier tokens",
     ),
     _mutant(
         "attend",
@@ -488,34 +490,34 @@ def to_half(weight, num_heads):
         "attend",
         "itself_masked",
         _ATTEND.format(**_ATTEND_RIGHT).replace("diagonal=1", "diagonal=0"),
-        "a token does not see itself",
+        "a token does not attend to itself",
     ),
     _mutant(
         "attend",
-        "scaled_by_the_values_width",
+        "scaled_by_the_dimension_of_the_values",
         _ATTEND.format(**_ATTEND_RIGHT).replace("queries.shape[-1]", "2 * values.shape[-1]"),
-        "RoPE, as torch attends",
+        "RoPE with scaled_dot_product_attention",
         where="hidden",
     ),
     # ------------------------------------------------------------ alibi_bias
     _mutant(
         "alibi_bias",
-        "far_is_favoured",
+        "distant_tokens_favoured",
         _ALIBI.format(**_ALIBI_RIGHT | {"sign": ""}),
-        "far tokens win",
+        "favours distant tokens",
         bug="alibi_sign",
     ),
     _mutant(
         "alibi_bias",
         "future_seen",
         _ALIBI.format(**_ALIBI_RIGHT | {"result": "-bias.abs()"}),
-        "tokens can see what comes later",
+        "tokens can attend to later tokens",
     ),
     _mutant(
         "alibi_bias",
         "slopes_from_one",
         _ALIBI.format(**_ALIBI_RIGHT | {"heads": "range(num_heads)"}),
-        "your first head has the slope 1",
+        "your first head has slope 1",
     ),
     _mutant(
         "alibi_bias",
@@ -527,25 +529,25 @@ def to_half(weight, num_heads):
         "alibi_bias",
         "heads_reversed",
         _ALIBI.format(**_ALIBI_RIGHT | {"heads": "range(num_heads, 0, -1)"}),
-        "the heads stand in the opposite order",
+        "the heads are in reverse order",
     ),
     _mutant(
         "alibi_bias",
         "query_at_the_start",
         _ALIBI.format(**_ALIBI_RIGHT | {"queries": "torch.arange(num_queries)"}),
-        "a single query counts as token 0",
+        "a single query is treated as token 0",
     ),
     _mutant(
         "alibi_bias",
         "any_number_of_heads",
         _ALIBI.format(**_ALIBI_RIGHT).replace("num_heads & (num_heads - 1)", "num_heads < 1"),
-        "3 heads are no power of two",
+        "3 heads are not a power of two",
     ),
     _mutant(
         "alibi_bias",
         "slopes_of_two_heads",
         _ALIBI.format(**_ALIBI_RIGHT).replace("-8 * head / num_heads", "-4 * head"),
-        "the slopes are those of two heads",
+        "you use the slopes of two heads",
     ),
     _mutant(
         "alibi_bias",
@@ -558,38 +560,38 @@ def to_half(weight, num_heads):
         "own_positions",
         "added",
         _OWN.format(**_OWN_RIGHT | {"learned": "max_len + d_model"}),
-        "each of your places has a row of its own",
+        "each position has its own row",
     ),
     _mutant(
         "own_positions",
         "rows_alone",
         _OWN.format(**_OWN_RIGHT | {"learned": "max_len"}),
-        "a row has d_model numbers",
+        "a row has d_model components",
     ),
     _mutant(
         "own_positions",
-        "a_formula_that_trains",
+        "sinusoids_counted_as_trained",
         _OWN.format(**_OWN_RIGHT | {"fixed": "max_len * d_model"}),
-        "asked is what is trained",
+        "count what is trained",
     ),
     _mutant(
         "own_positions",
-        "numbers_for_pairs",
+        "components_for_pairs",
         "own_positions = [max_len * d_model, 0, d_model]",
-        "half as many pairs as numbers",
+        "half as many pairs as components",
     ),
     _mutant(
         "own_positions",
-        "a_turn_of_one_radian",
+        "a_period_of_one_radian",
         _OWN.format(**_OWN_RIGHT | {"slower": "10_000 ** (2 * i / d_model) / (2 * math.pi)"}),
-        "pairs that never complete a turn",
+        "pairs with a wavelength above max_len",
         where="hidden",
     ),
     _mutant(
         "own_positions",
         "pairs_that_do",
         _OWN.format(**_OWN_RIGHT).replace("> max_len", "<= max_len"),
-        "pairs that never complete a turn",
+        "pairs with a wavelength above max_len",
         where="hidden",
     ),
 ]

@@ -1,4 +1,4 @@
-"""Wrong answers to homework 3: diagnoses, tests that bite too little or too much, and mends that keep the bug."""
+"""Wrong answers to homework 3: diagnoses, tests that accept or reject too much, and fixes that keep the bug."""
 
 from __future__ import annotations
 
@@ -9,24 +9,43 @@ HOMEWORK = "hw3_bug_hunt"
 
 def _diagnosis(question: str, name: str, letter: str) -> Mutant:
     """A wrong letter; a visible check of the letter would give the right one away."""
-    says = f"diagnosis_{question} names what happens"
-    return Mutant(HOMEWORK, f"diagnosis_{question}", name, f'diagnosis_{question} = "{letter}"', says, "hidden")
+    message = f"diagnosis_{question} names what happens"
+    return Mutant(HOMEWORK, f"diagnosis_{question}", name, f'diagnosis_{question} = "{letter}"', message, "hidden")
 
 
-def _test(question: str, name: str, body: str, says: str = "", hidden: str = "") -> Mutant:
+def _test(question: str, name: str, body: str, message: str = "", hidden: str = "") -> Mutant:
     """A learner's test; ``hidden`` is the other code that it gets wrong, where the visible check cannot see it."""
     source = f"def test_{question}(implementation):\n" + "\n".join(f"    {line}" for line in body.splitlines())
     answer = f"test_{question}"
     if hidden:
         return Mutant(HOMEWORK, answer, name, source, hidden, "hidden")
-    return Mutant(HOMEWORK, answer, name, source, says)
+    return Mutant(HOMEWORK, answer, name, source, message)
 
 
-def _mend(question: str, name: str, source: str, says: str, bug: str = "", hidden: bool = False) -> Mutant:
-    return Mutant(HOMEWORK, question, name, source, says, "hidden" if hidden else "visible", bug)
+def _fix(question: str, name: str, source: str, message: str, bug: str = "", hidden: bool = False) -> Mutant:
+    return Mutant(HOMEWORK, question, name, source, message, "hidden" if hidden else "visible", bug)
 
 
-PASSES, REJECTS, REVERSED = "it lets the bug pass", "it rejects your own function, too", "it is upside down"
+ACCEPTS, REJECTS, INVERTED = "it accepts the bug", "it rejects your own function, too", "it is inverted"
+
+_CACHED = """
+def attend_cached(queries, keys, values, cached_keys, cached_values):
+    P, n = len(cached_keys), len(queries)
+    positions = {start} + torch.arange(n)
+    keys = torch.cat([{old}, rotated(keys, {key})])
+    values = torch.cat([cached_values, {new}])
+    scores = rotated(queries, {query}) @ keys.T / math.sqrt(keys.shape[1])
+    later = torch.ones_like(scores).triu({first}).bool()
+    return torch.softmax(scores.masked_fill(later, -torch.inf), dim=1) @ values
+"""
+_CACHED_RIGHT = {
+    "start": "P",
+    "old": "cached_keys",
+    "key": "positions",
+    "query": "positions",
+    "new": "values",
+    "first": "P + 1",
+}
 
 DIAGNOSES = [
     _diagnosis("place_ids", "floats", "D"),
@@ -41,6 +60,8 @@ DIAGNOSES = [
     _diagnosis("rope", "backwards", "A"),
     _diagnosis("attend", "wrong_axis", "B"),
     _diagnosis("alibi", "needs_a_sign", "B"),
+    _diagnosis("position_angles", "overflow", "B"),
+    _diagnosis("attend_cached", "keys_rotated_again", "B"),
     Mutant(
         HOMEWORK,
         "diagnosis_embed",
@@ -50,153 +71,158 @@ DIAGNOSES = [
         "hidden",
     ),
     Mutant(
-        HOMEWORK, "why_embed", "one_word", 'why_embed = "swapped"', "why_embed is a sentence of five words", "hidden"
+        HOMEWORK,
+        "why_embed",
+        "one_word",
+        'why_embed = "swapped"',
+        "why_embed is a sentence of at least five words",
+        "hidden",
     ),
 ]
 
 TESTS = [
-    _test("place_ids", "accepts_everything", "implementation(torch.zeros(2, 6, dtype=torch.long))", PASSES),
+    _test("place_ids", "accepts_everything", "implementation(torch.zeros(2, 6, dtype=torch.long))", ACCEPTS),
     _test("place_ids", "rejects_everything", "assert False", REJECTS),
     _test("place_ids", "crashes", "assert torch.equal(implementation(ids), expected)", REJECTS),
     _test(
         "place_ids",
         "only_the_shape",
         "assert implementation(torch.zeros(2, 5, dtype=torch.long)).shape == (2, 5)",
-        PASSES,
+        ACCEPTS,
     ),
     _test(
         "place_ids",
         "one_short_text",
         "assert implementation(torch.tensor([[7, 7, 7]])).tolist() == [[0, 1, 2]]",
-        hidden="rejects places that start again after five",
+        hidden="rejects positions that restart after five",
     ),
     _test(
         "place_ids",
         "one_text",
         "assert implementation(torch.full((1, 9), 7)).tolist() == [list(range(9))]",
-        hidden="rejects places that run on",
+        hidden="rejects positions that continue in the next sequence",
     ),
     _test(
         "embed",
-        "upside_down",
+        "inverted",
         "ids, words, places = torch.tensor([[1, 1, 2]]), torch.eye(3), 10 * torch.eye(3)\n"
         "assert not torch.allclose(implementation(ids, words, places), words[ids] + places)",
-        REVERSED,
+        INVERTED,
     ),
     _test(
         "embed",
-        "ids_that_are_places",
+        "ids_that_equal_positions",
         "words, places = torch.randn(3, 4), torch.randn(3, 4)\n"
         "result = implementation(torch.tensor([[0, 1, 2]]), words, places)\n"
         "assert torch.allclose(result, (words + places)[None])",
-        PASSES,
+        ACCEPTS,
     ),
     _test(
         "embed",
         "one_text",
         "ids, words, places = torch.tensor([[1, 1, 2]]), torch.eye(3), 10 * torch.eye(3)\n"
         "assert torch.allclose(implementation(ids, words, places), words[ids] + places)",
-        hidden="rejects words of one text",
+        hidden="rejects tokens of one sequence only",
     ),
     _test(
         "add_positions",
-        "one_word_a_text",
+        "one_token_per_sequence",
         "table = torch.arange(20.0).view(5, 4)\n"
         "assert torch.allclose(implementation(torch.zeros(1, 1, 4), table), table[:1])",
-        PASSES,
+        ACCEPTS,
     ),
     _test(
         "add_positions",
-        "words_of_zeros",
+        "zero_tokens",
         "table = torch.arange(20.0).view(5, 4)\n"
         "assert torch.allclose(implementation(torch.zeros(2, 3, 4), table), table[:3].expand(2, 3, 4))",
-        hidden="rejects positions without words",
+        hidden="rejects positions without tokens",
     ),
     _test(
         "add_positions",
-        "only_the_first_text",
+        "only_the_first_sequence",
         "words, table = torch.ones(2, 3, 4), torch.arange(20.0).view(5, 4)\n"
         "assert torch.allclose(implementation(words, table)[0] - 1, table[:3])",
-        hidden="rejects positions for one text",
+        hidden="rejects positions for one sequence only",
     ),
     _test(
         "position_rows",
-        "texts_that_fit",
+        "sequences_that_fit",
         "table = torch.eye(4)\nassert torch.equal(implementation(4, table), table)",
-        PASSES,
+        ACCEPTS,
     ),
     _test(
         "position_rows",
         "only_too_long",
         "try:\n    implementation(9, torch.eye(4))\nexcept ValueError:\n    return\nassert False",
-        hidden="rejects an error one place too early",
+        hidden="rejects an error one position too early",
     ),
     _test(
         "position_rows",
         "any_error_will_do",
         "table = torch.eye(4)\nassert torch.equal(implementation(4, table), table)\n"
         "try:\n    implementation(5, table)\nexcept Exception:\n    return\nassert False",
-        hidden="rejects another error than ValueError",
+        hidden="rejects an error other than ValueError",
     ),
     _test("alibi", "typo", "assert implementaton is not None", "it stopped with NameError: name 'implementaton'"),
     _test(
         "fresh_table",
-        "never_looks_at_the_numbers",
+        "never_looks_at_the_values",
         "for padding_id in (0, 3):\n    table = implementation(6, 8, padding_id, 1)\n"
         "    assert (table == 0).all(dim=1).nonzero().flatten().tolist() == [padding_id]",
         hidden="rejects a standard deviation of 1",
     ),
     _test(
         "rope",
-        "two_speeds_that_differ",
+        "two_frequencies_that_differ",
         "x = torch.tensor([[1.0, 0.0, 1.0, 0.0]])\nresult = implementation(x, torch.tensor([1]))\n"
         "assert torch.allclose(result[0, :2], torch.tensor([0.5403, 0.8415]), atol=1e-3)\n"
         "assert 0 < result[0, 3] < 0.5 and math.isclose(result[0, 2:].norm(), 1, abs_tol=1e-3)",
-        hidden="rejects speeds of another base",
+        hidden="rejects frequencies of another base",
     ),
     _test(
         "vocabulary",
         "sizes_alone",
         "assert sorted(implementation(['b', 'a', 'b']).values()) == [0, 1]",
-        PASSES,
+        ACCEPTS,
     ),
     _test(
         "vocabulary",
         "words_in_alphabetical_order",
         "words = ['a', 'b', 'c']\nassert implementation(words) == {'a': 0, 'b': 1, 'c': 2}",
-        PASSES,
+        ACCEPTS,
     ),
     _test(
         "vocabulary",
         "no_word_twice",
         "assert implementation(['b', 'a', 'c']) == {'b': 0, 'a': 1, 'c': 2}",
-        hidden="rejects last appearances",
+        hidden="rejects the order of last appearance",
     ),
     _test(
         "linear_lookup",
         "a_table_that_is_not_square",
         "table = torch.arange(10.0).view(5, 2)\n"
         "assert torch.equal(implementation(torch.tensor([4, 0]), table), table[[4, 0]])",
-        PASSES,
+        ACCEPTS,
     ),
     _test(
         "linear_lookup",
         "a_symmetric_table",
         "assert torch.equal(implementation(torch.tensor([2, 0]), torch.eye(3)), torch.eye(3)[[2, 0]])",
-        PASSES,
+        ACCEPTS,
     ),
     _test(
         "linear_lookup",
         "square_tables_alone",
         "table = torch.arange(9.0).view(3, 3)\n"
         "assert torch.equal(implementation(torch.tensor([2, 0]), table), table[[2, 0]])",
-        hidden="rejects regrouping unless V = d",
+        hidden="rejects reshaping unless V = d",
     ),
     _test(
         "fresh_table",
         "padding_is_row_0",
         "assert (implementation(6, 8, 0, 1)[0] == 0).all()",
-        hidden="rejects zeros in row 0, always",
+        hidden="rejects zeros in row 0 for any padding_id",
     ),
     _test(
         "fresh_table",
@@ -206,21 +232,19 @@ TESTS = [
         "assert torch.allclose(implementation(6, 8, 3, 1), table)",
         hidden="accepts other random numbers",
     ),
-    _test("speeds", "only_the_first_pair", "assert implementation(8, 10_000.0)[0] == 1", PASSES),
+    _test("speeds", "only_the_first_pair", "assert implementation(8, 10_000.0)[0] == 1", ACCEPTS),
     _test(
         "speeds",
         "one_base",
         "assert torch.allclose(implementation(8, 1e4), torch.tensor([1, 0.1, 0.01, 0.001]))",
-        hidden="rejects base 10,000, always",
+        hidden="rejects base 10,000 for any base",
     ),
-    _test(
-        "speeds", "they_fall", "assert (implementation(8, 1e4).diff() < 0).all()", hidden="rejects i where 2i belongs"
-    ),
+    _test("speeds", "they_fall", "assert (implementation(8, 1e4).diff() < 0).all()", hidden="rejects i instead of 2i"),
     _test(
         "wave_table",
-        "even_widths",
+        "even_dimensions",
         "assert torch.allclose(implementation(1, 4), torch.tensor([[0.0, 1.0, 0.0, 1.0]]))",
-        PASSES,
+        ACCEPTS,
     ),
     _test(
         "wave_table",
@@ -230,76 +254,118 @@ TESTS = [
     ),
     _test(
         "rope",
-        "place_0",
+        "position_0",
         "x = torch.randn(1, 8)\nassert torch.allclose(implementation(x, torch.tensor([0])), x)",
-        PASSES,
+        ACCEPTS,
     ),
     _test(
         "rope",
         "one_pair",
         "turned = implementation(torch.tensor([[1.0, 0.0]]), torch.tensor([1]))\n"
         "assert torch.allclose(turned, torch.tensor([[math.cos(1), math.sin(1)]]))",
-        PASSES,
+        ACCEPTS,
     ),
     _test(
         "rope",
-        "lengths_alone",
+        "norms_only",
         "x = torch.arange(32.0).view(4, 8)\n"
         "turned = implementation(x, torch.arange(4))\n"
         "assert torch.allclose(turned.norm(dim=1), x.norm(dim=1))",
-        hidden="rejects halves, throughout",
+        hidden="rejects the half-split layout",
     ),
     _test(
         "attend",
-        "values_of_zeros",
+        "zero_values",
         "x = torch.randn(4, 8)\nassert not implementation(x, x, 0 * x, torch.arange(4)).any()",
-        PASSES,
+        ACCEPTS,
     ),
     _test(
         "attend",
-        "only_moved",
+        "only_shifted",
         "q, k, v = torch.randn(3, 4, 8, generator=torch.Generator().manual_seed(1))\n"
         "here, there = (implementation(q, k, v, torch.arange(n, n + 4)) for n in (0, 50))\n"
         "assert torch.allclose(here, there, atol=1e-4)",
-        hidden="rejects nothing turned",
+        hidden="rejects no rotation",
     ),
     _test(
         "alibi",
         "only_the_diagonal",
         "assert not implementation(torch.zeros(1, 3, 3), torch.ones(1))[0].diagonal().any()",
-        PASSES,
+        ACCEPTS,
     ),
     _test(
         "alibi",
-        "only_words_behind",
+        "only_earlier_tokens",
         "scores = implementation(torch.zeros(1, 3, 3), torch.ones(1))\nassert scores[0, 2].tolist() == [-2, -1, 0]",
-        hidden="rejects words ahead that win",
+        hidden="rejects a bias for later tokens",
+    ),
+    _test(
+        "position_angles",
+        "short_sequences",
+        "assert torch.equal(implementation(torch.arange(200), 2)[:, 0], torch.arange(200.0))",
+        ACCEPTS,
+    ),
+    _test(
+        "position_angles",
+        "positions_up_to_2048",
+        "angles = implementation(torch.arange(2_048), 4)\n"
+        "assert torch.allclose(angles[:, 0], torch.arange(2_048.0)) and 20 < angles[-1, 1] < 21",
+        hidden="rejects float16 positions",
+    ),
+    _test(
+        "position_angles",
+        "the_first_pair_only",
+        "assert torch.equal(implementation(torch.arange(9_000), 2)[:, 0], torch.arange(9_000.0))",
+        hidden="rejects bfloat16 frequencies",
+    ),
+    _test(
+        "attend_cached",
+        "an_empty_cache",
+        "x = torch.eye(4)\nassert implementation(x, x, x, x[:0], x[:0]).shape == (4, 4)",
+        ACCEPTS,
+    ),
+    _test(
+        "attend_cached",
+        "one_query_of_zeros",
+        "x = torch.eye(4)\nresult = implementation(0 * x[:1], x[:1], x[:1], x[1:], x[1:])\n"
+        "assert torch.allclose(result, torch.full((1, 4), 0.25))",
+        ACCEPTS,
+    ),
+    _test(
+        "attend_cached",
+        "one_new_token",
+        "q, k, v = torch.randn(3, 6, 8, generator=torch.Generator().manual_seed(1))\n"
+        "positions = torch.arange(6)\ncache = rotated(k, positions)\n"
+        "weights = torch.softmax(rotated(q, positions)[5:] @ cache.T / 8**0.5, dim=1)\n"
+        "result = implementation(q[5:], k[5:], v[5:], cache[:5], v[:5])\n"
+        "assert torch.allclose(result, weights @ v, atol=1e-4)",
+        hidden="rejects attention to later tokens",
     ),
 ]
 
-MENDS = [
-    _mend(
+FIXES = [
+    _fix(
         "place_ids",
         "hard_coded_ids",
         "def place_ids(token_ids):\n"
         "    return torch.tensor([0, 1, 2, 3, 4])[: token_ids.shape[1]].expand(len(token_ids), -1)",
-        "the numbers are still typed in",
+        "the ids are still hard-coded",
         bug="hard_coded_ids",
     ),
-    _mend(
+    _fix(
         "place_ids",
         "from_one",
         "def place_ids(token_ids):\n    return torch.arange(1, token_ids.shape[1] + 1).expand(token_ids.shape)",
-        "the first token is at place 0",
+        "the first token is at position 0",
         bug="hard_coded_ids",
     ),
-    _mend(
+    _fix(
         "place_ids",
-        "run_on",
+        "continued",
         "def place_ids(token_ids):\n    return torch.arange(token_ids.numel()).view(token_ids.shape)",
-        "the places run on into the second text",
+        "the positions continue in the second sequence",
     ),
-    _mend(
+    _fix(
         "embed",
         "swapped_tables",
         "def embed(token_ids, position_table, token_table):\n"
@@ -307,174 +373,174 @@ MENDS = [
         "still swapped",
         bug="swapped_tables",
     ),
-    _mend(
+    _fix(
         "embed",
         "positions_by_id",
         "def embed(token_ids, token_table, position_table):\n"
         "    return token_table[token_ids] + position_table[token_ids]",
         "the position depends on the token",
     ),
-    _mend(
+    _fix(
         "embed",
         "batch_axis",
         "def embed(token_ids, token_table, position_table):\n"
         "    return token_table[token_ids] + position_table[torch.arange(len(token_ids))].unsqueeze(1)",
-        "positions run over the batch axis",
+        "positions run along the batch axis",
         bug="batch_axis",
     ),
-    _mend(
+    _fix(
         "embed",
         "built_not_added",
         "def embed(token_ids, token_table, position_table):\n"
         "    positions = position_table[: token_ids.shape[1]]\n"
         "    return token_table[token_ids]",
-        "the positions are missing",
+        "the position vectors are missing",
         bug="built_not_added",
     ),
-    _mend(
+    _fix(
         "add_positions",
         "batch_axis",
-        "def add_positions(word_vectors, position_table):\n"
-        "    return torch.stack([text + position_table[b] for b, text in enumerate(word_vectors)])",
-        "positions run over the batch axis",
+        "def add_positions(token_vectors, position_table):\n"
+        "    return torch.stack([text + position_table[b] for b, text in enumerate(token_vectors)])",
+        "positions run along the batch axis",
         bug="batch_axis",
     ),
-    _mend(
+    _fix(
         "add_positions",
         "batch_axis_sequence_first",
-        "def add_positions(word_vectors, position_table):\n"
-        "    return word_vectors + position_table[: word_vectors.shape[1]].unsqueeze(1)",
-        "the shapes no longer fit",
+        "def add_positions(token_vectors, position_table):\n"
+        "    return token_vectors + position_table[: token_vectors.shape[1]].unsqueeze(1)",
+        "so the shapes do not match",
         bug="batch_axis",
     ),
-    _mend(
+    _fix(
         "add_positions",
         "built_not_added",
-        "def add_positions(word_vectors, position_table):\n"
-        "    positions = position_table[: word_vectors.shape[1]]\n"
-        "    assert positions.shape == word_vectors.shape[1:]\n"
-        "    return word_vectors.clone()",
-        "the positions are missing",
+        "def add_positions(token_vectors, position_table):\n"
+        "    positions = position_table[: token_vectors.shape[1]]\n"
+        "    assert positions.shape == token_vectors.shape[1:]\n"
+        "    return token_vectors.clone()",
+        "the position vectors are missing",
         bug="built_not_added",
     ),
-    _mend(
+    _fix(
         "add_positions",
-        "words_lost",
-        "def add_positions(word_vectors, position_table):\n"
-        "    return position_table[: word_vectors.shape[1]].expand(word_vectors.shape)",
-        "the words are lost",
+        "tokens_missing",
+        "def add_positions(token_vectors, position_table):\n"
+        "    return position_table[: token_vectors.shape[1]].expand(token_vectors.shape)",
+        "the token vectors are missing",
     ),
-    _mend(
+    _fix(
         "position_rows",
         "clamped",
         "def position_rows(length, position_table):\n"
         "    return torch.stack([position_table[min(t, len(position_table) - 1)] for t in range(length)])",
-        "in silence: place 4 does not exist",
+        "without an error: position 4 does not exist",
         bug="past_the_table",
     ),
-    _mend(
+    _fix(
         "position_rows",
         "cut",
         "def position_rows(length, position_table):\n    return position_table[:length]",
-        "in silence: place 4 does not exist",
+        "without an error: position 4 does not exist",
         bug="past_the_table",
     ),
-    _mend(
+    _fix(
         "position_rows",
         "index_error",
         "def position_rows(length, position_table):\n    return position_table[torch.arange(length)]",
         "raise a ValueError (it raised IndexError)",
         bug="past_the_table",
     ),
-    _mend(
+    _fix(
         "position_rows",
         "one_too_early",
         "def position_rows(length, position_table):\n"
         "    if length >= len(position_table):\n"
         "        raise ValueError(f'{length} of {len(position_table)}')\n"
         "    return position_table[:length]",
-        "the last valid place is 3",
+        "the last position is 3",
     ),
-    _mend(
+    _fix(
         "position_rows",
-        "silent_about_the_numbers",
+        "message_without_the_numbers",
         "def position_rows(length, position_table):\n"
         "    if length > len(position_table):\n"
         "        raise ValueError('too long')\n"
         "    return position_table[:length]",
-        "the error tells the length and max_len",
+        "the error message contains the length and max_len",
         hidden=True,
     ),
-    _mend(
+    _fix(
         "vocabulary",
         "set_vocab",
         "def vocabulary(words):\n"
         "    unique = list(frozenset(words))\n"
         "    return {word: unique.index(word) for word in words}",
-        "does a set still decide it",
+        "does it still depend on a set",
         bug="set_vocab",
     ),
-    _mend(
+    _fix(
         "vocabulary",
         "alphabetical",
         "def vocabulary(words):\n    return {word: number for number, word in enumerate(sorted(set(words)))}",
-        "asked for is the order of first appearance",
+        "the task asks for the order of first appearance",
         bug="set_vocab",
     ),
-    _mend(
+    _fix(
         "vocabulary",
         "an_id_each_time",
         "def vocabulary(words):\n    return {word: number for number, word in enumerate(words)}",
         "only its first appearance counts",
     ),
-    _mend(
+    _fix(
         "linear_lookup",
-        "turned_if_it_does_not_fit",
+        "transposed_if_it_does_not_match",
         "def linear_lookup(token_ids, table):\n"
         "    one_hot = F.one_hot(token_ids, len(table)).to(table.dtype)\n"
         "    try:\n"
         "        return F.linear(one_hot, table)\n"
         "    except RuntimeError:\n"
         "        return F.linear(one_hot, table.T)",
-        "columns of the square table came out: that a matrix fits",
+        "matching shapes are not enough",
         bug="linear_not_transposed",
     ),
-    _mend(
+    _fix(
         "linear_lookup",
         "linear_not_transposed",
         "def linear_lookup(token_ids, table):\n"
         "    return F.linear(F.one_hot(token_ids, len(table)).to(table.dtype), table)",
-        "F.linear wants table.T",
+        "F.linear needs table.T",
         bug="linear_not_transposed",
     ),
-    _mend(
+    _fix(
         "linear_lookup",
         "regrouped",
         "def linear_lookup(token_ids, table):\n"
         "    one_hot = F.one_hot(token_ids, len(table)).to(table.dtype)\n"
         "    return F.linear(one_hot, table.reshape(table.shape[1], len(table)))",
-        "view or reshape is no transpose",
+        "view and reshape do not transpose",
         bug="linear_not_transposed",
     ),
-    _mend(
+    _fix(
         "fresh_table",
         "revived_pad",
         "def fresh_table(vocab_size, d_model, padding_id, seed):\n"
         "    table = torch.nn.Embedding(vocab_size, d_model, padding_idx=padding_id).weight.detach()\n"
         "    return torch.nn.init.normal_(table, std=0.02, generator=torch.Generator().manual_seed(seed))",
-        "what is drawn last overwrites the zeros",
+        "the second draw overwrites the zeros",
         bug="revived_pad",
     ),
-    _mend(
+    _fix(
         "fresh_table",
         "row_0",
         "def fresh_table(vocab_size, d_model, padding_id, seed):\n"
         "    table = 0.02 * torch.randn(vocab_size, d_model, generator=torch.Generator().manual_seed(seed))\n"
         "    table[0] = 0\n"
         "    return table",
-        "the padding is row 3",
+        "the padding row is 3",
     ),
-    _mend(
+    _fix(
         "fresh_table",
         "no_seed",
         "def fresh_table(vocab_size, d_model, padding_id, seed):\n"
@@ -483,36 +549,36 @@ MENDS = [
         "    return table",
         "another table for the same seed",
     ),
-    _mend(
+    _fix(
         "speeds",
         "lost_sign",
         "def speeds(d_model, base):\n    return base ** (torch.arange(0, d_model, 2) / d_model)",
-        "the exponent has lost its minus",
+        "the exponent has lost its minus sign",
         bug="lost_sign",
     ),
-    _mend(
+    _fix(
         "speeds",
         "lost_sign_in_a_quotient",
         "def speeds(d_model, base):\n    return 1 / base ** (-torch.arange(0, d_model, 2) / d_model)",
-        "the exponent has lost its minus",
+        "the exponent has lost its minus sign",
         bug="lost_sign",
     ),
-    _mend(
+    _fix(
         "speeds",
         "i_for_2i",
         "def speeds(d_model, base):\n    return base ** (-torch.arange(d_model // 2) / d_model)",
-        "the exponent holds i where 2i belongs",
+        "the exponent contains i instead of 2i",
     ),
-    _mend(
+    _fix(
         "wave_table",
         "odd_d",
         "def wave_table(max_len, d_model):\n"
         "    angles = torch.arange(max_len)[:, None] * 10_000 ** (-torch.arange(0, d_model, 2) / d_model)\n"
         "    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :d_model]",
-        "in silence: the last number has no partner",
+        "the last component has no partner",
         bug="odd_d",
     ),
-    _mend(
+    _fix(
         "wave_table",
         "odd_d_crashes",
         "def wave_table(max_len, d_model):\n"
@@ -523,7 +589,7 @@ MENDS = [
         "raise a ValueError (it raised RuntimeError)",
         bug="odd_d",
     ),
-    _mend(
+    _fix(
         "wave_table",
         "halves",
         "def wave_table(max_len, d_model):\n"
@@ -531,9 +597,9 @@ MENDS = [
         "        raise ValueError('odd')\n"
         "    angles = torch.arange(max_len)[:, None] * 10_000 ** (-torch.arange(0, d_model, 2) / d_model)\n"
         "    return torch.cat([angles.sin(), angles.cos()], dim=1)",
-        "all sines before all cosines",
+        "all sines come before all cosines",
     ),
-    _mend(
+    _fix(
         "rope",
         "mixed_layout",
         "def rope(x, positions):\n"
@@ -544,7 +610,7 @@ MENDS = [
         "the layouts are mixed",
         bug="mixed_layout",
     ),
-    _mend(
+    _fix(
         "rope",
         "mixed_the_other_way",
         "def rope(x, positions):\n"
@@ -552,10 +618,10 @@ MENDS = [
         "    angles = angles.repeat_interleave(2, dim=1)\n"
         "    first, second = x.chunk(2, dim=1)\n"
         "    return x * angles.cos() + torch.cat([-second, first], dim=1) * angles.sin()",
-        "mixed the other way",
+        "the layouts are mixed the other way",
         bug="mixed_layout",
     ),
-    _mend(
+    _fix(
         "rope",
         "halves",
         "def rope(x, positions):\n"
@@ -563,60 +629,110 @@ MENDS = [
         "    first, second = x.chunk(2, dim=1)\n"
         "    cos, sin = angles.cos(), angles.sin()\n"
         "    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=1)",
-        "here neighbours make a pair",
+        "here adjacent components form a pair",
         bug="mixed_layout",
     ),
-    _mend(
+    _fix(
         "attend",
         "rope_on_values",
         "def attend(queries, keys, values, positions):\n"
-        "    stacked = turned(torch.stack([queries, keys, values]), positions)\n"
+        "    stacked = rotated(torch.stack([queries, keys, values]), positions)\n"
         "    weights = torch.softmax(stacked[0] @ stacked[1].T / math.sqrt(keys.shape[1]), dim=1)\n"
         "    return weights @ stacked[2]",
-        "the values are still turned",
+        "the values are still rotated",
         bug="rope_on_values",
     ),
-    _mend(
+    _fix(
         "attend",
-        "queries_alone",
+        "queries_only",
         "def attend(queries, keys, values, positions):\n"
-        "    scores = turned(queries, positions) @ keys.T / math.sqrt(keys.shape[1])\n"
+        "    scores = rotated(queries, positions) @ keys.T / math.sqrt(keys.shape[1])\n"
         "    return torch.softmax(scores, dim=1) @ values",
-        "queries alone are turned",
+        "only the queries are rotated",
     ),
-    _mend(
+    _fix(
         "attend",
-        "nothing_turned",
+        "nothing_rotated",
         "def attend(queries, keys, values, positions):\n"
         "    return torch.softmax(queries @ keys.T / math.sqrt(keys.shape[1]), dim=1) @ values",
-        "nothing is turned",
+        "nothing is rotated",
     ),
-    _mend(
+    _fix(
         "alibi",
         "alibi_sign",
         "def alibi(scores, slopes):\n"
         "    places = torch.arange(scores.shape[-1])\n"
         "    return scores - slopes[:, None, None] * -(places[:, None] - places).abs()",
-        "far words win",
+        "distant tokens are favoured",
         bug="alibi_sign",
     ),
-    _mend(
+    _fix(
         "alibi",
-        "words_ahead",
+        "later_tokens",
         "def alibi(scores, slopes):\n"
         "    places = torch.arange(scores.shape[-1])\n"
         "    return scores + slopes[:, None, None] * (places - places[:, None])",
-        "words ahead win",
+        "later tokens are favoured",
         bug="alibi_sign",
     ),
-    _mend(
+    _fix(
         "alibi",
-        "scores_lost",
+        "scores_missing",
         "def alibi(scores, slopes):\n"
         "    places = torch.arange(scores.shape[-1])\n"
         "    return -slopes[:, None, None] * (places[:, None] - places).abs()",
-        "the scores are lost",
+        "the scores are missing",
+    ),
+    _fix(
+        "position_angles",
+        "bfloat16_positions",
+        "def position_angles(position_ids, head_dim):\n"
+        "    angles = position_ids.bfloat16()[:, None] * frequencies(head_dim)\n"
+        "    return angles.float()",
+        "they are still rounded to bfloat16",
+        bug="half_precision_ids",
+    ),
+    _fix(
+        "position_angles",
+        "float16_positions",
+        "def position_angles(position_ids, head_dim):\n"
+        "    return (position_ids.half()[:, None] * frequencies(head_dim)).float()",
+        "float16 is not precise enough",
+        bug="half_precision_ids",
+    ),
+    _fix(
+        "position_angles",
+        "bfloat16_frequencies",
+        "def position_angles(position_ids, head_dim):\n"
+        "    return position_ids[:, None].float() * frequencies(head_dim).bfloat16().float()",
+        "the frequencies are rounded",
+        bug="half_precision_ids",
+    ),
+    _fix(
+        "position_angles",
+        "own_numbering",
+        "def position_angles(position_ids, head_dim):\n"
+        "    return (torch.arange(len(position_ids))[:, None] * frequencies(head_dim)).float()",
+        "you number the tokens yourself",
+        bug="hard_coded_ids",
+    ),
+    *(
+        _fix("attend_cached", name, _CACHED.format(**_CACHED_RIGHT | change), says, bug=bug)
+        for name, change, says, bug in [
+            ("cache_forgotten", {"start": "0"}, "the new token got position 0", "cache_offset"),
+            ("key_at_0", {"key": "positions - P"}, "the new key got position 0", "cache_offset"),
+            ("query_at_0", {"query": "positions - P"}, "the query got position 0", "cache_offset"),
+            (
+                "rotated_twice",
+                {"old": "rotated(cached_keys, torch.arange(P))"},
+                "the cached keys are rotated twice",
+                "",
+            ),
+            ("rotated_values", {"new": "rotated(values, positions)"}, "the values are rotated, too", "rope_on_values"),
+            ("square_mask", {"first": "1"}, "the mask hides cached tokens", ""),
+            ("no_mask", {"first": "P + n"}, "the causal mask is missing", ""),
+        ]
     ),
 ]
 
-MUTANTS = DIAGNOSES + TESTS + MENDS
+MUTANTS = DIAGNOSES + TESTS + FIXES

@@ -203,9 +203,9 @@ def test_views_come_as_what_they_show() -> None:
 
 def test_a_truth_value_is_true_or_false() -> None:
     """A byte of 2 in a boolean tensor would be neither, and equal to both."""
-    told = loads(tensor(dtype="bool", shape=[3], raw=b"\x02\x00\xff"))
-    assert told.tolist() == [True, False, True]
-    assert bool((told == torch.tensor([True, False, True])).all())
+    decoded = loads(tensor(dtype="bool", shape=[3], raw=b"\x02\x00\xff"))
+    assert decoded.tolist() == [True, False, True]
+    assert bool((decoded == torch.tensor([True, False, True])).all())
 
 
 def test_what_does_not_cross() -> None:

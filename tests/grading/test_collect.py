@@ -1,4 +1,4 @@
-"""What learners hand in finds its place by name; what is damaged or hostile is refused by name, the rest goes on."""
+"""Collecting submissions: names of files, damaged and malicious archives, rosters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from helpers.grading.lms import roster as rosters
 from helpers.grading.lms.collect import collect
 from helpers.grading.lms.filenames import parse_name, without_copy
 from helpers.grading.lms.roster import Learner, Roster, clean_id
-from tests.tools.homework import grade_course, sample_homework, write
+from tests.tools.homework import sample_homework, write
 from tests.tools.refresh import ROOT
 
 HW = "hw1_word_embeddings"
@@ -50,7 +50,7 @@ def zipped(path: Path, files: dict[str, bytes], date: tuple = (2026, 3, 1, 12, 0
 
 
 def submitted(course: Path) -> dict[str, bytes]:
-    """Learner → the notebook that is in its place, for one homework; everything else in the folder is an error."""
+    """Learner → content of the submitted notebook, for one homework; fails on any other file in the folder."""
     found = {}
     for path in sorted((course / "submitted").rglob("*")):
         if path.is_file() and path.name != "timestamp.txt":
@@ -162,7 +162,7 @@ def test_copies_are_told_from_names() -> None:
 
 
 def test_canvas(tmp_path: Path) -> None:
-    """The number finds the learner, else the name; the highest number of the file is the newest; late is told."""
+    """The learner is found by number, else by name; the highest file number is the newest; late work is recorded."""
     archive = zipped(
         tmp_path / "submissions.zip",
         {
@@ -176,46 +176,27 @@ def test_canvas(tmp_path: Path) -> None:
         },
     )
     course = tmp_path / "course"
-    done = run(course, archive, due=datetime(2026, 3, 1, 12, tzinfo=UTC))
+    done = run(course, archive)
     assert submitted(course) == {"ada": b"newest", "bo": b"late", "canvas-999": b"unknown"}
-    times = {path.parts[-3]: path.read_text() for path in course.rglob("timestamp.txt")}
-    assert times["bo"] == "2026-03-01 12:00:01 UTC" and times["ada"] == "2026-03-01 12:00:00 UTC"
+    assert not list(course.rglob("timestamp.txt"))  # Canvas says that it is late, not when it came
     assert done.attention == (
         "submissions.zip: nobodyzoe_999_7_picture.png is not taken: not a notebook: an image",
-        "submissions.zip: nobodyzoe_999_6_z.ipynb: 'nobodyzoe' is not on the roster; taken as 'canvas-999'",
+        "submissions.zip: nobodyzoe_999_6_z.ipynb: 'nobodyzoe' is not on the roster; imported as 'canvas-999'",
     )
     record = json.loads((course / module.RECORD).read_text())[HW]
     assert record["bo"]["late"] and record["bo"]["student_id"] == "777" and not record["ada"]["late"]
 
 
-def test_late_without_a_due_date_is_told(tmp_path: Path) -> None:
-    archive = zipped(tmp_path / "s.zip", {"diddleybo_LATE_777_5_y.ipynb": b"late"})
-    assert "is late" in run(tmp_path / "course", archive).attention[0]
-    assert not list((tmp_path / "course").rglob("timestamp.txt"))
-
-
-def test_the_due_date_of_the_gradebook_counts(tmp_path: Path) -> None:
-    course = grade_course(tmp_path / "course", HW, sample_homework(), {})
-    with Gradebook(f"sqlite:///{course}/gradebook.db") as gradebook:
-        gradebook.update_or_create_assignment(HW, duedate="2026-03-01 12:00:00 UTC")
-    done = run(course, zipped(tmp_path / "s.zip", {"diddleybo_LATE_777_5_y.ipynb": b"late"}))
-    assert done.attention == ()
-    assert (course / f"submitted/bo/{HW}/timestamp.txt").read_text() == "2026-03-01 12:00:01 UTC"
-
-
 def test_the_command_keeps_due_date_and_roster(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    """Late is late in the gradebook, too, once it is graded."""
     write(tmp_path / "source", HW, sample_homework())
     archive = zipped(tmp_path / "s.zip", {"diddleybo_LATE_777_5_y.ipynb": b"late"})
     (tmp_path / "roster.csv").write_text("id,name\nbo,Bo Diddley\n")
     where = [f"--course={tmp_path / 'course'}", f"--source={tmp_path / 'source'}", f"--roster={tmp_path}/roster.csv"]
     assert main(["collect", str(archive), "--homework", HW, "--due", "2026-03-01T13:00+01:00", *where]) == 0
-    assert capsys.readouterr().out == "1 taken\n"
-    [timestamp] = [path.read_text() for path in (tmp_path / "course").rglob("timestamp.txt")]
+    printed = f"{HW}: due 2026-03-01 12:00 UTC for all learners without another date\n1 taken\n"
+    assert capsys.readouterr().out == printed
     with Gradebook(f"sqlite:///{tmp_path}/course/gradebook.db") as gradebook:
-        gradebook.update_or_create_student("bo")
-        late = gradebook.update_or_create_submission(HW, "bo", timestamp=timestamp).total_seconds_late
-    assert late == 1
+        assert gradebook.find_assignment(HW).duedate == datetime(2026, 3, 1, 12)
     assert (tmp_path / "course/roster.csv").read_text() == "id,name\nbo,Bo Diddley\n"
     (tmp_path / "roster.csv").write_text("name\nBo Diddley\n")
     assert main(["collect", str(archive), "--homework", HW, *where]) == 1
@@ -224,7 +205,7 @@ def test_the_command_keeps_due_date_and_roster(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_moodle(tmp_path: Path) -> None:
-    """A name finds the learner; of two with one name the number does; without either nobody is mixed up."""
+    """The learner is found by name, and by number if two have the same name; unknown ones get ids of their own."""
     archive = zipped(
         tmp_path / "moodle.zip",
         {
@@ -265,8 +246,8 @@ def test_folders_of_notebooks(tmp_path: Path) -> None:
     done = run(tmp_path / "course", tmp_path / "in", homework=None)
     assert submitted(tmp_path / "course").keys() == {"ada", "bo", "si1"}
     assert (tmp_path / f"course/submitted/ada/{HW}/timestamp.txt").read_text() == "2026-03-01 08:00:00 UTC"
-    assert any("zoe/other.ipynb is refused: 'other' is no homework" in line for line in done.attention)
-    assert any("no learner can be read" in line for line in done.attention)
+    assert any("zoe/other.ipynb is refused: 'other' is not a homework" in line for line in done.attention)
+    assert any("its name does not identify a learner" in line for line in done.attention)
     assert len(done.attention) == 2
 
 
@@ -278,7 +259,7 @@ def test_collected_twice_nothing_changes_and_older_work_never_returns(tmp_path: 
     assert run(course, first).taken == ()
     assert len(run(course, second).taken) == 1
     done = run(course, first)
-    assert done.taken == () and "older than what was collected before" in done.attention[0]
+    assert done.taken == () and "older than the one imported before" in done.attention[0]
     assert submitted(course) == {"ada": b"second"}
 
 
@@ -287,14 +268,14 @@ def test_the_notebook_with_the_right_name_is_the_one(tmp_path: Path) -> None:
     files = {f"{folder}/{HW}.ipynb": b"right", f"{folder}/notes.ipynb": b"notes"}
     done = run(tmp_path / "course", zipped(tmp_path / "m.zip", files))
     assert submitted(tmp_path / "course") == {"ada": b"right"}
-    assert done.attention == (f"m.zip: {folder}/notes.ipynb is not taken: {HW}.ipynb is beside it and counts",)
+    assert done.attention == (f"m.zip: {folder}/notes.ipynb is not taken: there is also a {HW}.ipynb, which counts",)
 
 
-def test_a_name_that_is_not_the_rosters_is_told(tmp_path: Path) -> None:
+def test_a_name_that_differs_from_the_roster_is_reported(tmp_path: Path) -> None:
     done = run(tmp_path / "course", zipped(tmp_path / "s.zip", {"somebodyelse_12345_1_x.ipynb": b"?"}))
     assert done.attention == (
-        "s.zip: somebodyelse_12345_1_x.ipynb: Canvas calls 12345 'somebodyelse', the roster 'Ada Lovelace'; "
-        "look whose it is",
+        "s.zip: somebodyelse_12345_1_x.ipynb: 12345 is 'somebodyelse' in Canvas and 'Ada Lovelace' in the roster; "
+        "check whose it is",
     )
 
 
@@ -315,14 +296,14 @@ def _spoil(path: Path, change) -> Path:
     return path
 
 
-def _with(path: Path, name: str, mode: int = 0, content: bytes = b"bad", **about) -> Path:
+def _with(path: Path, name: str, mode: int = 0, content: bytes = b"bad", **attributes) -> Path:
     """A zip with a good notebook and one entry of a strange kind."""
     zipped(path, {GOOD: b"good"})
     with zipfile.ZipFile(path, "a") as archive:
         entry = zipfile.ZipInfo(name)
         entry.external_attr = mode << 16
         entry.create_system = 3
-        for key, value in about.items():
+        for key, value in attributes.items():
             setattr(entry, key, value)
         archive.writestr(entry, content)
     return path
@@ -362,12 +343,12 @@ def duplicate(path: Path) -> Path:
 
 
 def lying_size(path: Path) -> Path:
-    """Its directory says four bytes, it unpacks to a hundred million."""
+    """The archive's directory states four bytes for an entry of a hundred million."""
     zipped(path, {GOOD: b"good", "lovelaceada_12345_1_x.ipynb": b" " * 10**8})
 
     def shrink(content: bytearray) -> None:
-        place = content.rindex(b"PK\x01\x02")
-        content[place + 24 : place + 28] = struct.pack("<I", 4)
+        offset = content.rindex(b"PK\x01\x02")
+        content[offset + 24 : offset + 28] = struct.pack("<I", 4)
 
     return _spoil(path, shrink)
 
@@ -395,7 +376,7 @@ HOSTILE = {
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("why", HOSTILE)
-def test_a_hostile_archive_is_refused_by_name_and_the_rest_goes_on(tmp_path: Path, why: str) -> None:
+def test_a_malicious_archive_is_rejected_and_the_others_are_collected(tmp_path: Path, why: str) -> None:
     bad = HOSTILE[why](tmp_path / "bad.zip")
     good = zipped(tmp_path / "good.zip", {"lovelaceada_12345_3_x.ipynb": b"ada"})
     done = run(tmp_path / "course", bad, good)
@@ -432,9 +413,7 @@ def nested(*names: str) -> bytes:
         ("Ada Lovelace_5_assignsubmission_file_/aux.ipynb", b"x", "name of a device"),
     ],
 )
-def test_what_one_learner_can_spoil_costs_the_others_nothing(
-    tmp_path: Path, name: str, content: bytes, why: str
-) -> None:
+def test_a_rejected_file_does_not_affect_others(tmp_path: Path, name: str, content: bytes, why: str) -> None:
     done = run(tmp_path / "course", zipped(tmp_path / "s.zip", {name: content, GOOD: b"good"}))
     assert submitted(tmp_path / "course") == {"bo": b"good"}
     assert len(done.attention) == 1 and why in done.attention[0] and name in done.attention[0]
@@ -459,7 +438,7 @@ def test_links_pipes_and_giants_in_a_folder(tmp_path: Path) -> None:
     assert not list((tmp_path / "course").rglob("timestamp.txt"))
 
 
-def test_mistakes_of_the_instructor_are_told(tmp_path: Path) -> None:
+def test_invalid_arguments_raise(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no homework is called 'hw9'; there are hw1_word_embeddings, hw2"):
         run(tmp_path, homework="hw9")
     with pytest.raises(FileNotFoundError, match="does not exist"):
@@ -479,14 +458,14 @@ def test_the_roster_is_read(tmp_path: Path) -> None:
     ("text", "why"),
     [
         ("name\nada\n", "the column 'id' is missing"),
-        ("id,mail\nada,x\n", "the column 'mail' is not known"),
-        ("id\nada\nADA\n", "is there twice"),
+        ("id,mail\nada,x\n", "the column 'mail' is unknown"),
+        ("id\nada\nADA\n", "occurs twice"),
         ("id\n../ada\n", "cannot name a folder"),
         ("id,name\n,Ada\n", "has no id"),
         ("id\ncon\n", "cannot name a folder"),
     ],
 )
-def test_a_broken_roster_is_told(tmp_path: Path, text: str, why: str) -> None:
+def test_an_invalid_roster_raises(tmp_path: Path, text: str, why: str) -> None:
     (tmp_path / "roster.csv").write_text(text)
     with pytest.raises(ValueError, match=why):
         rosters.read(tmp_path / "roster.csv")
@@ -589,7 +568,7 @@ def test_blackboard_and_brightspace_say_when(tmp_path: Path, old: str, new: str,
 def test_two_people_of_one_name_are_asked_about(tmp_path: Path) -> None:
     name = f"Sam Iam_7_{MOODLE_FILE}/{HW}.ipynb"
     done = run(tmp_path / "course", zipped(tmp_path / "m.zip", {name: b"sam"}))
-    assert states(done) == {name: "asked"} and "write 7 as moodle_id of the right one" in done.attention[0]
+    assert states(done) == {name: "unclear"} and "enter 7 as the moodle_id of the right one" in done.attention[0]
     assert submitted(tmp_path / "course") == {}
 
 
@@ -602,7 +581,7 @@ def test_nobody_takes_the_place_of_another(tmp_path: Path, name: str) -> None:
     done = run(tmp_path / "course", zipped(tmp_path / "x.zip", files))
     found = submitted(tmp_path / "course")
     assert found["ada"] == b"ada's own" and found.get("mallory", b"forged") == b"forged"
-    assert done.attention  # a stranger, or somebody whose name would become another's, is told
+    assert done.attention  # a learner who is not on the roster, or whose id would be that of another
     run(tmp_path / "alone", zipped(tmp_path / "y.zip", {name: b"forged", f"bo/{HW}.ipynb": b"bo's"}))
     assert "ada" not in submitted(tmp_path / "alone")
 
@@ -625,7 +604,7 @@ def test_an_encrypted_notebook_costs_the_others_nothing(tmp_path: Path) -> None:
 
 
 def test_another_homework_is_told_as_such(tmp_path: Path) -> None:
-    """A notebook with the questions of homework 2 that was handed in as homework 1."""
+    """A notebook with the questions of homework 2 that was submitted as homework 1."""
     release = {path.stem: path for path in module.RELEASE.glob("*/*.ipynb")}
     content = release[KNOWN[1]].read_bytes()
     name = f"Ada Lovelace_7_{MOODLE_FILE}/{HW}.ipynb"
@@ -652,15 +631,19 @@ def test_a_hundred_equal_lines_are_one(tmp_path: Path) -> None:
 
 
 def test_what_an_instructor_wrote_into_the_timestamp_stays(tmp_path: Path) -> None:
-    archive = zipped(tmp_path / "s.zip", {"diddleybo_LATE_777_5_y.ipynb": b"late"})
-    due = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    run(tmp_path / "course", archive, due=due)
-    path = tmp_path / f"course/submitted/bo/{HW}/timestamp.txt"
-    assert path.read_text() == "2026-03-01 12:00:01 UTC"
-    path.write_text("2026-03-01 11:00:00 UTC")
-    for _ in range(2):
-        run(tmp_path / "course", archive, due=due)
-        assert path.read_text() == "2026-03-01 11:00:00 UTC"
+    """Also where there was none, and when a newer notebook comes, which is printed."""
+    for name in ("diddleybo_LATE_777_5_y.ipynb", "HW1_bo_attempt_2026-03-01-10-00-00_y.ipynb"):
+        course = tmp_path / name
+        archive = zipped(tmp_path / "s.zip", {name: b"first"})
+        run(course, archive)
+        path = course / f"submitted/bo/{HW}/timestamp.txt"
+        path.write_text("2026-03-01 11:00:00 UTC")
+        for _ in range(2):
+            assert run(course, archive).attention == ()
+            assert path.read_text() == "2026-03-01 11:00:00 UTC"
+        done = run(course, zipped(tmp_path / "t.zip", {name: b"second"}))
+        assert path.read_text() == "2026-03-01 11:00:00 UTC" and submitted(course) == {"bo": b"second"}
+        assert "the time in its timestamp.txt, set by hand, stays" in done.attention[0]
 
 
 def test_a_giant_timestamp_is_not_read(tmp_path: Path) -> None:
@@ -747,11 +730,11 @@ def test_the_gradebook_of_canvas_is_a_roster(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"id,name\n", "roster.csv names no learner"),
+        (b"id,name\n", "roster.csv has no learners"),
         (b"", "roster.csv, line 1: the column 'id' is missing"),
         (b"id,name\nada,Ada\nbo,B\x81\xe9\n", "roster.csv, line 3: .* save it as .CSV UTF-8"),
         (b"id\n" + b"a" * 201, "roster.csv, line 2: the id has 201 bytes, at most 200; shorten it"),
-        (b"id,mail\nada,x\n", "line 1: the column 'mail' is not known; rename or remove it"),
+        (b"id,mail\nada,x\n", "line 1: the column 'mail' is unknown; rename or remove it"),
     ],
 )
 def test_what_a_roster_lacks_is_named_with_line_and_remedy(tmp_path: Path, content: bytes, why: str) -> None:
@@ -763,3 +746,36 @@ def test_what_a_roster_lacks_is_named_with_line_and_remedy(tmp_path: Path, conte
 @pytest.mark.parametrize("name", ["zoë", "李小龍", "محمد", "अमित", "o.neil@example.org"])
 def test_ids_of_any_script_are_kept(name: str) -> None:
     assert clean_id(name) == name
+
+
+CANVAS_EXPORT = (
+    'Student,ID,SIS User ID,Section,Homework\n    Points Possible,,,,25\n"Lovelace, Ada",1,al1,A,12\nBo,7,,B,\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "learner", "kept"),
+    [
+        ('id;name\nada;"Ada; \n Lovelace"\nBO;Bo\n', "bo", 'id;name\nada;"Ada; \n Lovelace"\n'),
+        ('id;name\nada;"Ada; \n Lovelace"\nbo;Bo\n', "ada", "id;name\nbo;Bo\n"),
+        ("name,id,due hw\n\nx,ada,2026-03-01\ny,adam,\n", "ada", "name,id,due hw\n\ny,adam,\n"),
+        (CANVAS_EXPORT, "al1", CANVAS_EXPORT.replace('"Lovelace, Ada",1,al1,A,12\n', "")),
+        (CANVAS_EXPORT, "canvas-7", CANVAS_EXPORT.replace("Bo,7,,B,\n", "")),
+        ("id\nada\n", "zoe", None),
+    ],
+)
+def test_one_line_of_a_roster_is_removed(tmp_path: Path, text: str, learner: str, kept: str | None) -> None:
+    path = tmp_path / "roster.csv"
+    path.write_text(text)
+    assert rosters.remove(path, learner) == (kept is not None)
+    assert path.read_text() == (text if kept is None else kept)
+
+
+def test_due_dates_of_a_roster(tmp_path: Path) -> None:
+    path = tmp_path / "roster.csv"
+    path.write_text(f"id,due {HW}\nada,2026-03-08T12:00+00:00\nbo,\n")
+    ada, bo = rosters.read(path)
+    assert ada.due_of(HW) == datetime(2026, 3, 8, 12, tzinfo=UTC) and bo.due_of(HW) is None
+    path.write_text(f"id,due {HW}\nada,soon\n")
+    with pytest.raises(ValueError, match=f"line 2, column 'due {HW}': 'soon' is not a date"):
+        rosters.read(path)

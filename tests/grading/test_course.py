@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from helpers.grading import course as module
 from helpers.grading.course import REPOSITORY, Course, CourseError
 from helpers.grading.gradebook import CachedGradebook
 from helpers.grading.judge import Graded, Verdict
+from helpers.grading.lms.collect import write_record
+from helpers.grading.results import Adjustment
 from helpers.grading.sandbox import host
 from helpers.grading.submission import RejectedSubmission, Submission, parse_cells
 from tests.tools.homework import SMALL as NAME
@@ -180,46 +183,46 @@ def test_names_that_are_none_and_broken_times_are_refused(course: Course, releas
     assert course.content(NAME, "ada")[1] == "2026-03-01 12:00:00 UTC"
 
 
-# Bringing into form.
+# Sanitising.
 
 JUNK: list[Any] = [None, [], {}, 5, "x" * 50, {"grade_id": "setup"}, {"grade_id": ["total"]}, {"grade_id": "nobody"}]
 
 
 def mangled(release: NotebookNode, choose: random.Random) -> NotebookNode:
-    """A release after some of what people and programs do to one."""
+    """A release after random edits of cells and metadata."""
     notebook = answered_small(release)
     for _ in range(choose.randint(1, 12)):
         cells = notebook.cells
-        place = choose.randrange(len(cells)) if cells else 0
+        index = choose.randrange(len(cells)) if cells else 0
         match choose.choice(["delete", "copy", "move", "type", "junk", "forge", "claim", "text"]) if cells else "none":
             case "delete":
-                del cells[place]
+                del cells[index]
             case "copy":
-                cells.insert(choose.randrange(len(cells) + 1), copy.deepcopy(cells[place]))
+                cells.insert(choose.randrange(len(cells) + 1), copy.deepcopy(cells[index]))
             case "move":
-                cells.insert(choose.randrange(len(cells)), cells.pop(place))
+                cells.insert(choose.randrange(len(cells)), cells.pop(index))
             case "type":
-                cells[place].cell_type = choose.choice(["code", "markdown", "raw"])
+                cells[index].cell_type = choose.choice(["code", "markdown", "raw"])
             case "junk":
-                cells[place].metadata = {"nbgrader": choose.choice(JUNK)}
+                cells[index].metadata = {"nbgrader": choose.choice(JUNK)}
             case "forge":
-                about = cells[place].metadata.setdefault("nbgrader", {})
-                if isinstance(about, dict):
-                    about.update(points=99, grade=choose.random() < 0.5, solution=choose.random() < 0.5, task=True)
-                    about.update(schema_version=choose.choice([0, 3, 99, "x"]), checksum="0", locked=False)
+                metadata = cells[index].metadata.setdefault("nbgrader", {})
+                if isinstance(metadata, dict):
+                    metadata.update(points=99, grade=choose.random() < 0.5, solution=choose.random() < 0.5, task=True)
+                    metadata.update(schema_version=choose.choice([0, 3, 99, "x"]), checksum="0", locked=False)
             case "claim":
-                cells[place].metadata = {"nbgrader": {"grade_id": choose.choice(IDS)}}
+                cells[index].metadata = {"nbgrader": {"grade_id": choose.choice(IDS)}}
             case "text":
-                cells[place].source = choose.choice(["", "print(1)", "### BEGIN HIDDEN TESTS", "\x00"])
+                cells[index].source = choose.choice(["", "print(1)", "### BEGIN HIDDEN TESTS", "\x00"])
     return notebook
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_whatever_was_done_to_it_every_cell_is_there_once_as_its_author_marked_it(
+def test_a_sanitised_notebook_has_every_cell_once_with_the_authors_metadata(
     seed: int, course: Course, release: NotebookNode
 ) -> None:
-    handed_in = json.dumps(mangled(release, random.Random(seed))).encode()
-    notebook, _ = course.sanitise(NAME, parse_cells(handed_in))
+    content = json.dumps(mangled(release, random.Random(seed))).encode()
+    notebook, _ = course.sanitise(NAME, parse_cells(content))
     CheckCellMetadata().preprocess(copy.deepcopy(notebook), {})
     assert sorted(marks(notebook)) == sorted(IDS)
     author = {cell.metadata.nbgrader.grade_id: cell for cell in small_homework().cells if "nbgrader" in cell.metadata}
@@ -237,17 +240,19 @@ def test_whatever_was_done_to_it_every_cell_is_there_once_as_its_author_marked_i
     assert [cell["cell_type"] for cell in json.loads(task)["cells"]] == [cell.cell_type for cell in notebook.cells]
 
 
-def test_missing_cells_come_back_in_their_places_and_are_told(course: Course, release: NotebookNode) -> None:
+def test_missing_cells_are_restored_in_order_and_reported(course: Course, release: NotebookNode) -> None:
     untouched = parse_cells(nbformat.writes(release).encode())
-    whole, told = course.sanitise(NAME, untouched)
-    assert told == ()
+    whole, attention = course.sanitise(NAME, untouched)
+    assert attention == ()
     few = [cell for cell in untouched if cell.metadata.get("nbgrader", {}).get("grade_id") in ("double", "why")]
-    notebook, told = course.sanitise(NAME, copy.deepcopy(few))
+    notebook, attention = course.sanitise(NAME, copy.deepcopy(few))
     assert marks(notebook) == IDS == marks(whole)
-    assert len(told) == len(IDS) - 2 and "the cell test_total was missing and was restored as released" in told
-    notebook, told = course.sanitise(NAME, few + copy.deepcopy(few))
-    assert "a cell was there more than once; its last copy counts" in told
-    kept = [place for place, cell in enumerate(notebook.cells) if cell.metadata.get("nbgrader", {}).get("grade_id")]
+    assert (
+        len(attention) == len(IDS) - 2 and "the cell test_total was missing and was restored as released" in attention
+    )
+    notebook, attention = course.sanitise(NAME, few + copy.deepcopy(few))
+    assert "a cell occurred more than once; the last one counts" in attention
+    kept = [index for index, cell in enumerate(notebook.cells) if cell.metadata.get("nbgrader", {}).get("grade_id")]
     assert kept[-1] == len(notebook.cells) - 1
 
 
@@ -287,12 +292,12 @@ def test_grades_are_what_nbgraders_own_steps_give(course: Course, release: Noteb
 def test_outputs_and_verdicts_are_in_the_notebook(course: Course, release: NotebookNode) -> None:
     hand_in(course.folder, "ada", answered_small(release))
     submission = course.submission(NAME, "ada")
-    places = {cell.metadata.get("nbgrader", {}).get("grade_id"): n for n, cell in enumerate(submission.notebook.cells)}
+    indices = {cell.metadata.get("nbgrader", {}).get("grade_id"): n for n, cell in enumerate(submission.notebook.cells)}
     image = {"output_type": "stream", "name": "stderr", "text": "half \ud800", "data": {"text/html": "<b>"}}
     error = {"output_type": "error", "ename": "E", "evalue": "v", "traceback": ["a", "b"]}
     flood = {"output_type": "stream", "name": "stdout", "text": "x" * 3_000_000}
     forged = {"output_type": "stream", "name": "stdout", "text": "all right"}
-    outputs = {places["double"]: [image, error], places["total"]: [flood, flood], places["test_total"]: [forged]}
+    outputs = {indices["double"]: [image, error], indices["total"]: [flood, flood], indices["test_total"]: [forged]}
     course.store(submission, result(failing=("test_total",), outputs=outputs))
     cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in autograded(course, "ada").cells}
     assert cells["double"].outputs == [
@@ -307,37 +312,163 @@ def test_outputs_and_verdicts_are_in_the_notebook(course: Course, release: Noteb
     nbformat.validate(autograded(course, "ada"))
 
 
+def by_hand(course: Course, cell: str, points: float, comment: str = "", learner: str = "ada") -> None:
+    """Grade a cell as formgrader does."""
+    with Gradebook(course.db_url) as gradebook:
+        grade = gradebook.find_grade(cell, NAME, NAME, learner)
+        grade.manual_score, grade.needs_manual_grade = points, False
+        if comment:
+            gradebook.find_comment(cell, NAME, NAME, learner).manual_comment = comment
+        gradebook.db.commit()
+
+
 def test_points_by_hand_survive(course: Course, release: NotebookNode) -> None:
+    """Where neither the text nor the automatic points of the question changed, they stay as they are."""
     hand_in(course.folder, "ada", answered_small(release))
     course.store(course.submission(NAME, "ada"), result())
-    with Gradebook(course.db_url) as gradebook:
-        grade = gradebook.find_grade("why", NAME, NAME, "ada")
-        grade.manual_score, grade.needs_manual_grade = 2.5, False
-        gradebook.find_comment("why", NAME, NAME, "ada").manual_comment = "fine"
-        gradebook.db.commit()
+    by_hand(course, "why", 2.5, "fine")
     course.store(course.submission(NAME, "ada"), result(failing=("test_total",)))
-    assert book(course)["ada", "why"] == (None, 2.5, True)  # to be looked at again, as nbgrader wants it
+    assert book(course)["ada", "why"] == (None, 2.5, False)
     assert book(course)["ada", "test_total"] == (0, None, False)
+    assert course.manual_grades_to_review(NAME) == {}
     with Gradebook(course.db_url) as gradebook:
         assert gradebook.find_comment("why", NAME, NAME, "ada").comment == "fine"
         assert gradebook.find_submission(NAME, "ada").score == 2.5 + 6
 
 
-def test_late_work_costs_what_the_instructor_says(course: Course, release: NotebookNode) -> None:
+def test_points_by_hand_of_what_has_changed_are_listed(course: Course, release: NotebookNode) -> None:
+    hand_in(course.folder, "ada", answered_small(release))
+    course.store(course.submission(NAME, "ada"), result())
+    by_hand(course, "why", 2.5, "fine")
+    by_hand(course, "test_double", 0.5)
+    by_hand(course, "hidden_total", 1.0)
+    # Another text of why; the test of double gives other points; total stays as it was.
+    hand_in(course.folder, "ada", answered_small(release, why="Because I say so."))
+    course.store(course.submission(NAME, "ada"), result(failing=("test_double",)))
+    assert course.manual_grades_to_review(NAME) == {"ada": ["hidden_total", "test_double", "why"]}
+    assert "the answer why has a comment by hand and has changed" in course.records(NAME)["ada"].attention
+    course.store(course.submission(NAME, "ada"), result(failing=("test_double",)))
+    assert course.manual_grades_to_review(NAME) == {"ada": ["hidden_total", "test_double", "why"]}  # until looked at
+    by_hand(course, "why", 2.0)
+    course.store(course.submission(NAME, "ada"), result(failing=("test_double",)))
+    assert course.manual_grades_to_review(NAME) == {"ada": ["hidden_total", "test_double"]}
+
+
+def test_what_is_graded_again_keeps_the_points_before(course: Course, release: NotebookNode) -> None:
+    hand_in(course.folder, "ada", answered_small(release))
+    course.store(course.submission(NAME, "ada"), result(failing=("test_total", "hidden_total")))
+    assert course.earlier_points(NAME) == {"ada": {}}
+    course.store(course.submission(NAME, "ada"), result(failing=("hidden_total",)))
+    assert course.earlier_points(NAME) == {"ada": {"test_total": 0}}
+    course.store(course.submission(NAME, "ada"), result(failing=("test_total", "hidden_total")))
+    assert course.earlier_points(NAME) == {"ada": {}}
+    hand_in(course.folder, "ada", answered_small(release, total="def total(xs): return 0"))
+    course.store(course.submission(NAME, "ada"), result())
+    assert course.earlier_points(NAME) == {"ada": {}}  # another answer is not the same one graded again
+
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def penalties(course: Course) -> dict[str, float]:
+    return {learner: found.penalty for learner, found in sorted(course.results(NAME).items())}
+
+
+def penalise(course: Course, method: str = "zero") -> None:
+    """Let late work lose points, as an instructor does in the settings."""
     settings = course.folder / "nbgrader_config.py"
-    settings.write_text(settings.read_text() + '\nc.LateSubmissionPlugin.penalty_method = "zero"\n')
+    settings.write_text(settings.read_text() + f'\nc.LateSubmissionPlugin.penalty_method = "{method}"\n')
     course._config = None
-    with Gradebook(course.db_url) as gradebook:
-        gradebook.update_or_create_assignment(NAME, duedate="2026-03-01 12:00:00 UTC")
-    for learner, time in (("ada", "2026-03-01 11:00:00 UTC"), ("bo", "2026-03-01 13:00:00 UTC"), ("cy", None)):
+
+
+def graded_at(course: Course, release: NotebookNode, times: dict[str, str | None]) -> None:
+    for learner, time in times.items():
         path = hand_in(course.folder, learner, answered_small(release))
         if time:
             path.with_name("timestamp.txt").write_text(time)
         course.store(course.submission(NAME, learner), result())
-    with Gradebook(course.db_url) as gradebook:
-        penalties = {each.student.id: each.late_submission_penalty for each in gradebook.assignment_submissions(NAME)}
-    assert penalties == {"ada": 0, "bo": 8, "cy": 0}
+
+
+def test_late_work_costs_what_the_instructor_says(course: Course, release: NotebookNode) -> None:
+    penalise(course)
+    course.set_due(NAME, NOON)
+    graded_at(course, release, {"ada": "2026-03-01 11:00:00 UTC", "bo": "2026-03-01 13:00:00 UTC", "cy": None})
+    assert penalties(course) == {"ada": 0, "bo": 8, "cy": 0}
     assert (course.folder / "autograded" / "bo" / NAME / "timestamp.txt").read_text() == "2026-03-01 13:00:00 UTC"
+    by_hand(course, "why", 3, learner="bo")
+    course.settle(NAME)
+    assert penalties(course)["bo"] == 11  # of what is given by hand, too
+
+
+def test_a_later_date_of_a_learner_or_section_counts_at_once(course: Course, release: NotebookNode) -> None:
+    penalise(course)
+    (course.folder / "roster.csv").write_text(
+        f"id,section,due {NAME}\nada,A,\nbo,B,\ncy,B,\ndi,B,2026-03-01T20:00+00:00\n"
+    )
+    graded_at(course, release, dict.fromkeys(("ada", "bo", "cy", "di"), "2026-03-01 13:00:00 UTC"))
+    assert penalties(course) == {"ada": 0, "bo": 0, "cy": 0, "di": 0}  # no date yet
+    course.set_due(NAME, NOON)
+    assert penalties(course) == {"ada": 8, "bo": 8, "cy": 8, "di": 0}  # the roster has a date for di
+    course.set_due(NAME, NOON + timedelta(hours=2), section="A")
+    course.extend(NAME, "bo", NOON + timedelta(hours=3))
+    assert penalties(course) == {"ada": 0, "bo": 0, "cy": 8, "di": 0}
+    assert {who: found.lateness.source for who, found in course.results(NAME).items()} == {
+        "ada": "section", "bo": "learner", "cy": "course", "di": "learner",
+    }  # fmt: skip
+    with Gradebook(course.db_url) as gradebook:  # formgrader and nbgrader's own commands see the same
+        seconds = {each.student.id: each.total_seconds_late for each in gradebook.assignment_submissions(NAME)}
+    assert seconds == {"ada": 0, "bo": 0, "cy": 3600, "di": 0}
+    course.extend(NAME, "bo", None)
+    assert penalties(course)["bo"] == 8
+
+
+def test_a_due_date_of_one_archive_leaves_others_alone(course: Course, release: NotebookNode) -> None:
+    """Collecting some learners with an earlier date must not make others late who were on time."""
+    penalise(course)
+    graded_at(course, release, {"ada": "2026-03-01 13:00:00 UTC"})
+    course.set_due(NAME, NOON + timedelta(hours=2), handed_in={"ada"})
+    graded_at(course, release, {"bo": "2026-03-01 13:00:00 UTC"})
+    course.set_due(NAME, NOON, handed_in={"bo"})
+    assert penalties(course) == {"ada": 0, "bo": 8}
+    course.set_due(NAME, NOON - timedelta(hours=2))  # for everybody without a date of their own
+    assert penalties(course) == {"ada": 0, "bo": 8}
+
+
+def test_only_late_is_known(course: Course, release: NotebookNode) -> None:
+    """Canvas marks late work and gives no time: none is invented, the penalty follows, an extension is believed."""
+    penalise(course)
+    write_record(course.folder, {NAME: {"ada": {"late": True}, "bo": {"late": True}, "cy": {"late": False}}})
+    graded_at(course, release, {"ada": None, "bo": None, "cy": None})
+    course.extend(NAME, "bo", NOON)
+    assert penalties(course) == {"ada": 8, "bo": 0, "cy": 0}
+    late = {learner: found.lateness for learner, found in course.results(NAME).items()}
+    assert str(late["ada"]) == "late" and late["ada"].handed_in is None
+    assert late["bo"].is_doubtful and not late["cy"].is_doubtful
+    with Gradebook(course.db_url) as gradebook:
+        assert {each.timestamp for each in gradebook.assignment_submissions(NAME)} == {None}
+
+
+def test_a_question_is_adjusted_and_put_back(course: Course, release: NotebookNode) -> None:
+    penalise(course)
+    course.set_due(NAME, NOON)
+    graded_at(course, release, {"ada": None, "bo": "2026-03-01 13:00:00 UTC"})
+    course.store(course.submission(NAME, "ada"), result(failing=("test_double", "hidden_double")))
+    name = course.questions(NAME)[0].name
+    before = book(course)
+
+    def points() -> dict[str, tuple[float, float, float]]:
+        return {who: (each.points, each.max_points, each.score) for who, each in sorted(course.results(NAME).items())}
+
+    assert points() == {"ada": (5, 11, 5), "bo": (8, 11, 0)}
+    course.adjust(NAME, name, Adjustment(name, "points", "unclear", 6.0))
+    assert points() == {"ada": (6, 11, 6), "bo": (8, 11, 0)}
+    course.adjust(NAME, name, Adjustment(name, "full", "unclear"))
+    assert points() == {"ada": (11, 11, 11), "bo": (11, 11, 0)}
+    assert not course.results(NAME)["ada"].waiting
+    course.adjust(NAME, name, Adjustment(name, "drop", "unclear"))
+    assert points() == {"ada": (0, 0, 0), "bo": (0, 0, 0)}
+    course.adjust(NAME, name, None)
+    assert points() == {"ada": (5, 11, 5), "bo": (8, 11, 0)} and book(course) == before
 
 
 def test_a_record_counts_while_grade_and_notebook_exist(course: Course, release: NotebookNode) -> None:
@@ -356,8 +487,8 @@ def test_a_record_counts_while_grade_and_notebook_exist(course: Course, release:
     with Gradebook(course.db_url) as gradebook:
         gradebook.remove_submission(NAME, "ada")
     assert course.records(NAME) == {}
-    course.quarantine(NAME, "ada", submission.digest, "no worker survives it")
-    assert course.records(NAME)["ada"].quarantined == "no worker survives it"
+    course.quarantine(NAME, "ada", submission.digest, "it ended its worker")
+    assert course.records(NAME)["ada"].quarantined == "it ended its worker"
     assert book(course) == {}
 
 

@@ -6,13 +6,16 @@ import csv
 import json
 import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from nbgrader.api import Gradebook
 
+from helpers.grading.course import Course
 from helpers.grading.lms.export import export, read
 from helpers.grading.lms.roster import Learner, Roster
+from helpers.grading.results import Adjustment
 from tests.grading.test_feedback import COLUMNS, RIGHT
 from tests.tools.homework import SAMPLE as NAME
 from tests.tools.homework import grade_course, sample_homework
@@ -67,9 +70,9 @@ def test_the_spreadsheet(course: Path) -> None:
     ]
     assert columns(rows, "comments")[0] == ("why: =1+1 <b>good</b>",)
     assert attention == [
-        "1 submissions wait for a grade by hand; their points so far are exported",
-        f"{NAME}: 1 handed in nothing: eve",
-        "without a name, as they are not on the roster: zoe",
+        "1 submissions have ungraded written answers; their points so far are exported",
+        f"{NAME}: 1 without a submission: eve",
+        "not on the roster, and therefore without a name: zoe",
     ]
     assert (course / "exports/grades.csv").read_bytes().startswith(b"\xef\xbb\xbf")  # spreadsheets guess else
 
@@ -121,8 +124,8 @@ def test_a_zero_is_for_those_of_whom_nothing_came(course: Path) -> None:
     found = {learner: (score, state) for learner, score, state in columns(rows, "id", "score", "state")}
     assert found["eve"] == ("", "refused: not JSON")
     assert found["fay"] == ("", "ungraded") and found["gil"] == ("0", "missing")
-    assert f"{NAME}: what they handed in was refused, so that their grade stays empty: eve" in attention
-    assert f"{NAME}: handed in and not graded: fay" in attention and f"{NAME}: 1 handed in nothing: gil" in attention
+    assert f"{NAME}: submission refused, the grade stays empty: eve" in attention
+    assert f"{NAME}: submitted and not graded: fay" in attention and f"{NAME}: 1 without a submission: gil" in attention
 
 
 def canvas_reads(rows: list[list[str]]) -> tuple[dict[str, float], dict[str, dict[str, str]]]:
@@ -156,8 +159,8 @@ def test_canvas(course: Path) -> None:
     assert rows[1][0] == "    Points Possible" and rows[2][:5] == [
         "Lovelace, Ada", "12345", "ada", "ada@example.org", "A",
     ]  # fmt: skip
-    assert "1 submissions wait for a grade by hand; their grade is left empty" in attention
-    assert "without a number of Canvas, matched by id and name; look before you import: bo" in attention
+    assert "1 submissions have ungraded written answers; their grade is left empty" in attention
+    assert "without a Canvas ID, so that Canvas matches them by id and name; check before you import: bo" in attention
     unfinished = canvas_reads(table(course, "canvas", unfinished=True)[0])[1]
     assert unfinished["bo"][NAME] == "0.5"
 
@@ -169,7 +172,7 @@ def test_canvas_with_several_homeworks(course: Path) -> None:
 
 
 def test_a_title_that_canvas_would_not_read_is_told(course: Path) -> None:
-    with pytest.raises(ValueError, match="'My Final Score' holds the name of one of Canvas' own columns"):
+    with pytest.raises(ValueError, match="'My Final Score' contains the name of one of Canvas' own columns"):
         export(course, "canvas", titles={NAME: "My Final Score"})
 
 
@@ -184,8 +187,8 @@ def test_moodle(course: Path) -> None:
         ("zoe", "", "0", "6"),
     ]  # fmt: skip
     assert columns(rows, "Feedback comments")[0] == ("why: =1+1 &lt;b&gt;good&lt;/b&gt;",)
-    told = f"{NAME}: 2 graded learners were not collected from Moodle"
-    assert f"{told}; import it by ID number or address, not as the worksheet" in attention
+    message = f"{NAME}: 2 graded learners were not collected from Moodle"
+    assert f"{message}; import by ID number or email address, not as a grading worksheet" in attention
     paths, _ = export(course, "moodle", roster=ROSTER)
     assert [path.name for path in paths] == [f"moodle-{NAME}.csv", f"moodle-{SECOND}.csv"]
 
@@ -202,7 +205,7 @@ def test_what_was_handed_in_and_not_graded_is_told(course: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     try:
-        assert f"{NAME}: handed in and not graded: eve, stranger" in table(course)[1]
+        assert f"{NAME}: submitted and not graded: eve, stranger" in table(course)[1]
     finally:
         shutil.rmtree(course / "submitted")
 
@@ -212,5 +215,24 @@ def test_mistakes_are_told(course: Path, tmp_path: Path) -> None:
         export(tmp_path)
     with pytest.raises(ValueError, match=f"'hw9' is not in the gradebook; there are {NAME}, {SECOND}"):
         export(course, homeworks=["hw9"])
-    with pytest.raises(ValueError, match="no format is called 'xlsx'; there are csv, canvas, moodle"):
+    with pytest.raises(ValueError, match="there is no format 'xlsx'; choose from csv, canvas, moodle"):
         export(course, "xlsx")
+
+
+def test_dates_and_adjusted_questions_are_exported(course: Path, tmp_path: Path) -> None:
+    """A dropped question lowers the maximum, which has to be set in the LMS; a full one raises the points."""
+    shutil.copytree(course, tmp_path / "course")
+    with Course(tmp_path / "course", create=False) as opened:
+        first, _, third = opened.questions(NAME)
+        opened.adjust(NAME, first.name, Adjustment(first.name, "full", "unclear"))
+        opened.adjust(NAME, third.name, Adjustment(third.name, "drop", "not taught"))
+        opened.set_due(NAME, datetime(2026, 3, 1, 12, tzinfo=UTC))
+    rows, attention = table(tmp_path / "course")
+    assert dict(columns(rows, "id", "score")) == {"ada": "4", "bo": "4", "eve": "", "zoe": "3"}
+    assert {most for [most] in columns(rows, "out of")} == {"4"}
+    assert columns(rows, "due", "handed in", "late")[0] == ("2026-03-01 12:00 UTC", "", "")
+    told = f"{first.name}: full points for everybody (unclear)\n{third.name}: does not count (not taught)"
+    assert columns(rows, "adjusted")[0] == (told,) and "dropped" not in str(attention)
+    rows, attention = table(tmp_path / "course", "canvas")
+    assert canvas_reads(rows)[0] == {NAME: 4.0}
+    assert f"{NAME}: a question was dropped; set its points in Canvas to 4" in attention

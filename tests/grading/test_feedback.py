@@ -37,7 +37,7 @@ COLUMNS = RIGHT | {
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three learners: one right, one who takes columns, one who handed in the untouched release."""
+    """Three learners: one right, one who takes columns, one who submitted the unchanged release."""
     folder = tmp_path_factory.mktemp("course")
     grade_course(folder, NAME, sample_homework(), {"ada": RIGHT, "bo": COLUMNS, "zoe": {}})
     with Gradebook(f"sqlite:///{folder}/gradebook.db") as gradebook:
@@ -210,7 +210,9 @@ def secret_in_a_message(notebook) -> None:
 def test_a_page_with_a_line_of_a_hidden_test_is_not_written(course: Path, tmp_path: Path, change) -> None:
     written, attention = spoilt(course, tmp_path, change)
     assert written == [] and not list(tmp_path.rglob("*.html*"))
-    assert len(attention) == 1 and attention[0].startswith("ada: the page is not written, a line of a hidden test")
+    assert len(attention) == 1 and attention[0].startswith(
+        "ada: the page is not written, it would contain a line of a hidden test"
+    )
 
 
 def test_a_message_of_a_hidden_test_that_is_no_list_of_names_is_not_quoted(course: Path, tmp_path: Path) -> None:

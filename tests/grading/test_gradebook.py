@@ -1,4 +1,4 @@
-"""The adapter to nbgrader fits the installed version, and says so in a sentence when it does not."""
+"""The adapter to nbgrader fits the installed version, or raises an error that names the difference."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_nbgrader_has_what_the_adapter_needs() -> None:
         (Gradebook, "find_comment", lambda self, name: None, "Gradebook.find_comment does not take"),
     ],
 )
-def test_what_moved_is_told(
+def test_a_changed_api_raises(
     owner: Any, name: str, replacement: Any, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if replacement is None:
@@ -52,7 +52,7 @@ def test_what_moved_is_told(
     assert len(api_changes()) == 1
 
 
-def test_a_column_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_column_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(gradebook._COLUMNS, Grade, ("cell", "manual_points"))
     assert api_changes() == ["nbgrader.api.Grade has no attribute manual_points any more"]
 

@@ -1,4 +1,4 @@
-"""Hostile submissions get the points they deserve, read nothing, change nothing and leave nothing."""
+"""Hostile submissions get the points of their right answers, and have no effect outside the sandbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a submission's answers are worth, whatever else it does."""
+"""Grading a single submission in the sandbox."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def points(graded: Graded) -> str:
 
 def test_messages_of_visible_tests_are_those_that_learners_see(sandbox: Sandbox) -> None:
     tests = {"test_f": "examine('f', f, [((2,), 4)], says={'that is a square': [5]}, right='so it is')"}
-    told = {
+    messages = {
         "def f(x):\n    return 2 * x": "Right ✓ f – so it is",
         "def f(x):\n    return 5": "Wrong ✗ f: that is a square",
         "def f(x):\n    return 6": "Wrong ✗ f: value 6 is not the expected number",
@@ -66,12 +66,12 @@ def test_messages_of_visible_tests_are_those_that_learners_see(sandbox: Sandbox)
         "f = 3": "Wrong ✗ f: a function is asked for, but this is 3; pass the function itself, without calling it",
         "def f(x):\n    raise KeyError('k')": "Wrong ✗ f: it raised KeyError: 'k'",
         "class Mine(ValueError):\n    pass\ndef f(x):\n    raise Mine('no')": "Wrong ✗ f: it raised Mine: no",
-        "def f(x):\n    return {1}": "Wrong ✗ f: expected a whole number, got a set",
+        "def f(x):\n    return {1}": "Wrong ✗ f: expected an integer, got a set",
         "def f(x):\n    return ...": "Not attempted – f",
-        "def f(x):\n    return [{1}]": "Wrong ✗ f: it raised TypeError: what it returned cannot be graded: "
-        "a set cannot be handed over",
+        "def f(x):\n    return [{1}]": "Wrong ✗ f: it raised TypeError: the returned value cannot be graded: "
+        "a set cannot be encoded",
     }
-    for code, message in told.items():
+    for code, message in messages.items():
         verdict = judge(sandbox, tests, {"f": code}).tests["test_f"]
         assert (verdict.message, verdict.passed) == (message, message.startswith("Right ✓"))
 
@@ -107,7 +107,7 @@ def test_numbers_of_ones_own_are_those_of_the_typed_id(sandbox: Sandbox) -> None
     empty = "learner_id is not filled in: numbers of one's own are those of an empty id"
     for typed, attention in {
         "learner_id = ' bob  b'": (),
-        "learner_id = 'eve'": ("learner_id says 'eve', the roster 'Bob B'",),
+        "learner_id = 'eve'": ("learner_id is 'eve' in the notebook and 'Bob B' in the roster",),
         "learner_id = 7": ("learner_id says '7', the roster 'Bob B'",),
         "learner_id = ...": (empty,),
         "learner_id = lambda: 0": (empty,),
@@ -144,12 +144,12 @@ def test_a_learners_test_is_tried_on_functions_that_it_does_not_see(sandbox: San
 
 
 def test_a_handle_opens_nothing_else(sandbox: Sandbox) -> None:
-    """The functions handed over show neither code nor neighbours, and are dead after the call."""
+    """Functions passed to an answer expose no internals, and cannot be called after the call has ended."""
     code = """kept = []
 def test_f(f):
     try:
-        told = [f.__code__.co_consts, f.__globals__.keys(), f.__closure__]
-        print(told)
+        internals = [f.__code__.co_consts, f.__globals__.keys(), f.__closure__]
+        print(internals)
     except Exception:
         pass
     kept.append(f)
@@ -157,7 +157,7 @@ def test_f(f):
         assert kept[0] is not f
     assert f(1) == 2
     assert f(9) == 10
-    raise AssertionError(str(told))"""
+    raise AssertionError(str(internals))"""
     graded = judge(sandbox, HUNT, {"test_f": code})
     assert "secret_variant" not in json.dumps(graded.as_dict())
     tests = {
@@ -169,7 +169,7 @@ def test_f(f):
 
 
 def test_an_authors_function_is_called_with_anything(sandbox: Sandbox) -> None:
-    """Hostile arguments cost the test that handed the function over, and no other."""
+    """Hostile arguments affect only the test that passed the function."""
     tests = {
         "test_f": "def table(n):\n    return torch.ones(n, n).sum()\nf(table)",
         "test_g": "assert g() == 1",
@@ -182,7 +182,7 @@ def test_an_authors_function_is_called_with_anything(sandbox: Sandbox) -> None:
     assert points(graded) == "✗✓"
 
 
-def test_functions_that_call_each_other_without_end(sandbox: Sandbox) -> None:
+def test_unlimited_recursion_between_answer_and_test(sandbox: Sandbox) -> None:
     tests = {"test_f": "def mine(n):\n    return f(mine, n + 1)\nmine(0)", "test_g": "assert g() == 1"}
     answers = {"f": "def f(x, n):\n    return x(n)", "g": "def g():\n    return 1"}
     graded = judge(sandbox, tests, answers)
@@ -200,11 +200,11 @@ def test_a_changed_input_is_seen_where_it_helps_and_not_where_it_cheats(sandbox:
     assert points(graded) == "✗✗"
     assert "changed its input (argument 1)" in graded.tests["test_f"].message
     for argument, change in {"[1, 2]": "x.append(3)", "{'a': 1}": "x.clear()", "np.ones(2)": "x += 1"}.items():
-        seen = {"test_f": f"import numpy as np\nx = {argument}\nf(x)\nassert str(x) != str({argument})"}
-        assert points(judge(sandbox, seen, {"f": f"def f(x):\n    {change}"})) == "✓", argument
+        tests = {"test_f": f"import numpy as np\nx = {argument}\nf(x)\nassert str(x) != str({argument})"}
+        assert points(judge(sandbox, tests, {"f": f"def f(x):\n    {change}"})) == "✓", argument
 
 
-def test_hidden_tests_tell_their_names_only(sandbox: Sandbox) -> None:
+def test_hidden_tests_show_only_their_names(sandbox: Sandbox) -> None:
     tests = {
         "hidden_f": hide("print('the secret')\nhidden({'one': lambda: f(1) == 1, 'two': lambda: f(2) == 'secret'})"),
         "hidden_g": hide("value = g('secret')\nhidden({'three': lambda: value == 1})"),
@@ -234,8 +234,8 @@ def test_visible_tests_run_first_and_share_names(sandbox: Sandbox) -> None:
     assert points(graded) == "✓✓"
 
 
-def test_what_ends_a_process_costs_its_own_question(sandbox: Sandbox) -> None:
-    """Cells that ran before are run again, once for each death, without the one that killed."""
+def test_a_process_that_ends_affects_its_own_question_only(sandbox: Sandbox) -> None:
+    """After each death, the cells that ran before are run again, without the one that ended the process."""
     tests = {
         "test_f": "assert fails(f)",
         "test_g": "assert g() == 7",
@@ -255,7 +255,7 @@ def test_what_ends_a_process_costs_its_own_question(sandbox: Sandbox) -> None:
     assert {"cell 5 ended the process", "f ended the process", "h ran longer than 2 s"} <= set(graded.attention)
 
 
-def test_there_is_an_end_to_everything(sandbox: Sandbox) -> None:
+def test_time_and_restarts_are_limited(sandbox: Sandbox) -> None:
     limits = Limits(cell_seconds=1, call_seconds=1, total_seconds=4, restarts=3)
     graded = judge(sandbox, {"test_f": "f()"}, {"f": "def f(): pass"}, *["while True: pass"] * 40, limits=limits)
     assert points(graded) == "✗"
@@ -405,7 +405,7 @@ def test_a_result_survives_json(sandbox: Sandbox) -> None:
     assert Graded.from_dict(json.loads(json.dumps(graded.as_dict()))) == graded
 
 
-def test_an_author_who_errs_gives_no_zeros(sandbox: Sandbox) -> None:
+def test_errors_of_the_author_are_reported(sandbox: Sandbox) -> None:
     answers = {"f": "def f(): return 1"}
     with pytest.raises(GraderBroken, match="setup.*no_such_module"):
         judge(sandbox, {"test_f": "f()"}, answers, setup="import no_such_module")
@@ -413,8 +413,8 @@ def test_an_author_who_errs_gives_no_zeros(sandbox: Sandbox) -> None:
         sandbox, {"test_f": "no_such_name", "test_g": "import os\nos._exit(1)", "test_h": "assert f()"}, answers
     )
     assert points(graded) == "✗✗✓"
-    assert "test_f ended in NameError, not in a verdict: look at it" in graded.attention
-    assert "test_g ended the process: look at this test" in graded.attention
+    assert "test_f ended with NameError instead of a verdict; check the test" in graded.attention
+    assert "test_g ended the process; check the test" in graded.attention
 
 
 def test_the_setup_of_the_author_runs_in_place_of_the_learners(sandbox: Sandbox) -> None:

@@ -1,4 +1,4 @@
-"""Every homework: the reference wins all points, an untouched one none, and each known wrong answer is told apart."""
+"""Every homework: the reference gets all points, an unanswered one none, and known wrong answers are diagnosed."""
 
 import symtable
 from collections.abc import Callable, Iterator
@@ -42,7 +42,7 @@ def _problem(mutant: Mutant, graded: Graded) -> str:
     if mutant.where == "hidden" and visible:
         return f"a visible test fails: {visible}"
     messages = visible if mutant.where == "visible" else list(failed.values())
-    return "" if any(mutant.says in message for message in messages) else f"nothing names it: {messages or failed}"
+    return "" if any(mutant.message in message for message in messages) else f"nothing names it: {messages or failed}"
 
 
 @pytest.mark.parametrize("name", PATHS)
@@ -96,11 +96,11 @@ def test_planted_controls(name: str, sandbox: Sandbox) -> None:
     mutant = next(mutant for mutant in MUTANTS if mutant.homework == name and mutant.where == "visible")
     assert _problem(mutant, judge_answers(sandbox, _assignment(name))) == "it lost no points"
     wrong = judge_answers(sandbox, _assignment(name), {mutant.answer: mutant.source})
-    assert "nothing names it" in _problem(replace(mutant, says="you forgot the milk"), wrong)
+    assert "nothing names it" in _problem(replace(mutant, message="you forgot the milk"), wrong)
     assert "a visible test fails" in _problem(replace(mutant, where="hidden"), wrong)
 
 
 def test_the_registry() -> None:
     assert len({str(mutant) for mutant in MUTANTS}) == len(MUTANTS)
     assert {mutant.bug for mutant in MUTANTS} <= BUGS.keys() | {""}
-    assert all(len(mutant.says) > 10 for mutant in MUTANTS)
+    assert all(len(mutant.message) > 10 for mutant in MUTANTS)

@@ -31,7 +31,7 @@ EQUIVALENT = {
         "[a, b, c] → [b, a, c] in scores[[a, b, c]]": SYMMETRIC,
         "int((scores > scores[d]).sum()) → (scores > scores[d]).sum()": FORM,
     },
-    "hw2.sinusoid": {"positions.double() → positions": "the product with float64 speeds is float64"},
+    "hw2.sinusoid": {"positions.double() → positions": "the product with float64 frequencies is float64"},
     "hw2.rope_angles": {
         "torch.arange(0, head_dim, 2, dtype=torch.float64) → torch.arange(0, head_dim, 2)": FORM,
         "torch.arange(length, dtype=torch.float64) → torch.arange(length)": FORM,

@@ -24,7 +24,7 @@ HOMEWORKS = sorted(path.stem for path in SOURCE.glob("*/*.ipynb"))
 
 
 @dataclass(frozen=True)
-class Places:
+class Paths:
     """A source, its release and the released questions, in a folder of their own."""
 
     source: Path
@@ -49,24 +49,24 @@ class Places:
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
+def paths(tmp_path: Path) -> Paths:
     """The sample, released."""
-    places = Places(tmp_path / "source", tmp_path / "release", tmp_path / "questions.json")
-    write(places.source, NAME, sample_homework())
-    release(*places)
-    return places
+    paths = Paths(tmp_path / "source", tmp_path / "release", tmp_path / "questions.json")
+    write(paths.source, NAME, sample_homework())
+    release(*paths)
+    return paths
 
 
-def test_a_release_is_clean_and_made_twice_changes_nothing(places: Places) -> None:
-    assert places.problems() == []
-    before = places.path("release").read_bytes()
-    assert release(*places) == [] and places.path("release").read_bytes() == before
-    places.change("source", lambda notebook: setattr(notebook.cells[0], "source", "# Another title"))
-    assert release(*places) == [places.path("release")]
+def test_a_release_is_clean_and_made_twice_changes_nothing(paths: Paths) -> None:
+    assert paths.problems() == []
+    before = paths.path("release").read_bytes()
+    assert release(*paths) == [] and paths.path("release").read_bytes() == before
+    paths.change("source", lambda notebook: setattr(notebook.cells[0], "source", "# Another title"))
+    assert release(*paths) == [paths.path("release")]
 
 
-def test_what_a_learner_gets(places: Places) -> None:
-    student = nbformat.read(places.path("release"), as_version=4)
+def test_what_a_learner_gets(paths: Paths) -> None:
+    student = nbformat.read(paths.path("release"), as_version=4)
     cells = {each.metadata.nbgrader.grade_id: each for each in student.cells if "nbgrader" in each.metadata}
     assert cells["lookup"].source.splitlines()[-1] == "    ...  # your code here"
     assert cells["learner_id"].source == "learner_id = (\n    ...  # your code here\n)"
@@ -80,7 +80,7 @@ def test_what_a_learner_gets(places: Places) -> None:
     assert all(each.metadata.nbgrader.checksum == compute_checksum(each) for each in cells.values())
 
 
-def test_outputs_do_not_matter(places: Places) -> None:
+def test_outputs_do_not_matter(paths: Paths) -> None:
     """The release of an executed source is the release of a source that never ran."""
     executed = run(sample_homework())
     printed = [output.text for each in executed.cells if each.cell_type == "code" for output in each.outputs]
@@ -89,24 +89,24 @@ def test_outputs_do_not_matter(places: Places) -> None:
         "Right ✓ hidden: the same id twice\nRight ✓ hidden: no ids at all\n",
         "Right ✓ parameters\n",
     ]
-    before = places.path("release").read_bytes()
-    write(places.source, NAME, executed)
-    assert release(*places) == [] and places.path("release").read_bytes() == before
+    before = paths.path("release").read_bytes()
+    write(paths.source, NAME, executed)
+    assert release(*paths) == [] and paths.path("release").read_bytes() == before
 
 
 def check_untouched(student: NotebookNode) -> None:
     """Run a student version as a learner gets it: no error, no word on stderr, and each check says what it must."""
-    told = []
+    printed = []
     for each in run(student).cells:
         for output in each.get("outputs", []):
             assert output.output_type != "error" and output.get("name") != "stderr", output
-            told += output.get("text", "").splitlines()
-    checks = [line for line in told if line.startswith(tuple(SIGNS.values()))]
+            printed += output.get("text", "").splitlines()
+    checks = [line for line in printed if line.startswith(tuple(SIGNS.values()))]
     assert checks and all(line.startswith(SIGNS["not attempted"]) and ":" not in line for line in checks), checks
 
 
-def test_untouched_it_runs_to_its_end(places: Places) -> None:
-    check_untouched(nbformat.read(places.path("release"), as_version=4))
+def test_untouched_it_runs_to_its_end(paths: Paths) -> None:
+    check_untouched(nbformat.read(paths.path("release"), as_version=4))
 
 
 @pytest.mark.parametrize("name", HOMEWORKS)
@@ -168,63 +168,63 @@ LEAKS = {
     "nbgrader's metadata": (as_nbgrader_metadata, "has foreign metadata: comment"),
     "widgets": (as_notebook_metadata, "a line of the hidden tests"),
     "notebook metadata": (as_notebook_metadata, "foreign metadata: widgets"),
-    "a picture": (as_attachment, "has a picture of the answer"),
+    "an image": (as_attachment, "has an image of the answer"),
 }
 
 
 @pytest.mark.parametrize("fault", LEAKS)
-def test_a_planted_leak_is_found(places: Places, fault: str) -> None:
+def test_a_planted_leak_is_found(paths: Paths, fault: str) -> None:
     change, message = LEAKS[fault]
-    places.change("release", change)
-    found = places.problems()
-    assert f"{NAME} differs from what its source gives now: release it again" in found
+    paths.change("release", change)
+    found = paths.problems()
+    assert f"{NAME} is out of date: release it again" in found
     if message is not None:
         assert any(message in line for line in found), found
 
 
-@pytest.mark.parametrize("place", ["output", "metadata", "attachments", "notebook metadata"])
-def test_nothing_of_a_dirty_source_survives(places: Places, place: str) -> None:
-    """What the author left behind in a source is gone from its release, not only told."""
+@pytest.mark.parametrize("location", ["output", "metadata", "attachments", "notebook metadata"])
+def test_nothing_of_a_dirty_source_survives(paths: Paths, location: str) -> None:
+    """What the author left behind in a source is gone from its release, not only printed."""
     changes = {
         "output": as_output, "metadata": as_cell_metadata, "attachments": as_attachment,
         "notebook metadata": as_notebook_metadata,
     }  # fmt: skip
-    before = places.path("release").read_bytes()
-    places.change("source", changes[place])
-    assert release(*places) == [] and places.path("release").read_bytes() == before
+    before = paths.path("release").read_bytes()
+    paths.change("source", changes[location])
+    assert release(*paths) == [] and paths.path("release").read_bytes() == before
 
 
-def test_a_line_that_is_public_too_is_no_leak_until_it_is_there_once_more(places: Places) -> None:
+def test_a_line_that_is_public_too_is_no_leak_until_it_is_there_once_more(paths: Paths) -> None:
     def say(notebook: NotebookNode) -> None:
         notebook.cells[0].source += f"\n\n`{SOLUTION}` picks rows."
 
-    places.change("source", say)
-    release(*places)
-    assert places.problems() == []
-    places.change("release", as_source(f"    {SOLUTION}"))
-    assert any("a line of the solution" in line for line in places.problems())
+    paths.change("source", say)
+    release(*paths)
+    assert paths.problems() == []
+    paths.change("release", as_source(f"    {SOLUTION}"))
+    assert any("a line of the solution" in line for line in paths.problems())
 
 
-def test_the_same_source_with_a_broken_cleaner_is_found(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_source_with_a_broken_cleaner_is_found(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     """The search for leaks does not lean on what makes the release: without nbgrader's step it finds the lines."""
     from nbgrader.preprocessors import ClearHiddenTests
 
     monkeypatch.setattr(ClearHiddenTests, "preprocess", lambda self, notebook, resources: (notebook, resources))
-    release(*places)
-    assert sum("a line of the hidden tests of 'hidden_lookup'" in line for line in places.problems()) == 4
+    release(*paths)
+    assert sum("a line of the hidden tests of 'hidden_lookup'" in line for line in paths.problems()) == 4
 
 
-def test_an_edited_source_needs_a_new_release(places: Places) -> None:
-    places.change(
+def test_an_edited_source_needs_a_new_release(paths: Paths) -> None:
+    paths.change(
         "source", lambda notebook: setattr(find(notebook, "test_lookup"), "source", "examine('lookup', lookup, [])")
     )
-    assert places.problems() == [f"{NAME} differs from what its source gives now: release it again"]
+    assert paths.problems() == [f"{NAME} is out of date: release it again"]
 
 
-def test_missing_and_left_over_releases(places: Places) -> None:
-    write(places.source, "hw8_new", sample_homework())
-    write(places.release, "hw9_old", sample_homework())
-    assert places.problems() == [
+def test_missing_and_left_over_releases(paths: Paths) -> None:
+    write(paths.source, "hw8_new", sample_homework())
+    write(paths.release, "hw9_old", sample_homework())
+    assert paths.problems() == [
         "hw9_old is released and has no source", "hw8_new is not in questions.json: release it",
         "hw8_new is not released",
     ]  # fmt: skip
@@ -243,33 +243,33 @@ def add(notebook: NotebookNode) -> None:
 
 
 CHANGES = {
-    "renamed": (rename, "the question 'hidden_lookup' was released and is gone"),
+    "renamed": (rename, "the question 'hidden_lookup' was released and is missing"),
     "repriced": (reprice, "'test_lookup' was released with 2 points and has 3 now"),
     "added": (add, "the question 'test_more' is new in a released homework"),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_question_that_changed_is_rejected_until_it_is_retired(places: Places, change: str) -> None:
-    before = {path: path.read_bytes() for path in (places.path("release"), places.questions)}
+def test_a_question_that_changed_is_rejected_until_it_is_retired(paths: Paths, change: str) -> None:
+    before = {path: path.read_bytes() for path in (paths.path("release"), paths.questions)}
     how, message = CHANGES[change]
-    places.change("source", how)
-    assert any(message in line for line in places.problems())
+    paths.change("source", how)
+    assert any(message in line for line in paths.problems())
     with pytest.raises(ReleaseError, match=message):
-        release(*places)
+        release(*paths)
     assert {path: path.read_bytes() for path in before} == before
-    release(*places, retire=True)
-    assert places.problems() == []
+    release(*paths, retire=True)
+    assert paths.problems() == []
 
 
-def test_a_retired_id_never_returns(places: Places) -> None:
-    places.change("source", rename)
-    release(*places, retire=True)
-    assert json.loads(places.questions.read_text())[NAME]["retired"] == {"hidden_lookup": 1.0}
-    write(places.source, NAME, sample_homework())
+def test_a_retired_id_never_returns(paths: Paths) -> None:
+    paths.change("source", rename)
+    release(*paths, retire=True)
+    assert json.loads(paths.questions.read_text())[NAME]["retired"] == {"hidden_lookup": 1.0}
+    write(paths.source, NAME, sample_homework())
     with pytest.raises(ReleaseError, match="the id 'hidden_lookup' belonged to a question that was retired"):
-        release(*places, retire=True)
-    assert any("was retired" in line for line in places.problems())
+        release(*paths, retire=True)
+    assert any("was retired" in line for line in paths.problems())
 
 
 def break_marks(notebook: NotebookNode) -> None:
@@ -285,23 +285,23 @@ def hide_outside(notebook: NotebookNode) -> None:
     ("change", "message"),
     [(break_marks, "no end solution statement"), (hide_outside, "Hidden test region detected in a non-grade cell")],
 )
-def test_broken_markers_are_rejected(places: Places, change: Callable, message: str) -> None:
-    places.change("source", change)
+def test_broken_markers_are_rejected(paths: Paths, change: Callable, message: str) -> None:
+    paths.change("source", change)
     with pytest.raises(ReleaseError, match=f"{NAME}: {message}"):
-        release(*places)
-    assert any(message in line for line in places.problems())
+        release(*paths)
+    assert any(message in line for line in paths.problems())
 
 
-def test_an_unknown_name_is_told(places: Places) -> None:
+def test_an_unknown_name_is_told(paths: Paths) -> None:
     with pytest.raises(ReleaseError, match=f"no homework is called 'hw9'; there are {NAME}"):
-        release(*places, names=["hw9"])
+        release(*paths, names=["hw9"])
 
 
-def test_only_the_named_homework_is_released(places: Places) -> None:
+def test_only_the_named_homework_is_released(paths: Paths) -> None:
     for name in ("hw8_a", "hw8_b"):
-        write(places.source, name, sample_homework())
-    changed = release(*places, names=["hw8_a"])
-    assert changed == [places.release / "hw8_a/hw8_a.ipynb", places.questions]
+        write(paths.source, name, sample_homework())
+    changed = release(*paths, names=["hw8_a"])
+    assert changed == [paths.release / "hw8_a/hw8_a.ipynb", paths.questions]
 
 
 def test_where_the_committed_ones_are() -> None:

@@ -1,4 +1,4 @@
-"""The sandbox confines, its probe notices when it does not, and then nothing runs."""
+"""The sandbox confines sessions, and does not start if its probe finds that it does not."""
 
 from __future__ import annotations
 
@@ -37,8 +37,10 @@ def test_a_cell_echoes_as_in_a_notebook(sandbox: Sandbox) -> None:
     with sandbox.session() as session:
         outputs = session.run(source)
         assert {output["output_type"] for output in outputs} == {"stream"}
-        told = {name: text([each for each in outputs if each["name"] == name]) for name in ("stdout", "stderr")}
-        assert told == {"stdout": "one\n[3]\n4\n", "stderr": "two\n"}
+        printed = {
+            name: text([output for output in outputs if output["name"] == name]) for name in ("stdout", "stderr")
+        }
+        assert printed == {"stdout": "one\n[3]\n4\n", "stderr": "two\n"}
         (error,) = session.run("def f():\n    return 1 / 0\nf()")
         assert (error["output_type"], error["ename"], error["evalue"]) == (
             "error",
@@ -67,9 +69,9 @@ def test_what_hangs_is_ended_and_what_it_printed_is_kept(sandbox: Sandbox) -> No
     before = processes()
     with sandbox.session() as session:
         assert processes() != before
-        with pytest.raises(SessionDied, match="longer than 0.5 s") as gone:
+        with pytest.raises(SessionDied, match="longer than 0.5 s") as death:
             session.run("print('so far')\nwhile True: pass", 0.5)
-        assert text(gone.value.outputs) == "so far\n"
+        assert text(death.value.outputs) == "so far\n"
     assert processes() == before
     with sandbox.session() as session, pytest.raises(SessionDied, match="ended the process"):
         session.run("import os\nos._exit(3)")
@@ -77,8 +79,8 @@ def test_what_hangs_is_ended_and_what_it_printed_is_kept(sandbox: Sandbox) -> No
 
 def test_output_is_capped_and_clean(sandbox: Sandbox) -> None:
     with sandbox.session(Limits(output=1000)) as session:
-        told = text(session.run("print('x' * 10**7)"))
-        assert told.startswith("x" * 1000 + "\n… cut off") and len(told) < 1100
+        printed = text(session.run("print('x' * 10**7)"))
+        assert printed.startswith("x" * 1000 + "\n… truncated") and len(printed) < 1100
         assert text(session.run(r"print('\x1b[31mred\x1b[0m \x00\x08\ud800')")) == "red \\ud800\n"
     assert clean("\x1b]0;t\x07a\x9b\ud800") == "0;ta\x9b?"
 
@@ -134,8 +136,8 @@ def test_a_missing_part_is_noticed(fault: str, found: str) -> None:
     class Faulty(Sandbox):
         def command(self, mode: str) -> list[str]:
             command = super().command(mode)
-            place = command.index("import guest; guest.main()")
-            return [*command[:place], f"import guest; {fault}; guest.main()", *command[place + 1 :]]
+            index = command.index("import guest; guest.main()")
+            return [*command[:index], f"import guest; {fault}; guest.main()", *command[index + 1 :]]
 
     with pytest.raises(SandboxUnavailable, match=found), Faulty(warm=True):
         pass

@@ -25,7 +25,7 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 
 from helpers.grading import __main__ as commands
-from helpers.grading import scheduler
+from helpers.grading import cluster, scheduler
 from helpers.grading.course import Course, CourseError
 from helpers.grading.scheduler import Stopped, Summary
 from helpers.grading.version import grader_version
@@ -40,7 +40,7 @@ RIGHT = ("ada", "bo", "cy")
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with scheduler.local(2, dashboard=True) as client:
+    with cluster.local(2, dashboard=True) as client:
         yield client
 
 
@@ -52,7 +52,7 @@ def sandboxed() -> None:
 
 
 def run(course: Course, source: Path, client: Client, **options: Any) -> Summary:
-    """What the command does, with the pretended grader unless told otherwise."""
+    """Prepare, scan and grade as the command does, by default with the fake grader."""
     chosen = {key: options.pop(key) for key in ("only", "force") if key in options}
     prepared = course.prepare(source)
     summary = scheduler.scan(course, prepared, **chosen)
@@ -100,21 +100,19 @@ def test_graded_once(course: Course, source: Path, client: Client, release: Note
     hand_in(course.folder, "di", answered_small(release))
     assert run(course, source, client).graded == ["di"] and book(course)["di", "hidden_double"][0] == 2
     assert run(course, source, client, only=["bo"], force=True).graded == ["bo"]
-    with pytest.raises(CourseError, match="nobody handed in no hw0_small"):
+    with pytest.raises(CourseError, match="there is no submission of hw0_small by nobody"):
         run(course, source, client, only=["nobody"])
 
 
-def test_the_summary_says_what_needs_a_human_and_nothing_to_the_terminal() -> None:
-    summary = Summary(
-        NAME, graded=["ada"], rejected={"bo": "it is a link"}, quarantined={"cy": "no worker survives it"}
-    )
+def test_the_summary_names_what_needs_attention_without_terminal_escapes() -> None:
+    summary = Summary(NAME, graded=["ada"], rejected={"bo": "it is a link"}, quarantined={"cy": "it ended its worker"})
     summary.attention["ada"] = ("learner_id says '\x1b]0;owned\a'",)
-    told = str(summary)
-    assert told.startswith(f"{NAME}: 1 graded, 0 unchanged, 1 rejected, 1 quarantined\n  needs a human:\n")
-    assert "ada: learner_id says '?]0;owned?'" in told and "bo: rejected, it is a link" in told
+    text = str(summary)
+    assert text.startswith(f"{NAME}: 1 graded, 0 unchanged, 1 rejected, 1 quarantined\n  needs attention:\n")
+    assert "ada: learner_id says '?]0;owned?'" in text and "bo: rejected, it is a link" in text
 
 
-# Workers that die, hang, lie.
+# Workers that die or hang.
 
 
 def test_a_worker_killed_on_the_way_loses_nothing(
@@ -127,7 +125,7 @@ def test_a_worker_killed_on_the_way_loses_nothing(
     assert {learner for learner, _ in book(course)} == {"ada", "bo", "cy", "di", "ed"}
 
 
-def test_what_no_worker_survives_is_set_aside_and_not_zeroed(
+def test_a_submission_that_ends_its_worker_is_quarantined_without_a_grade(
     course: Course, source: Path, client: Client, release: NotebookNode
 ) -> None:
     hand_in_all(course, release, kim="return 1")
@@ -136,7 +134,7 @@ def test_what_no_worker_survives_is_set_aside_and_not_zeroed(
     hand_in_all(course, release, kim="die", lou="raise")
     summary = run(course, source, client)
     assert sorted(summary.graded) == sorted(RIGHT)
-    assert summary.quarantined == {"kim": "no worker survives it", "lou": "ZeroDivisionError: the grader has a bug"}
+    assert summary.quarantined == {"kim": "it ended its worker", "lou": "ZeroDivisionError: the grader has a bug"}
     assert book(course)["kim", "test_double"] == before and not [key for key in book(course) if key[0] == "lou"]
     again = run(course, source, client, work=None)
     assert again.quarantined == summary.quarantined and not again.graded
@@ -145,7 +143,7 @@ def test_what_no_worker_survives_is_set_aside_and_not_zeroed(
 
 
 @pytest.mark.parametrize(
-    ("answer", "why"), [("hang", "no worker survives it"), ("stop", "its worker did not answer within 2 seconds")]
+    ("answer", "why"), [("hang", "it ended its worker"), ("stop", "its worker did not answer within 2 seconds")]
 )
 def test_a_hung_worker_is_replaced(
     answer: str, why: str, course: Course, source: Path, client: Client, release: NotebookNode, monkeypatch: Any
@@ -169,14 +167,14 @@ def test_without_a_sandbox_nothing_is_graded(
     assert run(course, source, client, only=["bo"]).graded == ["bo"]
 
 
-def test_a_worker_with_other_code_is_not_believed(course: Course, source: Path) -> None:
+def test_a_worker_with_another_version_stops(course: Course, source: Path) -> None:
     assignment = course.prepare(source).assignment
     with pytest.raises(Stopped, match="another version of helpers"):
         scheduler.work(assignment, b"{}", "ada", "0", 1)
     assert len(grader_version(assignment)) == 64
 
 
-def test_nobody_else_can_give_orders(client: Client) -> None:
+def test_connections_without_the_certificate_are_refused(client: Client) -> None:
     address = client.scheduler_info()["address"]
     assert address.startswith("tls://127.0.0.1:")
     with pytest.raises((OSError, ValueError, TypeError)):
@@ -205,7 +203,7 @@ def test_hostile_submissions_harm_nobody(tmp_path: Path, client: Client, request
         summary = scheduler.scan(course, prepared)
         scheduler.grade(course, prepared, client, summary, work=fakes.strict, progress=io.StringIO())
     with Gradebook(course.db_url) as gradebook:
-        scores = {each.student.id: each.score for each in gradebook.assignment_submissions(hostile.NAME)}
+        scores = {found.student.id: found.score for found in gradebook.assignment_submissions(hostile.NAME)}
         names = {student.id for student in gradebook.students}
     assert names == set(scores) == {learner for learner, case in cases.items() if case.expected is not None}
     assert scores == {learner: cases[learner].expected for learner in scores}
@@ -216,7 +214,7 @@ def test_hostile_submissions_harm_nobody(tmp_path: Path, client: Client, request
     assert hostile.fingerprint() == outside and hostile.daemons() == []
     workers = [psutil.Process(pid) for pid in client.run(os.getpid).values()]
     left = [child.cmdline() for worker in workers for child in worker.children(recursive=True)]
-    assert left and all("guest.main()" in " ".join(line) for line in left)  # the sandboxes that wait for more
+    assert left and all("guest.main()" in " ".join(line) for line in left)  # the warm sandboxes
     for learner in scores:
         notebook = nbformat.read(
             tmp_path / "course" / "autograded" / learner / hostile.NAME / f"{hostile.NAME}.ipynb", as_version=4
@@ -234,7 +232,7 @@ def command(course: Path, source: Path, *more: str) -> subprocess.Popen:
 def test_a_run_killed_at_any_moment_goes_on(
     course: Course, source: Path, release: NotebookNode, tmp_path: Path, client: Client
 ) -> None:
-    """Killed when its workers start, and when some results are stored: the end is that of a run that nobody killed."""
+    """Killed when its workers start, and when some results are stored: the result is that of an uninterrupted run."""
     learners = [f"learner{number}" for number in range(8)]
     for number, learner in enumerate(learners):
         wrong = {"total": "def total(xs):\n    return 0"} if number % 2 else {}
@@ -253,12 +251,12 @@ def test_a_run_killed_at_any_moment_goes_on(
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert {learner for learner, _ in book(course)} == set(course.records(NAME))
-        gone, alive = psutil.wait_procs(started, timeout=60)
-        assert gone and not alive
+        ended, alive = psutil.wait_procs(started, timeout=60)
+        assert ended and not alive
     graded = set(course.records(NAME))
     files = {learner: autograded_at(course, learner) for learner in graded}
-    out, told = command(course.folder, source).communicate(timeout=300)
-    assert f"{8 - len(graded)}/{8 - len(graded)}" in told
+    out, errors = command(course.folder, source).communicate(timeout=300)
+    assert f"{8 - len(graded)}/{8 - len(graded)}" in errors
     assert f"{NAME}: {8 - len(graded)} graded, {len(graded)} unchanged" in out
     assert files == {learner: autograded_at(course, learner) for learner in graded}  # nothing was graded twice
     assert state(course) == expected
@@ -271,7 +269,7 @@ def autograded_at(course: Course, learner: str) -> int:
     return (course.folder / "autograded" / learner / NAME / f"{NAME}.ipynb").stat().st_mtime_ns
 
 
-# A scheduler and workers that run already.
+# A running scheduler and its workers.
 
 
 @contextlib.contextmanager
@@ -291,7 +289,7 @@ def started(*arguments: str) -> Iterator[subprocess.Popen]:
         process.wait()
 
 
-def test_workers_elsewhere(course: Course, source: Path, release: NotebookNode, tmp_path: Path) -> None:
+def test_remote_workers(course: Course, source: Path, release: NotebookNode, tmp_path: Path) -> None:
     """A scheduler and two workers, each a process of its own that knows no course; one of them is killed."""
     answers = {f"learner{number}": "sleep 0.4" for number in range(12)}
     hand_in_all(course, release, **answers)
@@ -304,8 +302,8 @@ def test_workers_elsewhere(course: Course, source: Path, release: NotebookNode, 
         while not contact.exists() or not contact.read_text():  # the scheduler creates the file, then fills it
             time.sleep(0.1)
         address = json.loads(contact.read_text())["address"]
-        seen: list[dict] = []
-        with scheduler.remote(address) as client:
+        counts: list[dict] = []
+        with cluster.remote(address) as client:
             client.wait_for_workers(2, timeout=120)
             done = threading.Event()
 
@@ -313,7 +311,7 @@ def test_workers_elsewhere(course: Course, source: Path, release: NotebookNode, 
                 dashboard = client.dashboard_link.removesuffix("/status")
                 while not done.wait(0.2):
                     with urllib.request.urlopen(f"{dashboard}/json/counts.json", timeout=10) as reply:
-                        seen.append(json.load(reply))
+                        counts.append(json.load(reply))
                     if len(course_graded()) >= 3 and doomed.poll() is None:
                         doomed.kill()
                 with urllib.request.urlopen(client.dashboard_link, timeout=10) as reply:
@@ -331,20 +329,12 @@ def test_workers_elsewhere(course: Course, source: Path, release: NotebookNode, 
                 watcher.join()
     assert doomed.returncode == -signal.SIGKILL
     assert sorted(summary.graded) == sorted([*RIGHT, *answers]) and not summary.quarantined
-    assert {counts["workers"] for counts in seen} >= {
+    assert {count["workers"] for count in counts} >= {
         1,
         2,
     }  # a worker slow to hand over a result is replaced: 0 at times
-    assert max(counts["processing"] for counts in seen) >= 1
+    assert max(count["processing"] for count in counts) >= 1
     assert not list(course.folder.rglob("*scratch*"))
-
-
-def test_no_scheduler_no_worker(tmp_path: Path) -> None:
-    with (
-        pytest.raises(Stopped, match="no scheduler answers at tcp://127.0.0.1:1"),
-        scheduler.remote("tcp://127.0.0.1:1", 2),
-    ):
-        pass
 
 
 # The command.
@@ -355,7 +345,7 @@ def test_no_scheduler_no_worker(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_the_certificate_is_valid_at_any_time(tmp_path: Path) -> None:
-    security = scheduler._security(tmp_path)
+    security = cluster._security(tmp_path)
     assert security is not None and security.require_encryption
     certificate = tmp_path / "certificate.pem"
     for moment in ("1", "1000000000", "4000000000", "250000000000"):  # 1970, 2001, 2096, 9892
@@ -376,23 +366,23 @@ def test_a_clock_that_is_set_ends_no_worker(client: Client, monkeypatch: pytest.
         assert set(client.nthreads()) == workers
 
 
-def test_what_is_wrong_is_one_sentence(
+def test_expected_errors_are_one_line(
     course: Course, source: Path, release: NotebookNode, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def told(*arguments: str) -> str:
+    def error_of(*arguments: str) -> str:
         assert commands.main([*arguments, f"--source={source.parent.parent}", f"--course={course.folder}"]) == 1
         out, error = capsys.readouterr()
         assert len(error.splitlines()) == 1 and "Traceback" not in error + out
         return error
 
-    assert "nothing was handed in yet" in told("grade")
-    assert "no homework is called 'hw7'; there are hw0_small" in told("grade", "hw7")
+    assert "there are no submissions in" in error_of("grade")
+    assert "no homework is called 'hw7'; there are hw0_small" in error_of("grade", "hw7")
     hand_in(course.folder, "ada", answered_small(release))
-    assert "nobody handed in no hw0_small" in told("grade", "--only=nobody")
+    assert "there is no submission of hw0_small by nobody" in error_of("grade", "--only=nobody")
     monkeypatch.setenv("PATH", "/nowhere")
-    assert "bubblewrap is missing" in told("grade") and book(course) == {}
+    assert "bubblewrap is missing" in error_of("grade") and book(course) == {}
     with course.writing():
-        assert "another command is writing to" in told("grade")
+        assert "another command is writing to" in error_of("grade")
     assert commands.main(["status", f"--source={source.parent.parent}", f"--course={course.folder}"]) == 0
     assert "1 to grade, 0 graded" in capsys.readouterr().out
 

@@ -25,8 +25,8 @@ def assignment(*cells: str) -> Assignment:
 def test_every_module_that_a_homework_loads_counts(name: str) -> None:
     """The import system is the oracle: what is in ``sys.modules`` when the setup cells have run."""
     source = "\n".join(cell.source for cell in HOMEWORKS[name].of("setup"))
-    told = "print(*(name for name in sys.modules if name.partition('.')[0] == 'helpers'))"
-    code = f"import sys\nlearner_id = 'ada'\n{source}\n{told}"
+    print_modules = "print(*(name for name in sys.modules if name.partition('.')[0] == 'helpers'))"
+    code = f"import sys\nlearner_id = 'ada'\n{source}\n{print_modules}"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split("\n")[-2].split())
     assert "helpers.exercises.check" in loaded and loaded <= set(grading_modules(HOMEWORKS[name]))

@@ -257,6 +257,7 @@ FAULTS = {
     "an image without alt": (_say("![](picture.png)"), "an image without alt text"),
     "a broken link": (_say("See [lesson 99](99_nothing.ipynb)."), "leads nowhere"),
     "a long cell": (_code_cell("x = 1\n" * 21), "21 lines, at most 20"),
+    "a long line": (_code_cell("x = " + "1" * 97), "a line of 101 characters, at most 100"),
     "an essay": (_say("word " * 121), "121 words, at most 120"),
     "belittling": (_say("This is obviously easy."), "belittles"),
     "a marker comment": (_code_cell("1 + 1  # NBVAL_IGNORE_OUTPUT"), "a marker comment"),
@@ -309,6 +310,10 @@ HOMEWORK_FAULTS = {
     "a box without a clock": (lambda n: _set(_box(n), source="> **Question 1 – encode**"), "is not '> **Question 1"),
     "no written question": (lambda n: n.cells.remove(_written(n)), "one written question, this has 0"),
     "a long decimal": (lambda n: _print(n, "0.123456"), "a long decimal"),
+    "a long line in a test": (
+        lambda n: _set(_graded(n, "test_lookup"), source="x = " + "1" * 97),
+        "a line of 101 characters, at most 100",
+    ),
 }
 
 

@@ -99,6 +99,34 @@ def test_every_figure_moves_in_chromium(built: Path, browser: Browser, name: str
     watched.context.close()
 
 
+def test_a_mark_is_dragged_without_a_kernel(built: Path, browser: Browser) -> None:
+    watched = Watched(browser, offline=True)
+    page = watched.page
+    page.goto((built / "00_start_here.html").as_uri())
+    box = page.locator(".living").first
+    box.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelector('.living').dataset.ready")
+    sentence, handle = box.locator(".live-sentence"), box.locator(".live-handle").first
+    before = sentence.inner_text()
+    sliders = box.locator(".live-number")
+    start = [field.input_value() for field in sliders.all()]
+    handle.scroll_into_view_if_needed()
+    place = handle.bounding_box()
+    assert place is not None
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 60, y + 40, steps=6)
+    page.mouse.up()
+    expect(sentence).not_to_have_text(before)
+    assert all(field.input_value() != value for field, value in zip(sliders.all(), start, strict=True))
+    moved = sentence.inner_text()
+    handle.press("ArrowRight")
+    expect(sentence).not_to_have_text(moved)
+    assert watched.problems == []
+    watched.context.close()
+
+
 def _moves(page: FirefoxPage, box: str, sentence: str, before: str) -> Iterator[bool]:
     """Whether the sentence changes, for each key on each control of a figure."""
     controls = f"{box}.querySelectorAll('.live-control :is(input, select)')"

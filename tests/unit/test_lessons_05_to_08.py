@@ -39,10 +39,10 @@ def test_best_without_order_is_the_best_of_all_functions_of_the_bag() -> None:
 
 
 @pytest.mark.parametrize("new_len", [2, 5, 6, 11, 40])
-def test_stretched_positions_are_those_of_torch(new_len: int) -> None:
+def test_interpolated_positions_are_those_of_torch(new_len: int) -> None:
     table = draw(6, 4)
     torchs = torch.nn.functional.interpolate(table.T[None], new_len, mode="linear", align_corners=True)[0].T
-    assert torch.allclose(EXERCISES["06.stretch"].reference(table, new_len), torchs)
+    assert torch.allclose(EXERCISES["06.interpolate"].reference(table, new_len), torchs)
 
 
 @pytest.mark.parametrize(("length", "d_model"), [(512, 64), (100, 4)])

@@ -202,6 +202,20 @@ def test_negative_numbers_have_one_minus_sign(text: str, shown: str) -> None:
     assert figure()[1] == shown
 
 
+def _luminance(colour: str) -> float:
+    """Relative luminance of an sRGB colour (WCAG 2.2)."""
+    parts = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize(("palette", "paper"), [(theme.SERIES, "#FFFFFF"), (theme.SERIES_ON_DARK, "#111111")])
+def test_every_series_stands_out_from_the_page(palette, paper) -> None:
+    for colour in palette:
+        low, high = sorted(_luminance(each) for each in (colour, paper))
+        assert (high + 0.05) / (low + 0.05) >= 3, colour
+
+
 def test_a_still_has_two_panels_a_row_at_most() -> None:
     panels = [bars([1], title=str(n)) for n in range(3)]
     two, three = (
@@ -282,8 +296,9 @@ def _texts(panel) -> list[str]:
 def test_the_still_writes_numbers_group_names_and_names_of_x() -> None:
     numbered = heatmap([[0, 1], [-2.5, 3]], numbers=True, mask=[[0, 1], [0, 0]], title="t")
     assert _texts(numbered)[:3] == ["0", "\u22122.5", "3"]
-    groups = {"groups": [0, 1, 1], "group_names": ["animals", "foods"], "labels": ["cat", "bread", "beer"]}
-    assert {"animals", "foods", "cat", "beer"} <= set(_texts(points([[0, 0], [1, 1], [1, 0]], title="t", **groups)))
+    labels, names = ["cat", "bread", "beer"], ["animals", "foods"]
+    grouped = points([[0, 0], [1, 1], [1, 0]], title="t", groups=[0, 1, 1], group_names=names, labels=labels)
+    assert {"animals", "foods", "cat", "beer"} <= set(_texts(grouped))
     assert _texts(lines([1, 2, 3], x_labels=["1", "2", "8"], title="t"))[-3:] == ["1", "2", "8"]
 
 

@@ -38,7 +38,7 @@ EQUIVALENT = {
     },
     "04.project_out": {"0 → -1 in F.normalize(direction, dim=0)": TWO_AXES},
     "05.unchanged_outputs": {"0 → -1 in permutation.cummax(dim=0)": TWO_AXES},
-    "06.stretch": {
+    "06.interpolate": {
         "torch.linspace(0, max_len - 1, new_len, dtype=position_table.dtype) → "
         "torch.linspace(0, max_len - 1, new_len)": FORM,
         "old.floor() → old in old.floor().long": "the conversion to integers drops the fraction, too",

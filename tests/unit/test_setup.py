@@ -150,6 +150,71 @@ def test_no_network_then_a_network_then_none_again(course: Path) -> None:
     assert "server" in (course / ".venv/etc/jupyter/jupyter_server_config.d/embeddings_course.json").read_text()
 
 
+def test_settings_and_folders_of_the_user_stand_in_no_ones_way(course: Path) -> None:
+    """A real pip, told to install for the user, in a folder whose name has blanks and brackets, without a home."""
+    course = course.rename(course.parent / "My course [2026]")
+    wheels = course / "wheels"
+    wheel(wheels, "torch", "0+cpu")
+    wheel(wheels, "jupyterlab", main="import os\nprint('lab is here', os.environ['JUPYTER_RUNTIME_DIR'])")
+    (course / "requirements.txt").write_text("torch==0\njupyterlab==0\n")
+    (course / "pip.conf").write_text("[global]\nuser = true\n")
+    settings = {"PIP_CONFIG_FILE": str(course / "pip.conf"), "PIP_USER": "1", "HOME": "/dev/null/nobody"}
+    code, said = boot(course, "lab", **OFFLINE | {"PIP_FIND_LINKS": wheels.as_uri()} | settings)
+    assert code == 0, said
+    assert "home folder cannot be written" in said and f"lab is here {course}/.venv/state" in said
+
+
+def test_a_home_that_can_be_written_is_used(course: Path) -> None:
+    fake_venv(course)
+    assert "home folder" not in boot(course, "lab", HOME=str(course))[1]
+
+
+def test_a_full_disk_is_not_taken_for_a_lost_network(course: Path) -> None:
+    fake_venv(course, install="echo 'ERROR: [Errno 28] No space left on device' >&2; exit 1", has_torch=True)
+    code, said = boot(course, "lab")
+    assert code == 1 and "The disk is full" in said and "online" not in said and "Errno 28" in said
+
+
+def test_the_users_own_server_settings_do_not_hide_the_lessons(course: Path, tmp_path: Path) -> None:
+    """What ``make lab`` passes on, given to a real server whose user has set another folder."""
+    asked = fake_venv(course)
+    code, said = boot(course, "lab")
+    assert code == 0 and "shut down after an hour" in said
+    passed = asked.read_text().splitlines()[-1].split()[3:]
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / "jupyter_server_config.py").write_text(
+        f"c.ServerApp.root_dir = {str(tmp_path)!r}\nc.ServerApp.notebook_dir = {str(tmp_path)!r}\n"
+    )
+    start = f"app.initialize(argv={passed!r}, find_extensions=False, new_httpserver=False)"
+    code = f"from jupyter_server.serverapp import ServerApp; app = ServerApp(); {start}; "
+    code += "print(app.root_dir, app.kernel_manager.cull_idle_timeout)"
+    environment = os.environ | {"JUPYTER_CONFIG_DIR": str(config)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=course, env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == [str(course), "3600"], done.stderr
+
+
+def test_a_lesson_finds_the_package_of_its_own_checkout(tmp_path: Path) -> None:
+    """Without an installation, and before one of another copy."""
+    checkout = tmp_path / "a checkout"
+    shutil.copytree(ROOT / "helpers", checkout / "helpers", ignore=shutil.ignore_patterns("__pycache__"))
+    (checkout / "notebooks").mkdir()
+    shutil.copy(ROOT / "notebooks/helpers.py", checkout / "notebooks")
+    code = "import helpers; from helpers.setup import kernel; from helpers import Slider; "
+    code += "print(helpers.__file__); print(kernel.__file__)"
+
+    def found(*before: str) -> list[str]:
+        command = [sys.executable, "-c", "; ".join([*before, code])]
+        done = subprocess.run(command, cwd=checkout / "notebooks", capture_output=True, text=True)
+        return done.stdout.splitlines() or done.stderr.splitlines()[-1:]
+
+    assert found() == [str(checkout / "helpers/__init__.py"), str(checkout / "helpers/setup/kernel.py")]
+    (told,) = found("import sys, importlib.util as util", "util.find_spec = lambda name: None")
+    assert "anywidget and torch" in told and "make lab" in told and "requirements.txt" in told
+    shutil.rmtree(checkout / "helpers")
+    assert found() == [str(ROOT / "helpers/__init__.py"), str(ROOT / "helpers/setup/kernel.py")], "the installed one"
+
+
 def test_ctrl_c_says_so_and_what_it_left_is_made_anew(course: Path) -> None:
     asked = fake_venv(course, install="sleep 60")
     command = [sys.executable, "helpers/setup/bootstrap.py", "lab"]

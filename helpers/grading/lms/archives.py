@@ -1,6 +1,6 @@
-"""Entries of folders and zips that learners had in their hands: listed one by one, read within limits, never unpacked.
+"""List the files of untrusted folders and zips, and read them within limits. Nothing is extracted to disk.
 
-nbgrader's extractor does not serve: it unpacks whatever an archive holds, archives in archives too.
+nbgrader's extractor is not used: it extracts every file of an archive without limits, nested archives included.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _CANVAS_FILE = re.compile(r"(?:\w*?_)?(?:LATE_)?(?:\d+|anon_[^\W_]+)_\d+_[^/]+$"
 
 
 class RejectedArchive(Exception):
-    """An archive of which nothing is taken, and why."""
+    """A whole archive is rejected; the message is the reason."""
 
 
 class RejectedFile(Exception):
-    """A single file that is not taken, and why."""
+    """A single file is rejected; the message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Entry:
     """One file of a folder or archive.
 
     Attributes:
-        shown: where it is, for people.
+        shown: its location, for messages.
         name: its path below the archive or folder, with ``/``.
-        archive: the archive or folder it is in.
+        archive: the archive or folder that contains it.
         read: returns its bytes, or raises RejectedFile.
-        date: when it was changed, as text that sorts.
-        timestamp: the text of a ``timestamp.txt`` beside it, as nbgrader's exchange writes it.
+        date: its modification time, as sortable text.
+        timestamp: the text of the ``timestamp.txt`` in its folder, which nbgrader's exchange writes.
         problem: why it cannot be a submission; empty for a notebook.
-        rejected: it may be somebody's submission and cannot be taken, other than a file of another kind.
+        rejected: whether it may be a submission, unlike a file of another type.
     """
 
     shown: str
@@ -69,12 +69,12 @@ class Entry:
 def entries(path: Path, stack: contextlib.ExitStack, is_learner: Callable[[str], bool]) -> list[Entry]:
     """All files of a folder or a zip, or the one notebook that ``path`` is.
 
-    A folder that holds everything else is left out of the names, unless ``is_learner`` knows it as somebody's. Each
-    zip is opened once and kept open by ``stack``.
+    A top-level folder that contains all files is removed from the names unless ``is_learner`` returns true for it. Each
+    zip is opened once and closed by ``stack``.
 
     Raises:
         RejectedArchive: the archive is damaged or hostile.
-        FileNotFoundError: there is nothing at ``path``.
+        FileNotFoundError: ``path`` does not exist.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; a folder, a zip or a notebook is expected")
@@ -88,8 +88,8 @@ def entries(path: Path, stack: contextlib.ExitStack, is_learner: Callable[[str],
 
 
 def _without_container(found: list[Entry], is_learner: Callable[[str], bool]) -> list[Entry]:
-    """Drop a top folder that holds everything, if learners can still be read from the names below it."""
-    names = [each.name for each in found if not each.problem]
+    """Remove a top-level folder that contains all files, if the names below it still identify learners."""
+    names = [entry.name for entry in found if not entry.problem]
     tops = {name.partition("/")[0] for name in names}
     if len(tops) != 1 or any("/" not in name for name in names):
         return found
@@ -98,12 +98,12 @@ def _without_container(found: list[Entry], is_learner: Callable[[str], bool]) ->
     firsts = {name.partition("/")[0] for name in below if "/" in name}
     if is_learner(top) or _LMS_FOLDER.search(top):
         return found
-    telling = all(_LMS_FOLDER.search(name) or _CANVAS_FILE.match(name) or "/" in name for name in below)
+    identified = all(_LMS_FOLDER.search(name) or _CANVAS_FILE.match(name) or "/" in name for name in below)
     several = len(firsts) > 1 or any(is_learner(first) or _LMS_FOLDER.search(first) for first in firsts)
     deep = all(name.count("/") > 1 for name in below)  # container/learner/homework/homework.ipynb
-    if not telling or (firsts and not several and not deep):
+    if not identified or (firsts and not several and not deep):
         return found
-    return [replace(each, name=each.name.removeprefix(f"{top}/")) for each in found]
+    return [replace(entry, name=entry.name.removeprefix(f"{top}/")) for entry in found]
 
 
 def _in_folder(folder: Path) -> Iterator[Entry]:
@@ -124,7 +124,7 @@ def _in_folder(folder: Path) -> Iterator[Entry]:
 
 
 def _timestamp_beside(path: Path) -> str:
-    """What nbgrader's exchange, or an instructor, wrote next to a submission."""
+    """The text of ``timestamp.txt`` in the folder of a submission; empty if there is none."""
     try:
         text = _read_file(path.parent / "timestamp.txt", MAX_TIMESTAMP_BYTES)
     except RejectedFile:
@@ -156,21 +156,21 @@ def _in_zip(path: Path, stack: contextlib.ExitStack) -> list[Entry]:
         return found
     except (RejectedArchive, FileNotFoundError):
         raise
-    except Exception as error:  # zipfile, zlib, lzma and struct each raise their own
+    except Exception as error:  # zipfile, zlib, lzma and struct raise different types
         raise RejectedArchive(f"{path.name} is refused, nothing of it is taken: {_message(error)}") from error
 
 
 def _check(name: str, infos: Sequence[zipfile.ZipInfo]) -> None:
-    """Refuse an archive that only damage or an attack can have made."""
+    """Reject an archive that is damaged or malicious as a whole."""
 
-    def refuse(why: str) -> None:
-        raise RejectedArchive(f"{name} is refused, nothing of it is taken: {why}")
+    def refuse(reason: str) -> None:
+        raise RejectedArchive(f"{name} is refused, nothing of it is taken: {reason}")
 
     if len(infos) > MAX_ENTRIES:
         refuse(f"{len(infos):,} entries, at most {MAX_ENTRIES:,}")
     if sum(info.file_size for info in infos if is_notebook(info.filename) and not _spoilt(info)) > MAX_ZIP_BYTES:
         refuse(f"more than {MAX_ZIP_BYTES // MEGABYTE:,} MB unpacked")
-    seen: set[str] = set()
+    paths: set[str] = set()
     for info in infos:
         path = info.filename.replace("\\", "/")
         shown = info.filename[:100]
@@ -182,13 +182,16 @@ def _check(name: str, infos: Sequence[zipfile.ZipInfo]) -> None:
             refuse(f"{shown!r} has a control character in its name")
         if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
             refuse(f"{shown!r} is a link or a device, not a file")
-        if path in seen:
+        if path in paths:
             refuse(f"{shown!r} is there twice")
-        seen.add(path)
+        paths.add(path)
 
 
 def _spoilt(info: zipfile.ZipInfo) -> str:
-    """What a single learner can have done to a file, so that the others' must not suffer."""
+    """Why a single file is rejected, without rejecting the archive; empty if it is not.
+
+    Every learner can cause these problems in the archive of a whole course.
+    """
     if info.flag_bits & 0x1:
         return "it is encrypted; ask for the notebook without a password"
     if any(part.split(".")[0].strip().casefold() in RESERVED for part in re.split(r"[\\/]", info.filename)):
@@ -203,17 +206,17 @@ def _spoilt(info: zipfile.ZipInfo) -> str:
 
 
 def _measure(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
-    """Read an entry to its end, which checks its sum; its directory must not lie about its length."""
+    """Read an entry to its end, and check its CRC and its length against the directory of the archive."""
     with archive.open(info) as stream:
         length = 0
         while length <= MAX_NOTEBOOK_BYTES and (part := stream.read(2**16)):
             length += len(part)
     if length != info.file_size:
-        raise zipfile.BadZipFile(f"{info.filename!r} is not as long as it says")
+        raise zipfile.BadZipFile(f"{info.filename!r} has another length than the archive's directory states")
 
 
 def _nested(entry: Entry) -> Entry:
-    """A zip within: taken for the one notebook in it, if there is one."""
+    """Replace the entry of a zip by the notebook in it, if there is exactly one."""
     try:
         with zipfile.ZipFile(io.BytesIO(entry.read())) as inner:
             _check(entry.shown, inner.infolist())
@@ -236,7 +239,7 @@ def _nested(entry: Entry) -> Entry:
         return replace(entry, problem=str(error).partition(": ")[2], rejected=True)
     except Exception as error:
         return replace(entry, problem=f"the zip cannot be read ({_message(error)})", rejected=True)
-    # LMS forms keep what they say of the learner; the notebook's own name says which homework it is.
+    # The learner is identified by the LMS' part of the zip's name, the homework by the notebook's own name.
     stem = entry.name[: -len(".zip")]
     folder, _, last = stem.rpartition("/")
     lms = re.match(
@@ -252,7 +255,11 @@ def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
 
 def _read_file(path: Path, limit: int = MAX_NOTEBOOK_BYTES) -> bytes:
-    """A file's content; links, devices and what is too large are refused."""
+    """A file's content.
+
+    Raises:
+        RejectedFile: it is a link, not a regular file, or too large.
+    """
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
@@ -267,7 +274,7 @@ def _read_file(path: Path, limit: int = MAX_NOTEBOOK_BYTES) -> bytes:
 
 
 def _kind(name: str) -> str:
-    """What a file that is no notebook is."""
+    """Describe the type of a file that is not a notebook."""
     suffix = PurePosixPath(name).suffix.casefold()
     kinds = {
         ".pdf": "a PDF", ".html": "a web page", ".htm": "a web page", ".py": "a Python script", ".docx": "a document",

@@ -1,6 +1,6 @@
-"""Bring what learners handed in to its place: folders of notebooks, and the zips that an LMS makes.
+"""Import submissions into the course folder, from folders of notebooks and from the zips of an LMS.
 
-Every file of an archive or folder ends in exactly one :class:`Outcome`.
+Every file of an archive or folder has exactly one :class:`Outcome`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from helpers.grading.lms.filenames import ParsedName, parse_name, without_copy
 from helpers.grading.lms.roster import MAX_ID_BYTES, Roster, clean_id
 
 RECORD = "collected.json"
-State = Literal["taken", "unchanged", "older", "refused", "asked", "other"]
+MAX_EQUAL_LINES = 3
+State = Literal["taken", "unchanged", "older", "refused", "unclear", "other"]
 STATES: dict[State, str] = {
     "taken": "taken",
-    "unchanged": "there already",
-    "older": "older than what is there",
+    "unchanged": "already imported",
+    "older": "older than the one imported",
     "refused": "refused",
-    "asked": "whose is it?",
+    "unclear": "learner unclear",
     "other": "not a notebook",
 }
 _GRADE_ID = re.compile(rb'"grade_id"\s*:\s*"([\w-]+)"')
@@ -37,14 +38,14 @@ _GRADE_ID = re.compile(rb'"grade_id"\s*:\s*"([\w-]+)"')
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file.
+    """The result for one file.
 
     Attributes:
-        file: where it was.
+        file: its location.
         state: see :data:`STATES`.
-        learner: whose it is, where that is known.
-        reason: why, or what a human should do; may be empty.
-        homework: which homework, where that is known.
+        learner: the learner's id, if known.
+        reason: the reason, or what the instructor should do; may be empty.
+        homework: the name of the homework, if known.
     """
 
     file: str
@@ -63,14 +64,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Collected:
-    """What came in.
+    """The result of :func:`collect`.
 
     Attributes:
-        taken: the notebooks that were written.
-        outcomes: one for each file that was there.
-        rejected: archives of which nothing is taken, one sentence each.
-        notes: what else a human should know.
-        missing: homework → learners of the roster of whom nothing is there.
+        taken: the paths of the notebooks that were written.
+        outcomes: one for each file.
+        rejected: archives that were rejected as a whole, as sentences.
+        notes: further lines for the instructor.
+        missing: homework → ids of learners on the roster without a submission.
     """
 
     taken: tuple[Path, ...]
@@ -81,39 +82,32 @@ class Collected:
 
     @property
     def attention(self) -> tuple[str, ...]:
-        """What a human should look at, one sentence each; many equal ones are one sentence with a count."""
-        told = [each for each in self.outcomes if each.reason]
+        """Lines that the instructor should read; more than :data:`MAX_EQUAL_LINES` equal ones become one."""
         by_reason: dict[tuple[State, str], list[Outcome]] = {}
-        for each in told:
-            by_reason.setdefault((each.state, each.reason), []).append(each)
+        for outcome in self.outcomes:
+            if outcome.reason:
+                by_reason.setdefault((outcome.state, outcome.reason), []).append(outcome)
         lines = []
-        for (state, reason), those in by_reason.items():
-            if len(those) > MAX_EQUAL_LINES:
-                lines.append(f"{len(those)} files ({STATES[state]}): {reason}; the first is {those[0].file}")
+        for (state, reason), outcomes in by_reason.items():
+            if len(outcomes) > MAX_EQUAL_LINES:
+                lines.append(f"{len(outcomes)} files ({STATES[state]}): {reason}; the first is {outcomes[0].file}")
             else:
-                lines += map(str, those)
+                lines += map(str, outcomes)
         return (*self.rejected, *lines, *self.notes)
-
-
-MAX_EQUAL_LINES = 3
 
 
 @dataclass(frozen=True)
 class _Submission:
-    """One notebook that was found: whose, which, how new, and how to get it."""
+    """A notebook that was found, with its learner, homework and version."""
 
     entry: Entry
     homework: str
     learner: str
-    version: tuple[int, int, str]  # the LMS' number of the file, the copy's number, the file's date
-    who: str  # as it was called there: two of these must not become one learner
-    named: bool  # whether it has the homework's name
+    version: tuple[int, int, str]  # the LMS' number of the file, the number of the copy, the file's date
+    source_id: str  # the learner's id in the source; two of one source must not map to one learner
+    has_homework_name: bool
     parsed: ParsedName
     note: str = ""
-
-    @property
-    def lms(self) -> str:
-        return self.parsed.lms
 
 
 def collect(
@@ -125,21 +119,20 @@ def collect(
 ) -> Collected:
     """Put the newest notebook of each learner into ``course/submitted/<learner>/<homework>/<homework>.ipynb``.
 
-    What an archive calls its files decides nothing about where they go. An archive that is damaged or hostile is
-    refused by name and the rest goes on; so is a single notebook that a learner can have spoilt on purpose. The
-    outermost folder names the learner.
+    Paths in an archive never determine where files are written. A damaged or malicious archive is rejected, and the
+    others are imported; the same holds for single files. The outermost folder identifies the learner.
 
     Args:
         course: the course folder; it is locked meanwhile.
         paths: folders (``ada/hw.ipynb``, ``ada/hw/hw.ipynb``, ``ada_hw.ipynb``), zips of an LMS, or such zips unpacked.
-        homework: what the notebooks are, whatever their names; without it each must carry its homework's name.
-        roster: by default ``course/roster.csv``, if it is there. Who is not on it is taken, and named in a note.
-        homeworks: the names that there are, by default those that are released; with their notebooks, a homework
-            handed in under another's name is noticed.
+        homework: the homework of all notebooks; without it, file names must contain the name of the homework.
+        roster: by default ``course/roster.csv``, if it exists. Submissions of others are imported, with a note.
+        homeworks: names of all homeworks, by default the released ones; a mapping to their notebooks allows to detect
+            a notebook that belongs to another homework.
 
     Raises:
         ValueError: no such homework, an invalid roster, or another command holds the lock of the course folder.
-        FileNotFoundError: a path that does not exist.
+        FileNotFoundError: a path does not exist.
     """
     notebooks = _notebooks(homeworks)
     known = sorted(notebooks)
@@ -163,7 +156,7 @@ def collect(
         store = _Store(course, _grade_ids(notebooks))
         outcomes += store.add(found, outcomes)
         taken, notes = store.taken, store.notes
-        names = [homework] if homework else sorted({each.homework for each in found})
+        names = [homework] if homework else sorted({submission.homework for submission in found})
         missing = {
             name: tuple(learner for learner, reason in without_submission(course, name, roster).items() if not reason)
             for name in names
@@ -172,23 +165,29 @@ def collect(
 
 
 def read_record(course: Path) -> dict[str, dict[str, dict]]:
-    """What ``collected.json`` says: homework → learner → what was collected; empty if nothing was."""
+    """The content of ``collected.json``: homework → learner → what was imported; empty if there is none."""
     path = course / RECORD
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
+def write_record(course: Path, record: Mapping[str, Mapping[str, Mapping]]) -> None:
+    """Replace ``collected.json``."""
+    text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    files.write_atomic(course / RECORD, text)
+
+
 def without_submission(course: Path, homework: str, roster: Roster | None = None) -> dict[str, str]:
-    """Learners of the roster, and others whose work was refused, of whom there is no notebook to grade.
+    """Learners without a notebook to grade: those on the roster, and others whose submission was refused.
 
     Returns:
-        learner → why what they handed in was not taken; an empty reason if nothing came.
+        learner → why the submission was refused; empty if there was none.
     """
     if roster is None:
         roster = rosters.of_course(course)
     record = read_record(course).get(homework, {})
     submitted = {found.parts[-3] for found in (course / "submitted").glob(f"*/{homework}/{homework}.ipynb")}
-    learners = [*(each.id for each in roster), *sorted(record)]
-    return {each: record.get(each, {}).get("refused", "") for each in dict.fromkeys(learners) if each not in submitted}
+    ids = dict.fromkeys([*(learner.id for learner in roster), *sorted(record)])
+    return {id_: record.get(id_, {}).get("refused", "") for id_ in ids if id_ not in submitted}
 
 
 def _notebooks(homeworks: Mapping[str, Path] | Iterable[str] | None) -> dict[str, Path | None]:
@@ -198,72 +197,75 @@ def _notebooks(homeworks: Mapping[str, Path] | Iterable[str] | None) -> dict[str
 
 
 def _grade_ids(notebooks: Mapping[str, Path | None]) -> dict[str, set[bytes]]:
-    """The ids of the questions of each homework, as far as its notebook is at hand."""
+    """The ids of the questions of each homework whose notebook is given."""
     return {name: {*_GRADE_ID.findall(path.read_bytes())} for name, path in notebooks.items() if path}
 
 
 def _identify(entry: Entry, homework: str | None, known: Sequence[str], roster: Roster) -> _Submission | Outcome:
-    """Give a notebook its learner and homework, or say why it has none."""
+    """The submission in a file, or an outcome with the reason why it is none."""
     parsed = parse_name(entry.name, known) or parse_name(f"{entry.name}.ipynb", known)
-    learner, note = _learner(parsed, roster) if parsed else ("", "no learner can be read from its name")
+    learner, note = _learner(parsed, roster) if parsed else ("", "its name does not identify a learner")
     stem, copy = without_copy(parsed.file_id, known) if parsed else ("", 0)
     name = homework or (stem if stem in known else "")
     if entry.problem:
         state: State = "refused" if entry.rejected else "other"
         return Outcome(entry.shown, state, learner if parsed else "", entry.problem, name)
     if parsed is None:
-        return Outcome(entry.shown, "asked", "", note)
+        return Outcome(entry.shown, "unclear", "", note)
     if not learner:
-        return Outcome(entry.shown, "asked", "", note, name)
+        return Outcome(entry.shown, "unclear", "", note, name)
     if not name:
         return Outcome(
-            entry.shown, "refused", learner, f"{stem!r} is no homework; rename it, or say which it is with --homework"
+            entry.shown,
+            "refused",
+            learner,
+            f"{stem!r} is not a homework; rename it, or name the homework with --homework",
         )
     if homework is not None and stem in known and stem != homework:
-        return Outcome(entry.shown, "refused", learner, f"it is {stem}, and {homework} is collected", homework)
-    who = f"{parsed.lms}/{parsed.student_id}" if parsed.lms else learner
+        return Outcome(entry.shown, "refused", learner, f"it is {stem}, but {homework} is being collected", homework)
+    source_id = f"{parsed.lms}/{parsed.student_id}" if parsed.lms else learner
     if not parsed.lms and not roster.by_id(learner):
-        who = parsed.student_id
-    if parsed.lms == "brightspace":  # its first number counts files, not people
-        who = f"brightspace/{parsed.name}"
+        source_id = parsed.student_id
+    if parsed.lms == "brightspace":  # its number is that of a file, not of a user
+        source_id = f"brightspace/{parsed.name}"
     date = parsed.when.strftime("%Y-%m-%d-%H-%M-%S") if parsed.when else entry.date
-    return _Submission(entry, name, learner, (parsed.version, copy, date), who, stem in known, parsed, note)
+    return _Submission(entry, name, learner, (parsed.version, copy, date), source_id, stem in known, parsed, note)
 
 
 def _learner(parsed: ParsedName, roster: Roster) -> tuple[str, str]:
-    """A learner's id, and a note; without an id the note asks whose it is."""
+    """A learner's id and a note; if the id is empty, the note is the reason."""
     name, number = parsed.name, parsed.student_id
     if parsed.lms == "canvas":
-        found, spare = roster.in_canvas(number, name), f"canvas-{number}"
+        found, new_id = roster.in_canvas(number, name), f"canvas-{number}"
     elif parsed.lms in ("moodle", "brightspace"):
-        found, spare = roster.in_moodle(name, number), name
+        found, new_id = roster.in_moodle(name, number), name
         same = roster.named(name)
         if not found and len(same) > 1:
-            ids = " and ".join(each.id for each in same)
-            return "", f"{ids} have the name {name!r}; write {number} as moodle_id of the right one into the roster"
+            ids = " and ".join(learner.id for learner in same)
+            return "", f"{ids} have the name {name!r}; enter {number} as the moodle_id of the right one in the roster"
     else:
-        found, spare = roster.by_id(number), number
+        found, new_id = roster.by_id(number), number
     if found:
-        strange = parsed.lms == "canvas" and found.name and name and not found.matches_canvas_name(name)
-        note = f"Canvas calls {number} {name!r}, the roster {found.name!r}; look whose it is" if strange else ""
+        differs = parsed.lms == "canvas" and found.name and name and not found.matches_canvas_name(name)
+        note = f"{number} is {name!r} in Canvas and {found.name!r} in the roster; check whose it is" if differs else ""
         return found.id, note
-    learner = clean_id(spare)
+    learner = clean_id(new_id)
     if not learner:
-        return "", f"{spare!r} cannot name a learner"
+        return "", f"{new_id!r} is not a valid learner id"
     if len(learner.encode()) > MAX_ID_BYTES:
-        return "", f"{spare[:40]!r}… is too long for a learner's name, at most {MAX_ID_BYTES} bytes"
+        return "", f"{new_id[:40]!r}… is too long for a learner id, at most {MAX_ID_BYTES} bytes"
     if other := roster.by_id(learner):
-        return "", f"{spare!r} is not {other.id!r} of the roster, but would become it; rename it, if it is theirs"
-    return learner, f"{name or number!r} is not on the roster; taken as {learner!r}" if len(roster) else ""
+        return "", f"{new_id!r} would get the id {other.id!r}, which is on the roster; rename it, if it is theirs"
+    return learner, f"{name or number!r} is not on the roster; imported as {learner!r}" if len(roster) else ""
 
 
 class _Store:
-    """The submissions of a course, and the record of what each was: an older archive collected later changes nothing.
+    """The submissions of a course and their record, by which an older archive collected later changes nothing.
 
     Attributes:
-        record: homework → learner → what was collected, as in ``collected.json``.
-        taken: the notebooks that were written.
-        notes: what a human should know beside the outcomes.
+        record: homework → learner → what was imported, as in ``collected.json``.
+        taken: the paths of the notebooks that were written.
+        notes: lines for the instructor in addition to the outcomes.
     """
 
     def __init__(self, course: Path, grade_ids: Mapping[str, set[bytes]]) -> None:
@@ -273,51 +275,50 @@ class _Store:
         self.notes: list[str] = []
 
     def add(self, found: Sequence[_Submission], before: Sequence[Outcome]) -> list[Outcome]:
-        """Write the newest submission of each learner; one outcome each, in the order of learners."""
+        """Write the newest submission of each learner, and return an outcome for every submission."""
         groups: dict[tuple[str, str], list[_Submission]] = {}
-        for each in found:
-            groups.setdefault((each.homework, each.learner), []).append(each)
+        for submission in found:
+            groups.setdefault((submission.homework, submission.learner), []).append(submission)
         outcomes = [outcome for key, group in sorted(groups.items()) for outcome in self._add_group(*key, group)]
-        for outcome in (*before, *outcomes):  # who handed in something that is refused is not missing
-            if outcome.learner and outcome.homework and outcome.state in ("refused", "other", "asked"):
+        for outcome in (*before, *outcomes):  # a learner whose submission is refused is not missing
+            if outcome.learner and outcome.homework and outcome.state in ("refused", "other", "unclear"):
                 entry = self.record.setdefault(outcome.homework, {}).setdefault(outcome.learner, {})
                 entry.setdefault("refused", outcome.reason)
         if found or before:
-            text = json.dumps(self.record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-            files.write_atomic(self.course / RECORD, text)
+            write_record(self.course, self.record)
         return outcomes
 
     def _add_group(self, homework: str, learner: str, group: list[_Submission]) -> Iterator[Outcome]:
         before = self.record.get(homework, {}).get(learner, {})
-        people = {each.who for each in group} | ({before["who"]} if "who" in before else set())
-        if len({_source(who) for who in people}) < len(people):
-            both = " and ".join(sorted(people))
-            reason = f"{both} would both be {learner!r}; tell them apart in the roster"
-            yield from (Outcome(each.entry.shown, "asked", learner, reason, homework) for each in group)
+        source_ids = {found.source_id for found in group} | ({before["who"]} if "who" in before else set())
+        if len({_source(source_id) for source_id in source_ids}) < len(source_ids):
+            several = " and ".join(sorted(source_ids))
+            reason = f"{several} would both be {learner!r}; add them to the roster with different ids"
+            yield from (Outcome(found.entry.shown, "unclear", learner, reason, homework) for found in group)
             return
-        named = {each.entry.archive for each in group if each.named}
+        named = {found.entry.archive for found in group if found.has_homework_name}
         candidates = []
-        for each in group:
-            if not each.named and each.entry.archive in named:
-                reason = f"{homework}.ipynb is beside it and counts"
-                yield Outcome(each.entry.shown, "older", learner, reason, homework)
+        for found in group:
+            if not found.has_homework_name and found.entry.archive in named:
+                reason = f"there is also a {homework}.ipynb, which counts"
+                yield Outcome(found.entry.shown, "older", learner, reason, homework)
             else:
-                candidates.append(each)
+                candidates.append(found)
         newest = candidates[0]
-        for each in candidates[1:]:
-            if _source(each.who) != _source(newest.who) or each.version >= newest.version:
-                newest = each
+        for found in candidates[1:]:
+            if _source(found.source_id) != _source(newest.source_id) or found.version >= newest.version:
+                newest = found
         yield from (
-            Outcome(each.entry.shown, "older", learner, "", homework) for each in candidates if each is not newest
+            Outcome(found.entry.shown, "older", learner, "", homework) for found in candidates if found is not newest
         )
         yield self._write(homework, learner, newest, before)
 
     def _write(self, homework: str, learner: str, newest: _Submission, before: dict) -> Outcome:
         entry = newest.entry
         path = self.course / "submitted" / learner / homework / f"{homework}.ipynb"
-        if "version" in before and path.exists() and _source(before["who"]) == _source(newest.who):
+        if "version" in before and path.exists() and _source(before["who"]) == _source(newest.source_id):
             if tuple(before["version"]) > newest.version:
-                reason = "it is older than what was collected before; that stays"
+                reason = "it is older than the one imported before, which is kept"
                 return Outcome(entry.shown, "older", learner, reason, homework)
         try:
             content = entry.read()
@@ -331,28 +332,29 @@ class _Store:
             self.taken.append(path)
             files.write_atomic(path, content)
         written = self._write_timestamp(path.parent / "timestamp.txt", newest, before, not unchanged)
-        about = {"version": list(newest.version), "late": newest.parsed.late, "who": newest.who, "timestamp": written}
-        if newest.lms:
-            about |= {"lms": newest.lms, "student_id": newest.parsed.student_id}
-        self.record.setdefault(homework, {})[learner] = about
+        fields = {"version": list(newest.version), "late": newest.parsed.late, "who": newest.source_id}
+        fields |= {"timestamp": written}
+        if newest.parsed.lms:
+            fields |= {"lms": newest.parsed.lms, "student_id": newest.parsed.student_id}
+        self.record.setdefault(homework, {})[learner] = fields
         return Outcome(entry.shown, "unchanged" if unchanged else "taken", learner, newest.note, homework)
 
     def _other_homework(self, content: bytes, homework: str) -> str:
-        """The homework whose questions a notebook has, if it has more of them than of the one it is handed in as."""
+        """The homework to which most questions of a notebook belong, if it is not ``homework``; else empty."""
         ids = {*_GRADE_ID.findall(content)}
         shared = {name: len(ids & own) / max(len(own), 1) for name, own in self.grade_ids.items()}
         best = max(shared, key=lambda name: shared[name], default=homework)
         return best if shared.get(best, 0) > 0.5 and shared.get(homework, 0) < 0.5 else ""
 
     def _write_timestamp(self, path: Path, submission: _Submission, before: dict, is_new: bool) -> str:
-        """Write when it came, if that is known; what an instructor has written there since the last time stays."""
+        """Write the time of submission, if known, unless the instructor changed the file; return what was written."""
         try:
-            there = path.read_text(encoding="utf-8")[:MAX_TIMESTAMP_BYTES] if path.exists() else ""
+            existing = path.read_text(encoding="utf-8")[:MAX_TIMESTAMP_BYTES] if path.exists() else ""
         except (OSError, UnicodeDecodeError):
-            there = ""
-        if there and there != before.get("timestamp", ""):
+            existing = ""
+        if existing and existing != before.get("timestamp", ""):
             if is_new:
-                self.notes.append(f"{submission.entry.shown} is new; the time in its timestamp.txt, set by hand, stays")
+                self.notes.append(f"{submission.entry.shown} is new; its timestamp.txt was edited and is kept")
             return before.get("timestamp", "")
         text = self._timestamp(submission)
         if text:
@@ -362,18 +364,18 @@ class _Store:
         return text
 
     def _timestamp(self, submission: _Submission) -> str:
-        """When it came, as nbgrader reads it; empty where that is not known, as for Canvas and Moodle."""
+        """The time of submission in nbgrader's format; empty if it is unknown, as with Canvas and Moodle."""
         form = "%Y-%m-%d %H:%M:%S UTC"
         entry = submission.entry
         if entry.timestamp:
             try:
-                # nbgrader takes a zone of its own, as in "… +0200", for seconds.
+                # nbgrader reads a separate zone, as in "… +0200", as seconds.
                 return parse_utc(re.sub(r" ([+-]\d\d:?\d\d)$", r"\1", entry.timestamp)).strftime(form)
             except (ValueError, OverflowError):
-                self.notes.append(f"{entry.shown}: its timestamp {entry.timestamp[:40]!r} is no date")
+                self.notes.append(f"{entry.shown}: its timestamp {entry.timestamp[:40]!r} is not a date")
         return submission.parsed.when.strftime(form) if submission.parsed.when else ""
 
 
-def _source(who: str) -> str:
-    """The LMS or nothing: versions are comparable, and one person is called one thing, within each."""
-    return who.partition("/")[0] if "/" in who else ""
+def _source(source_id: str) -> str:
+    """The LMS of a source id, or empty; only within one source are versions comparable and ids unique."""
+    return source_id.partition("/")[0] if "/" in source_id else ""

@@ -1,4 +1,4 @@
-"""Grades as tables: for a spreadsheet, for Canvas' gradebook, for Moodle's grading worksheet."""
+"""Export grades as CSV: for spreadsheets, for Canvas' gradebook, and for Moodle's grading worksheet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from nbgrader.api import Gradebook
+from nbgrader.api import Gradebook, Student
 
 from helpers.grading import files
 from helpers.grading.course import Course
@@ -24,20 +24,20 @@ from helpers.grading.results import Result, maximum
 Format = Literal["csv", "canvas", "moodle"]
 RowState = Literal["graded", "ungraded", "refused", "missing"]
 
-# Canvas, gradebook_importer.rb: titles that hold one of these are not read as assignments.
+# Canvas, gradebook_importer.rb: columns whose title contains one of these are not read as assignments.
 _CANVAS_OWN = (
     "Current Score", "Current Points", "Current Grade", "Final Score", "Final Points", "Final Grade", "Override Score",
     "Override Grade", "Override Status",
 )  # fmt: skip
-# The start of a cell before a formula, also where a program takes ";", "|" or a tab for the separator.
+# The position before a formula, also for programs that use ";", "|" or a tab as the separator.
 _AT_START = re.compile(r"(?:^|(?<=[;|\t\r\n])) *(?=[=+\-@\t\r\n＝＋－＠])")
 
 
-# What is said of learners without points.
+# Messages about learners without points.
 _STATES = {
-    "ungraded": "{homework}: handed in and not graded: {ids}",
-    "refused": "{homework}: what they handed in was refused, so that their grade stays empty: {ids}",
-    "missing": "{homework}: {count} handed in nothing: {ids}",
+    "ungraded": "{homework}: submitted and not graded: {ids}",
+    "refused": "{homework}: submission refused, the grade stays empty: {ids}",
+    "missing": "{homework}: {count} without a submission: {ids}",
 }
 
 
@@ -50,11 +50,13 @@ class Row:
         points: what was won, adjusted questions included, before the late penalty; ``None`` without a submission.
         lateness: when it was due and handed in, as far as that is known.
         adjusted: what was decided about questions, ``question: decision (reason)`` each.
-        unfinished: something waits for a grade by hand.
-        comments: what graders wrote, ``question: comment`` each.
+        dropped: one of these decisions is that a question does not count, so that ``most`` is less than it was.
+        dropped: one of these decisions is that a question does not count, so that ``most`` is less than it was.
+        unfinished: whether written answers are not graded yet.
+        comments: the graders' comments, as ``question: comment``.
         participant: Moodle's number of the learner in this homework, if it was collected from there.
-        state: of a learner without points: nothing came (``missing``), what came was ``refused``, or it waits to be
-            graded (``ungraded``).
+        state: without points, whether there is no submission (``missing``), it was ``refused``, or it is not graded yet
+            (``ungraded``).
         reason: why it was refused.
     """
 
@@ -65,6 +67,7 @@ class Row:
     penalty: float = 0.0
     lateness: Lateness = Lateness()
     adjusted: tuple[str, ...] = ()
+    dropped: bool = False
     unfinished: bool = False
     comments: tuple[str, ...] = ()
     participant: str = ""
@@ -73,7 +76,7 @@ class Row:
 
     @property
     def score(self) -> float | None:
-        """Points without the penalty, never below zero."""
+        """Points minus the penalty, at least zero."""
         return None if self.points is None else max(0.0, self.points - self.penalty)
 
 
@@ -86,39 +89,43 @@ def export(
     unfinished: bool = False,
     missing: float | None = None,
 ) -> tuple[list[Path], list[str]]:
-    """Write the grades below ``course/exports``: ``grades.csv``, ``canvas.csv``, or ``moodle-<homework>.csv`` each.
+    """Write the grades below ``course/exports``: ``grades.csv``, ``canvas.csv``, or ``moodle-<homework>.csv``.
 
     Args:
-        homeworks: by default all that are in the gradebook.
-        roster: by default ``course/roster.csv``, if it is there. Its learners are listed, submission or not.
-        titles: homework → its column's title in Canvas, ``Homework 1 (4711)`` as Canvas' own export calls it.
-        unfinished: give an LMS the points of those, too, for whom something waits for a grade by hand.
-        missing: the grade of those of whom nothing came; by default the cell stays empty. It stays empty for those
-            whose work was refused or is not graded yet.
+        homeworks: by default all in the gradebook.
+        roster: by default ``course/roster.csv``, if it exists. All its learners are listed, with or without submission.
+        titles: homework → column title in Canvas' export, such as ``Homework 1 (4711)``.
+        unfinished: whether to export to an LMS scores in which written answers are not graded yet.
+        missing: the grade of learners without a submission, by default empty. Refused and ungraded submissions have an
+            empty grade in any case.
 
     Returns:
-        The files, and what a human should know, one line each.
+        The files, and lines for the instructor.
 
     Raises:
         FileNotFoundError: there is no gradebook.
-        ValueError: no such homework or format, or a title that Canvas takes for one of its own columns.
+        ValueError: no such homework or format, or a title that contains the name of one of Canvas' own columns.
     """
     writers = {"csv": _csv, "canvas": _canvas, "moodle": _moodle}
     if format not in writers:
-        raise ValueError(f"no format is called {format!r}; there are {', '.join(writers)}")
+        raise ValueError(f"there is no format {format!r}; choose from {', '.join(writers)}")
     rows = read(course, homeworks, roster)
     attention = []
     if waiting := [row for row in rows if row.unfinished]:
         kept = "their points so far are exported" if unfinished or format == "csv" else "their grade is left empty"
-        attention.append(f"{len(waiting)} submissions wait for a grade by hand; {kept}")
+        attention.append(f"{len(waiting)} submissions have ungraded written answers; {kept}")
     for name in dict.fromkeys(row.homework for row in rows):
-        those = {state: [row for row in rows if row.homework == name and row.state == state] for state in _STATES}
+        shortened = [row for row in rows if row.homework == name and row.dropped]
+        if shortened and format != "csv":
+            most = _number(shortened[0].most)
+            attention.append(f"{name}: a question was dropped; set its points in {format.capitalize()} to {most}")
+        by_state = {state: [row for row in rows if row.homework == name and row.state == state] for state in _STATES}
         for state, sentence in _STATES.items():
-            if those[state]:
-                ids = ", ".join(row.learner.id for row in those[state])
-                attention.append(sentence.format(homework=name, count=len(those[state]), ids=ids))
-    if strangers := sorted({row.learner.id for row in rows if not row.learner.name}):
-        attention.append(f"without a name, as they are not on the roster: {', '.join(strangers)}")
+            if found := by_state[state]:
+                ids = ", ".join(row.learner.id for row in found)
+                attention.append(sentence.format(homework=name, count=len(found), ids=ids))
+    if unnamed := sorted({row.learner.id for row in rows if not row.learner.name}):
+        attention.append(f"not on the roster, and therefore without a name: {', '.join(unnamed)}")
 
     def grade(row: Row) -> str:
         if row.points is None:
@@ -137,30 +144,30 @@ def export(
 
 
 def read(course: Path, homeworks: Iterable[str] | None = None, roster: Roster | None = None) -> list[Row]:
-    """Every learner of the roster or the gradebook × every homework, in the order of the roster.
+    """A row for every homework and every learner of the roster or the gradebook, in the order of the roster.
 
     Raises:
         FileNotFoundError, ValueError: as :func:`export`.
     """
     database = course / "gradebook.db"
     if not database.exists():
-        raise FileNotFoundError(f"{database} is not there: grade a homework first")
+        raise FileNotFoundError(f"{database} does not exist: grade a homework first")
     if roster is None:
         roster = rosters.of_course(course)
     record = read_record(course)
     with Course(course, create=False) as opened, Gradebook(f"sqlite:///{database}") as gradebook:
-        there = sorted(assignment.name for assignment in gradebook.assignments)
+        names = sorted(assignment.name for assignment in gradebook.assignments)
         for name in homeworks or ():
-            if name not in there:
-                raise ValueError(f"{name!r} is not in the gradebook; there are {', '.join(there) or 'none'}")
+            if name not in names:
+                raise ValueError(f"{name!r} is not in the gradebook; there are {', '.join(names) or 'none'}")
         learners = list(roster)
-        learners += [_stranger(student) for student in gradebook.students if not roster.by_id(student.id)]
+        learners += [_from_gradebook(student) for student in gradebook.students if not roster.by_id(student.id)]
         rows = []
-        for name in homeworks or there:
+        for name in homeworks or names:
             without = without_submission(course, name, roster)
-            known = {each.id for each in learners}
+            known = {learner.id for learner in learners}
             submitted = [path.parts[-3] for path in sorted((course / "submitted").glob(f"*/{name}/{name}.ipynb"))]
-            others = [Learner(each) for each in dict.fromkeys([*without, *submitted]) if each not in known]
+            others = [Learner(id_) for id_ in dict.fromkeys([*without, *submitted]) if id_ not in known]
             results = opened.results(name)
             most = maximum(opened.questions(name), opened.adjustments(name))
             most = gradebook.find_assignment(name).max_score if most is None else most
@@ -175,7 +182,7 @@ def read(course: Path, homeworks: Iterable[str] | None = None, roster: Roster | 
         return rows
 
 
-def _stranger(student) -> Learner:
+def _from_gradebook(student: Student) -> Learner:
     name = " ".join(filter(None, (student.first_name, student.last_name)))
     return Learner(student.id, name, email=student.email or "")
 
@@ -204,33 +211,23 @@ def _row(
         for each in result.questions
         if each.adjustment
     )
+    dropped = any(each.adjustment and each.adjustment.kind == "drop" for each in result.questions)
     return Row(
-        learner, homework, most, result.points, result.penalty, result.lateness, adjusted, result.waiting, comments,
-        participant,
+        learner, homework, most, result.points, result.penalty, result.lateness, adjusted, dropped, result.waiting,
+        comments, participant,
     )  # fmt: skip
 
 
 def _csv(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
-    header = [
-        "homework",
-        "id",
-        "name",
-        "email",
-        "section",
-        "points",
-        "late penalty",
-        "score",
-        "out of",
-        "handed in",
-        "due",
-    ]
-    table = [[*header, "late", "waits for a grade by hand", "comments", "adjusted", "state"]]
+    header = ["homework", "id", "name", "email", "section", "points", "late penalty", "score", "out of", "handed in"]
+    header += ["due", "late", "waits for a grade by hand", "comments", "adjusted", "state"]
+    table = [header]
     for row in rows:
-        about = row.learner
+        learner = row.learner
         points, penalty = ("", "") if row.points is None else (_number(row.points), _number(row.penalty))
         waits = "yes" if row.unfinished else ""
         table.append(
-            [row.homework, about.id, about.name, about.email, about.section, points, penalty, grade(row)]
+            [row.homework, learner.id, learner.name, learner.email, learner.section, points, penalty, grade(row)]
             + [
                 _number(row.most),
                 show(row.lateness.handed_in) if row.lateness.handed_in else "",
@@ -246,38 +243,38 @@ def _csv(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
 
 
 def _canvas(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
-    """As Canvas' gradebook_importer.rb reads it: five columns about the person, then assignments; then the points."""
+    """The format of Canvas' gradebook_importer.rb: five columns of the student, then the assignments."""
     homeworks = list(dict.fromkeys(row.homework for row in rows))
     for title in titles.values():
         if any(own in title for own in _CANVAS_OWN):
-            raise ValueError(f"{title!r} holds the name of one of Canvas' own columns and would not be read")
+            raise ValueError(f"{title!r} contains the name of one of Canvas' own columns, and would be ignored")
     table = [
-        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *(titles.get(each, each) for each in homeworks)]
+        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *(titles.get(name, name) for name in homeworks)]
     ]
     most = {row.homework: row.most for row in rows}
-    table.append(["    Points Possible", "", "", "", "", *(_number(most[each]) for each in homeworks)])
+    table.append(["    Points Possible", "", "", "", "", *(_number(most[name]) for name in homeworks)])
     by_learner: dict[str, dict[str, Row]] = {}
     unknown: list[str] = []
     for row in rows:
         by_learner.setdefault(row.learner.id, {})[row.homework] = row
     for learner_id, grades in by_learner.items():
-        about = next(
+        learner = next(
             (row.learner for row in grades.values() if row.learner.canvas_id), next(iter(grades.values())).learner
         )
-        if not about.canvas_id.isdigit():
+        if not learner.canvas_id.isdigit():
             unknown.append(learner_id)
-        name = about.name if "," in about.name or not about.name else _family_first(about.name)
-        number = about.canvas_id if about.canvas_id.isdigit() else ""
-        person = [name, number, learner_id, about.email or learner_id, about.section]
-        table.append([*person, *(grade(grades[each]) for each in homeworks)])
+        name = learner.name if "," in learner.name or not learner.name else _family_first(learner.name)
+        number = learner.canvas_id if learner.canvas_id.isdigit() else ""
+        columns = [name, number, learner_id, learner.email or learner_id, learner.section]
+        table.append([*columns, *(grade(grades[homework]) for homework in homeworks)])
     if unknown:
-        told = "without a number of Canvas, matched by id and name; look before you import"
-        attention.append(f"{told}: {', '.join(unknown)}")
+        message = "without a Canvas ID, so that Canvas matches them by id and name; check before you import"
+        attention.append(f"{message}: {', '.join(unknown)}")
     return {"canvas.csv": table}
 
 
 def _moodle(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
-    """The columns of Moodle's own worksheet; it reads Identifier, Grade, Last modified (grade), Feedback comments."""
+    """The format of Moodle's grading worksheet, of which Moodle reads Identifier, Grade, Last modified and Feedback."""
     header = ["Identifier", "Full name", "ID number", "Email address", "Grade", "Maximum Grade"]
     tables: dict[str, list[list[str]]] = {}
     others: dict[str, int] = {}
@@ -285,14 +282,16 @@ def _moodle(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
         table = tables.setdefault(
             f"moodle-{row.homework}.csv", [[*header, "Last modified (grade)", "Feedback comments"]]
         )
-        about, identifier = row.learner, f"Participant {row.participant}" if row.participant else ""
-        comments = "<br>".join(html.escape(each) for each in row.comments)
-        table.append([identifier, about.name, about.id, about.email, grade(row), _number(row.most), "-", comments])
+        learner, identifier = row.learner, f"Participant {row.participant}" if row.participant else ""
+        comments = "<br>".join(html.escape(comment) for comment in row.comments)
+        table.append(
+            [identifier, learner.name, learner.id, learner.email, grade(row), _number(row.most), "-", comments]
+        )
         if not identifier and row.points is not None:
             others[row.homework] = others.get(row.homework, 0) + 1
     for name, number in others.items():
-        told = f"{number} graded learners were not collected from Moodle"
-        attention.append(f"{name}: {told}; import it by ID number or address, not as the worksheet")
+        message = f"{number} graded learners were not collected from Moodle"
+        attention.append(f"{name}: {message}; import by ID number or email address, not as a grading worksheet")
     return tables
 
 
@@ -302,10 +301,10 @@ def _family_first(name: str) -> str:
 
 
 def _number(value: float | None) -> str:
-    """At most two decimals, as an LMS shows them."""
+    """Format with at most two decimals."""
     return "" if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def harmless(cell: str) -> str:
-    """A text that no spreadsheet takes for a formula, whichever character it takes for the separator."""
+    """Text that spreadsheets do not read as a formula, whichever separator they use."""
     return cell if cell == "-" else _AT_START.sub(r"'\g<0>", cell)

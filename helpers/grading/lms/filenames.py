@@ -1,6 +1,6 @@
-"""What the name of a submitted file says: whose it is, which homework, which version, and from which LMS it came.
+"""Parse the names of submitted files: learner, homework, version, and the LMS.
 
-Names are read with nbgrader's ``FileNameCollectorPlugin``. Sources of the forms, read in October 2026: Canvas
+Names are matched with nbgrader's ``FileNameCollectorPlugin``. Sources of the patterns, read in October 2026: Canvas
 ``lib/content_zipper.rb``; Moodle ``mod/assign/locallib.php`` and ``renderer.php``; for Blackboard and Brightspace the
 names that their "Download All" produces.
 """
@@ -15,46 +15,46 @@ from datetime import UTC, datetime
 
 from nbgrader.plugins import FileNameCollectorPlugin
 
-# Canvas: name, LATE, the person's number or anon_…, the file's number, the file's own name.
+# Canvas: name, LATE, the user's number or anon_…, the file's number, the original file name.
 CANVAS = (
     r"(?:(?!LATE_)(?P<name>\w*?)_)?(?:(?P<late>LATE)_)?(?P<student_id>\d+|anon_[^\W_]+)_(?P<version>\d+)_"
     r"(?P<file_id>[^/]+)\.ipynb$"
 )
-# Moodle: name, the participant's number; a folder for each, or the file's own name behind a last _. Feedback files that
+# Moodle: name, the participant's number; then a folder, or _ and the original file name. Feedback files that
 # are uploaded as a zip have the same form with "assignfeedback".
 MOODLE = (
     r"(?P<name>[^/_]*)_(?P<student_id>\d+)_assign(?:submission|feedback)_file"
     r"(?:_?/(?:[^/]+/)*|_)(?P<file_id>[^/]+)\.ipynb$"
 )
-# Blackboard: assignment, user name, when, the file's own name.
+# Blackboard: assignment, user name, time, the original file name.
 BLACKBOARD = (
     r"[^/]*?_(?P<student_id>[^/_]+)_attempt_(?P<when>\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)(?:_|/)(?P<file_id>[^/]+)\.ipynb$"
 )
-# Brightspace: two numbers, name, when; a folder for each.
+# Brightspace: a folder with two numbers, name and time.
 BRIGHTSPACE = (
     r"(?P<student_id>\d+-\d+) ?- (?P<name>[^/]+?) ?- (?P<when>[^/]*\d{4}[^/]*?(?:AM|PM))/"
     r"(?:[^/]+/)*(?P<file_id>[^/]+)\.ipynb$"
 )
 _BRIGHTSPACE_DATES = ("%d %B, %Y %I%M %p", "%B %d, %Y %I%M %p", "%b %d, %Y %I%M %p", "%d %b, %Y %I%M %p")
-# What Canvas, browsers and JupyterLab append to a name that is taken.
+# Suffixes by which Canvas, browsers and JupyterLab make a name unique.
 _COPY = re.compile(r"(?:-(?P<canvas>\d+)| ?\((?P<browser>\d+)\)|-Copy(?P<lab>\d+))$")
-# What Google Drive and Colab put in front of the name of a copy.
+# Prefixes of copies by Google Drive and Colab.
 _COPY_OF = re.compile(r"^(?:Copy of|Kopie von|Copie de|Copia de|Copia di|Cópia de|Kopie van) ", re.IGNORECASE)
 _NOTEBOOK = re.compile(r"\.ipynb(?:\.json|\.txt)?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class ParsedName:
-    """What a path below an archive or folder says.
+    """The parts of a path below an archive or folder.
 
     Attributes:
         lms: ``canvas``, ``moodle``, ``blackboard``, ``brightspace``, or empty.
-        student_id: the learner's number or name there.
-        file_id: the name that the learner gave the file, without its ending.
-        name: the learner's name, where the LMS writes it.
-        late: the LMS calls it late.
-        version: the number of the file, larger for newer ones (Canvas).
-        when: when it was handed in (Blackboard and Brightspace), by the clock of the LMS.
+        student_id: the learner's number or name in the LMS.
+        file_id: the original file name, without its suffix.
+        name: the learner's name, if the path contains it.
+        late: whether the LMS marks it as late.
+        version: the file's number, larger for newer files (Canvas).
+        when: the time of submission (Blackboard and Brightspace), without the time zone of the LMS.
     """
 
     lms: str
@@ -67,19 +67,19 @@ class ParsedName:
 
 
 def is_notebook(name: str) -> bool:
-    """Whether a file is taken for a notebook: ``.ipynb`` in any case, also where ``.json`` or ``.txt`` was added."""
+    """Whether a file name ends in ``.ipynb``, case-insensitively, also with ``.json`` or ``.txt`` appended."""
     return bool(_NOTEBOOK.search(name))
 
 
 def parse_name(name: str, known: Sequence[str] = ()) -> ParsedName | None:
-    """What the path of a file says, its outermost folder first; ``None`` if no learner can be read from it.
+    """Parse the path of a file; ``None`` if it does not name a learner.
 
     Args:
-        name: the path below the archive, without a folder that holds everything.
-        known: names of homeworks, to tell the learner in ``ada_hw1.ipynb`` from the homework.
+        name: the path below the archive, without a folder that contains all files.
+        known: names of homeworks, to separate learner and homework in ``ada_hw1.ipynb``.
     """
     name = _NOTEBOOK.sub(".ipynb", name)
-    ends = "|".join(re.escape(each) for each in sorted(known, key=len, reverse=True))
+    ends = "|".join(re.escape(name) for name in sorted(known, key=len, reverse=True))
     copy = r"(?:-\d+| ?\(\d+\)|-Copy\d+)?"
     forms = {"moodle": MOODLE, "brightspace": BRIGHTSPACE, "blackboard": BLACKBOARD, "canvas": CANVAS}
     if ends:
@@ -103,7 +103,7 @@ def parse_name(name: str, known: Sequence[str] = ()) -> ParsedName | None:
 
 
 def without_copy(stem: str, known: Iterable[str] = ()) -> tuple[str, int]:
-    """A name without what marks it as a copy, and the highest number of those marks: ``("hw1", 2)``."""
+    """A name without the markers of copies, and the highest number in them: ``("hw1", 2)`` for ``hw1 (2)``."""
     number = 0
     while stem not in known and (match := _COPY_OF.match(stem)):
         stem = stem[match.end() :]
@@ -114,7 +114,7 @@ def without_copy(stem: str, known: Iterable[str] = ()) -> tuple[str, int]:
 
 
 def _when(text: str) -> datetime | None:
-    """A date as an LMS writes it into a name; it has no zone there and is read in the zone of this computer."""
+    """Parse a date from a file name, which has no time zone, in the time zone of this computer."""
     plain = " ".join(text.split())
     for form in ("%Y-%m-%d-%H-%M-%S", *_BRIGHTSPACE_DATES):
         try:

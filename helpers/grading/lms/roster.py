@@ -1,4 +1,4 @@
-"""The roster: who is in the course, read from a CSV, and how the names of an LMS find their learner in it."""
+"""The roster: the learners of a course, read from a CSV file, and the lookup of a learner by the names of an LMS."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from helpers.grading import dates
+from helpers.grading import dates, files
 
 DUE = "due "  # the start of a column's name; a homework's follows
 COLUMNS = ("id", "name", "canvas_id", "moodle_id", "email", "section")
 CANVAS_COLUMNS = {"student": "name", "id": "canvas_id", "section": "section"}
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
-MAX_ID_BYTES = 200  # in UTF-8: the name of a folder may have 255
+MAX_ID_BYTES = 200  # in UTF-8; names of files and folders have at most 255
 _MOODLE_REMOVES = re.compile(r"""['"&<>`|:\\/]""")  # clean_filename of Moodle's lib/moodlelib.php
 
 
 @dataclass(frozen=True)
 class Learner:
-    """One line of the roster; what is not known is an empty text.
+    """One row of the roster; unknown values are empty strings.
 
     Attributes:
-        id: how the course knows the learner: the name of a folder, and what the learner types as ``learner_id``.
-        name: as the LMS shows it, ``Ada Lovelace`` or ``Lovelace, Ada``.
-        canvas_id: the number of Canvas for this person, the same in every assignment.
-        moodle_id: the number of Moodle for this participant in *one* assignment: it decides between equal names, and
-            finds the learner where an archive has no names.
-        section: the group in which the learner is taught.
+        id: the learner's id in the course: the name of a folder, and the value of ``learner_id`` in notebooks.
+        name: as in the LMS, ``Ada Lovelace`` or ``Lovelace, Ada``.
+        canvas_id: Canvas' number of this user, the same in every assignment.
+        moodle_id: Moodle's number of this participant in *one* assignment, used if names are equal or missing.
+        section: the learner's group.
         due: homework → due date, of those for which the learner has one of their own.
     """
 
@@ -48,12 +47,12 @@ class Learner:
         return next((when for name, when in self.due if name == homework.casefold()), None)
 
     def matches_canvas_name(self, name: str) -> bool:
-        """Whether Canvas may write this learner's name so in the name of a file (``lovelaceada``)."""
+        """Whether ``name`` is this learner's name as it may occur in Canvas' file names (``lovelaceada``)."""
         return name.casefold() in _canvas_names(self.name)
 
 
 class Roster:
-    """The learners of a course, found by id, by name, or by what an LMS calls them."""
+    """The learners of a course, to be looked up by id, by name, or by the id of an LMS."""
 
     def __init__(self, learners: Iterable[Learner] = ()) -> None:
         self.learners = tuple(learners)
@@ -66,44 +65,46 @@ class Roster:
         return len(self.learners)
 
     def by_id(self, text: str) -> Learner | None:
-        """The learner with this id or, if only one has it, this address."""
+        """The learner with this id, or with this email address if it is unique."""
         found = self._by_id.get(unicodedata.normalize("NFC", text).casefold())
-        return found or _only(each for each in self if each.email and each.email.casefold() == text.casefold())
+        return found or _only(
+            learner for learner in self if learner.email and learner.email.casefold() == text.casefold()
+        )
 
     def in_canvas(self, user_id: str, name: str = "") -> Learner | None:
-        """By Canvas' number, else by the name as Canvas writes it into a file's name (``lovelaceada``)."""
-        found = _only(each for each in self if each.canvas_id and each.canvas_id == user_id)
+        """The learner with a number of Canvas, else with a name as in Canvas' file names (``lovelaceada``)."""
+        found = _only(learner for learner in self if learner.canvas_id and learner.canvas_id == user_id)
         if found or not name:
             return found
-        return _only(each for each in self if not each.canvas_id and each.matches_canvas_name(name))
+        return _only(learner for learner in self if not learner.canvas_id and learner.matches_canvas_name(name))
 
     def named(self, name: str) -> list[Learner]:
-        """Everybody whom an LMS may call so, as it writes names of folders; a team's name may stand in front.
+        """All learners with a name as an LMS writes it into folder names, possibly with a group's name as a prefix.
 
-        Moodle removes some characters and writes ``_`` as a blank; for a team it puts ``Team 3-`` in front.
+        Moodle removes some characters, replaces ``_`` by a space, and adds a prefix such as ``Team 3-`` for groups.
         """
-        everyone = [(each, _words(each.name)) for each in self if _words(each.name)]
+        words_of = [(learner, _words(learner.name)) for learner in self if _words(learner.name)]
         parts = name.split("-")
         for start in range(len(parts)):
             words = _words("-".join(parts[start:]))
-            if found := [each for each, own in everyone if own == words]:
+            if found := [learner for learner, own in words_of if own == words]:
                 return found
         return []
 
     def in_moodle(self, name: str, number: str) -> Learner | None:
-        """By the full name; Moodle's number decides between those of one name, and where the archive has no names."""
+        """The learner with a full name; equal or missing names are resolved by Moodle's number."""
         found = self.named(name)
         if len(found) == 1:
             return found[0]
-        # Blind marking writes one word, "Participant" in the site's language, for everybody.
+        # With blind marking, every name is one word: "Participant" in the site's language.
         words = _words(name)
-        blind = len(words) == 1 and not any(words[0] in _words(each.name) for each in self)
-        candidates = found or [each for each in self if blind or not each.name]
-        return _only(each for each in candidates if each.moodle_id and each.moodle_id == number)
+        blind = len(words) == 1 and not any(words[0] in _words(learner.name) for learner in self)
+        candidates = found or [learner for learner in self if blind or not learner.name]
+        return _only(learner for learner in candidates if learner.moodle_id and learner.moodle_id == number)
 
 
 def of_course(course: Path) -> Roster:
-    """The roster that a course folder keeps as ``roster.csv``; empty if there is none.
+    """The roster in ``roster.csv`` of a course folder; empty if the file does not exist.
 
     Raises:
         ValueError: as :func:`read`.
@@ -115,54 +116,86 @@ def of_course(course: Path) -> Roster:
 def read(path: Path) -> Roster:
     """Read a roster: a CSV with the columns ``id``, ``name``, ``canvas_id``, ``moodle_id``, ``email``, ``section``.
 
-    Only ``id`` must be there. A column ``due HOMEWORK`` holds due dates of learners who have one of their own. UTF-8
-    and UTF-16 are told apart by their marks, else it is UTF-8 or, where that fails, cp1252, as spreadsheets on Windows
-    write it; commas, semicolons or tabs separate the columns. The export of Canvas' gradebook is taken as it is: its
-    SIS ids, or else its logins, become the ids.
+    Only ``id`` is required. A column ``due HOMEWORK`` contains individual due dates. The encoding is UTF-16 if there is
+    a byte order mark, else UTF-8, else cp1252, which spreadsheets on Windows write; the separator is a comma, semicolon
+    or tab. The export of Canvas' gradebook is also accepted: its SIS ids, or else its logins, become the ids.
 
     Raises:
-        ValueError: the file, the line and what to do about it.
+        ValueError: the file is invalid; the message names the line and the correction.
     """
-    text = _decoded(path)
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",;\t", key=header.count)
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    columns = [(column or "").strip().casefold() for column in rows.fieldnames or []]
-    rows.fieldnames = columns
-    canvas = {"student", "id", "section"} <= {*columns}
-    if not canvas:
-        unknown = [column for column in columns if column not in COLUMNS and not column.startswith(DUE)]
-        if "id" not in columns or unknown:
-            problem = f"the column {unknown[0]!r} is not known" if unknown else "the column 'id' is missing"
-            names = f"{', '.join(COLUMNS)} and 'due HOMEWORK'"
-            raise ValueError(f"{path.name}, line 1: {problem}; rename or remove it; there are {names}")
     learners: dict[str, Learner] = {}
-    try:
-        for row in rows:
-            where = f"{path.name}, line {rows.line_num}"
-            values = _from_canvas(row) if canvas else {column: _plain(row.get(column)) for column in columns}
-            if not any(values.values()):
-                continue
-            due = {column: values.pop(column) for column in list(values) if column.startswith(DUE)}
-            learner = Learner(**values, due=tuple(_due(where, due)))
-            _check_id(learner, where)
-            if learner.id.casefold() in learners:
-                raise ValueError(f"{where}: the id {learner.id!r} is there twice; give each learner an id of their own")
-            learners[learner.id.casefold()] = learner
-    except csv.Error as error:
-        raise ValueError(f"{path.name}, line {rows.line_num}: {error}; save it again as CSV") from error
+    for location, learner, _ in _lines(path):
+        if learner is None:
+            continue
+        if learner.id.casefold() in learners:
+            raise ValueError(f"{location}: the id {learner.id!r} occurs twice; ids must be unique")
+        learners[learner.id.casefold()] = learner
     if not learners:
-        raise ValueError(f"{path.name} names no learner; give it a line for each, below the line with the columns")
+        raise ValueError(f"{path.name} has no learners; add a row for each below the header")
     return Roster(learners.values())
 
 
-def _due(where: str, columns: Mapping[str, str]) -> Iterator[tuple[str, datetime]]:
+def remove(path: Path, learner_id: str) -> bool:
+    """Delete the row of a learner from a roster and keep the others, in UTF-8; returns whether there was one.
+
+    Raises:
+        ValueError: as :func:`read`.
+    """
+    kept, removed = [], False
+    for _, learner, row in _lines(path):
+        if learner is not None and learner.id.casefold() == learner_id.casefold():
+            removed = True
+        else:
+            kept.append(row)
+    if removed:
+        text = io.StringIO()
+        csv.writer(text, delimiter=_delimiter(_decoded(path)), lineterminator="\n").writerows(kept)
+        files.write_atomic(path, text.getvalue())
+    return removed
+
+
+def _delimiter(text: str) -> str:
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    return max(",;\t", key=header.count)
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Learner | None, list[str]]]:
+    """The rows of a roster: location for messages, learner or ``None``, and cells."""
+    text = _decoded(path)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    try:
+        header = next((row for row in rows if row), [])
+        columns = [column.strip().casefold() for column in header]
+        canvas = {"student", "id", "section"} <= {*columns}
+        if not canvas:
+            unknown = [column for column in columns if column not in COLUMNS and not column.startswith(DUE)]
+            if "id" not in columns or unknown:
+                problem = f"the column {unknown[0]!r} is unknown" if unknown else "the column 'id' is missing"
+                names = f"{', '.join(COLUMNS)} and 'due HOMEWORK'"
+                raise ValueError(f"{path.name}, line 1: {problem}; rename or remove it; there are {names}")
+        yield f"{path.name}, line {rows.line_num}", None, header
+        for row in rows:
+            location = f"{path.name}, line {rows.line_num}"
+            cells = dict(zip(columns, row, strict=False))
+            values = _from_canvas(cells) if canvas else {column: _plain(cells.get(column)) for column in columns}
+            if not any(values.values()):
+                yield location, None, row
+                continue
+            due = {column: values.pop(column) for column in list(values) if column.startswith(DUE)}
+            learner = Learner(**values, due=tuple(_due(location, due)))
+            _check_id(learner, location)
+            yield location, learner, row
+    except csv.Error as error:
+        raise ValueError(f"{path.name}, line {rows.line_num}: {error}; save it again as CSV") from error
+
+
+def _due(location: str, columns: Mapping[str, str]) -> Iterator[tuple[str, datetime]]:
     for column, text in columns.items():
         if text:
             try:
                 yield column.removeprefix(DUE).strip(), dates.parse(text)
             except ValueError as error:
-                raise ValueError(f"{where}, column {column!r}: {error}") from None
+                raise ValueError(f"{location}, column {column!r}: {error}") from None
 
 
 def _decoded(path: Path) -> str:
@@ -184,7 +217,7 @@ def _decoded(path: Path) -> str:
 
 
 def _from_canvas(row: dict[str, str]) -> dict[str, str]:
-    """A line of Canvas' gradebook export; the lines about points and the test student are no learners."""
+    """A row of Canvas' gradebook export as a row of a roster; empty for "Points Possible" and the test student."""
     name = _plain(row.get("student"))
     number = _plain(row.get("id"))
     if not number or name.casefold() in ("points possible", "student, test"):
@@ -195,34 +228,34 @@ def _from_canvas(row: dict[str, str]) -> dict[str, str]:
     return {"id": own_id, "name": name, "canvas_id": number, "email": email, "section": _plain(row.get("section"))}
 
 
-def _check_id(learner: Learner, where: str) -> None:
+def _check_id(learner: Learner, location: str) -> None:
     if not learner.id:
-        raise ValueError(f"{where}: {learner.name or 'the learner'} has no id; write one, or remove the line")
+        raise ValueError(f"{location}: {learner.name or 'the learner'} has no id; add one, or remove the row")
     if len(learner.id.encode()) > MAX_ID_BYTES:
-        raise ValueError(f"{where}: the id has {len(learner.id.encode())} bytes, at most {MAX_ID_BYTES}; shorten it")
+        raise ValueError(f"{location}: the id has {len(learner.id.encode())} bytes, at most {MAX_ID_BYTES}; shorten it")
     if clean_id(learner.id) != learner.id:
         raise ValueError(
-            f"{where}: the id {learner.id!r} cannot name a folder; letters, digits and . _ @ - can, "
+            f"{location}: the id {learner.id!r} cannot name a folder; use letters, digits and . _ @ -, "
             f"for example {clean_id(learner.id)!r}"
         )
 
 
 def clean_id(text: str) -> str:
-    """A text as the name of a learner's folder: letters and digits of any script, ``.``, ``_``, ``@``, ``-``.
+    """Convert text to a valid id: letters and digits of any script, ``.``, ``_``, ``@`` and ``-``.
 
-    It may be empty, and is as long as the text was.
+    The result may be empty, or longer than :data:`MAX_ID_BYTES`.
     """
     plain = unicodedata.normalize("NFC", text)
     # Combining marks belong to the letters of many scripts, but are not matched by \w.
-    kept = (each if re.match(r"[\w.@-]", each) or unicodedata.category(each) in ("Mn", "Mc") else " " for each in plain)
+    kept = (char if re.match(r"[\w.@-]", char) or unicodedata.category(char) in ("Mn", "Mc") else " " for char in plain)
     plain = re.sub(r"[\s-]+", "-", "".join(kept)).strip("-._ ")
     return f"{plain}-" if plain.split(".")[0].casefold() in RESERVED else plain
 
 
 def _plain(text: str | None) -> str:
-    """A value without what a web page or a terminal would act on: nbgrader's pages show names as they are."""
-    letters = (each for each in unicodedata.normalize("NFC", text or "") if each not in '<>"&`' and each.isprintable())
-    return " ".join("".join(letters).split())
+    """A value without HTML markup and control characters: nbgrader's pages do not escape names."""
+    chars = (char for char in unicodedata.normalize("NFC", text or "") if char not in '<>"&`' and char.isprintable())
+    return " ".join("".join(chars).split())
 
 
 def _only(learners: Iterable[Learner]) -> Learner | None:
@@ -231,13 +264,13 @@ def _only(learners: Iterable[Learner]) -> Learner | None:
 
 
 def _words(name: str) -> tuple[str, ...]:
-    """A name's words in one order (``Lovelace, Ada`` is ``Ada Lovelace``), as they remain in the name of a folder."""
+    """The sorted words of a name as they occur in folder names, so that ``Lovelace, Ada`` equals ``Ada Lovelace``."""
     plain = _MOODLE_REMOVES.sub("", unicodedata.normalize("NFKC", name).casefold()).replace("’", "").replace("_", " ")
     return tuple(sorted(re.findall(r"[\w\u0300-\u036f]+", plain)))
 
 
 def _canvas_names(name: str) -> set[str]:
-    """How Canvas may write a name: all that is no letter dropped, the family name in front."""
+    """The forms of a name in Canvas' file names: without non-letters, the family name first."""
     if "," in name:
         orders = [name]
     else:

@@ -3,7 +3,7 @@
 =================== =====================================
 value               JSON
 =================== =====================================
-None, bool, int,    itself; NaN and infinities:
+None, bool, int,    unchanged; NaN and infinities:
 float, str, list    ``{"float": "nan"}``
 tuple, torch.Size   ``{"tuple": [item, …]}``
 dict                ``{"dict": [[key, value], …]}``
@@ -58,9 +58,9 @@ def dumps(value: Any, function: Callable[[Callable], str] | None = None) -> byte
     try:
         text = json.dumps(_Encoder(function).encode(value, 0), allow_nan=False, separators=(",", ":"))
     except RecursionError:
-        raise CodecError("nested too deeply to be handed over") from None
+        raise CodecError("nested too deeply to be encoded") from None
     if len(text) > MAX_BYTES:
-        raise CodecError(f"too large to be handed over: {len(text):,} characters, at most {MAX_BYTES:,}")
+        raise CodecError(f"too large to be encoded: {len(text):,} characters, at most {MAX_BYTES:,}")
     return text.encode("ascii")
 
 
@@ -131,7 +131,7 @@ class _Encoder:
             return {"dict": [[self.encode(key, depth + 1), self.encode(item, depth + 1)] for key, item in pairs]}
         if self.function and callable(value):
             return {"function": self.function(value)}
-        raise CodecError(f"a {kind.__name__} cannot be handed over")
+        raise CodecError(f"a {kind.__name__} cannot be encoded")
 
     def _add(self, size: int) -> None:
         self.bytes += size
@@ -145,7 +145,7 @@ class _Encoder:
                 self._add(value.numel() * value.element_size())
                 value = value.to_dense()
             if name not in _TENSORS or value.layout is not torch.strided or value.device.type != "cpu":
-                raise CodecError(f"a tensor of {value.dtype}, {value.layout} on {value.device} cannot be handed over")
+                raise CodecError(f"a tensor of {value.dtype}, {value.layout} on {value.device} cannot be encoded")
             self._add(value.numel() * value.element_size())
             plain = torch.Tensor.detach(value).resolve_conj().resolve_neg().contiguous()
             raw = plain.reshape(-1).view(torch.uint8).numpy().tobytes()
@@ -153,7 +153,7 @@ class _Encoder:
 
     def _array(self, value: np.ndarray | np.generic) -> list:
         if value.dtype.name not in _ARRAYS:
-            raise CodecError(f"an array of {value.dtype} cannot be handed over")
+            raise CodecError(f"an array of {value.dtype} cannot be encoded")
         self._add(value.nbytes)
         plain = np.asarray(value, dtype=_ARRAYS[value.dtype.name])
         return [plain.dtype.name, list(plain.shape), base64.b64encode(plain.tobytes()).decode("ascii")]
@@ -204,7 +204,7 @@ def _dict(pairs: list, function: Callable[[str], Callable] | None, depth: int) -
 
 
 def _buffer(body: Any, sizes: dict[str, int]) -> tuple[str, tuple[int, ...], bytes]:
-    """dtype, shape and bytes; their sizes are consistent."""
+    """dtype, shape and bytes, with consistent sizes."""
     if not isinstance(body, list) or len(body) != 3:
         raise CodecError("an array needs dtype, shape and bytes")
     name, shape, text = body
@@ -246,7 +246,7 @@ def _read_array(body: Any, scalar: bool) -> Any:
 
 def _whole(value: int) -> int:
     if value.bit_length() > MAX_BITS:
-        raise CodecError(f"a whole number of {value.bit_length():,} bits, at most {MAX_BITS:,}")
+        raise CodecError(f"an integer of {value.bit_length():,} bits, at most {MAX_BITS:,}")
     return value
 
 

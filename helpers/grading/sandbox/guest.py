@@ -1,8 +1,8 @@
-"""Runs inside bubblewrap: a process that has torch loaded, and forks one confined child for each session.
+"""Runs inside bubblewrap: loads torch once, and forks a confined child process for each session.
 
-A child runs untrusted code, which can change everything in this module: the host must not trust what it receives. A
-child is one process with one thread. It has no capability, no network and no writable file except in a small scratch
-folder of its own, and the kernel refuses it the system calls of ``seccomp.REFUSED``.
+A child runs untrusted code, which can modify this module: the host must not trust its messages. A child is one process
+with one thread. It has no capabilities, no network and no writable files except in a small scratch folder of its own,
+and the kernel refuses the system calls in ``seccomp.REFUSED``.
 
 Messages are lines, ``verb rest``. The host requests ``run``, ``get``, ``put`` and ``call``; the reply is ``done`` or
 ``raised``. Before the reply, a child may itself request ``call``.
@@ -59,13 +59,13 @@ def main() -> None:
         _become(int(user))
     control = socket.socket(fileno=int(descriptor))
     importlib.import_module("matplotlib.pyplot")
-    repr(torch.ones(2, 2) @ torch.ones(2, 2))  # looks into /proc/cpuinfo once, which is hidden from the children
+    repr(torch.ones(2, 2) @ torch.ones(2, 2))  # reads /proc/cpuinfo once, which is not visible in the children
     if mode == "warm":
         _load_autograd()
     shell = make_shell()
     children: dict[int, tuple[int, int]] = {}
     gc.collect()
-    gc.freeze()  # a collection in a child would write to, and so copy, every page that it shares
+    gc.freeze()  # otherwise a collection in a child would copy the shared memory pages
     control.send(b"ready")
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 65536, 3)
@@ -93,7 +93,7 @@ def _become(user: int) -> None:
 
 
 def _load_autograd() -> None:
-    """Take one optimizer step: the first one imports about 800 modules, which the children then share."""
+    """Take one optimizer step, which imports about 800 modules that the children then share."""
     weight = torch.ones(1, requires_grad=True)
     optimizer = torch.optim.SGD([weight], 0.1)
     (2 * weight).sum().backward()
@@ -179,7 +179,7 @@ def _confine(request: dict, nested: bool) -> None:
         OSError: a step failed; the child must not run anything then.
     """
     if nested:
-        # Otherwise a signal to the process group would reach processes outside of the namespace.
+        # Otherwise a signal to the process group would reach processes outside the namespace.
         os.setsid()
     with open("/proc/self/statm") as statm:
         mapped = int(statm.read().split()[0]) * resource.getpagesize()
@@ -216,7 +216,7 @@ def _mount(path: str, options: str, readonly: bool = False) -> None:
 
 def _drop_capabilities() -> None:
     for capability in range(64):
-        _LIBC.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails for those that do not exist
+        _LIBC.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails for capabilities that do not exist
     header = ctypes.create_string_buffer(struct.pack("Ii", _CAPABILITY_VERSION_3, 0))
     no_capabilities = ctypes.create_string_buffer(24)
     _checked(_LIBC.capset(header, no_capabilities), "capset")
@@ -319,7 +319,7 @@ class RpcPeer:
         return json.dumps({"ename": name, "evalue": message[:20_000], "traceback": _capped(lines)}).encode()
 
     def get(self, rest: bytes) -> bytes:
-        """What a name is bound to: ``function [stub]``, ``missing``, ``unsupported TYPE`` or ``value JSON``."""
+        """The binding of a name: ``function [stub]``, ``missing``, ``unsupported TYPE`` or ``value JSON``."""
         name = rest.decode()
         value = self.shell.user_ns.get(name, ...)
         if value is ...:
@@ -368,18 +368,18 @@ class RpcPeer:
             return codec.dumps((result, changed))
         except codec.CodecError as error:
             if type(result).__name__ in _SUPPORTED:
-                raise TypeError(f"what it returned cannot be graded: {error}") from None
+                raise TypeError(f"the returned value cannot be graded: {error}") from None
             return b"unsupported " + type(result).__name__.encode()
 
     def remote(self, name: str) -> Callable:
-        """A function that calls the function ``name`` of the other side."""
+        """A function that calls the other side's function ``name``."""
 
         def function(*args: Any, **kwargs: Any) -> Any:
             mark = len(self.functions)
             try:
-                # A submission cannot pass functions: they would be called outside of any test.
+                # A submission cannot pass functions, which could be called outside of a test.
                 payload = codec.dumps(
-                    (args, kwargs, self.track_changes), function=self._hand_out if self.test_runner else None
+                    (args, kwargs, self.track_changes), function=self._handle if self.test_runner else None
                 )
                 self.send(b"call", name.encode() + b" " + payload)
                 verb, rest = self.receive()
@@ -404,13 +404,13 @@ class RpcPeer:
         function.__name__ = function.__qualname__ = name if name.isidentifier() else "function"
         return function
 
-    def _hand_out(self, function: Callable) -> str:
+    def _handle(self, function: Callable) -> str:
         self.functions.append(function)
         return f"#{len(self.functions) - 1}"
 
 
 def _placeholder(kind: bytes) -> Any:
-    """An object of an empty class, named like the type of the value that cannot be encoded."""
+    """An instance of an empty class named like the type of a value that cannot be encoded."""
     label = kind.decode("ascii", "replace")[:60]
     return ... if label == "ellipsis" else type(label if label.isidentifier() else "value", (), {})()
 
@@ -424,7 +424,7 @@ def _fingerprint(value: Any) -> bytes:
 
 
 def _overwrite(argument: Any, changed: Any) -> None:
-    """Give an argument the value to which the called function changed its copy, so that tests see the change."""
+    """Copy a change that the called function made to its copy of an argument to the argument itself."""
     if type(argument) is not type(changed):
         return
     if isinstance(argument, list):
@@ -459,7 +459,7 @@ def _error(line: bytes) -> Exception:
     kind = base if base.__name__ == label else type(label, (base,), {})
     try:
         return kind(message)
-    except TypeError:  # UnicodeDecodeError wants five arguments
+    except TypeError:  # UnicodeDecodeError needs five arguments
         return RuntimeError(f"{label}: {message}")
 
 

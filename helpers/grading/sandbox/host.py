@@ -1,4 +1,4 @@
-"""The trusted side of the sandbox boundary: starts bubblewrap, and treats everything that comes out as untrusted.
+"""The trusted side of the sandbox boundary: starts bubblewrap, and treats all output of the sandbox as untrusted.
 
 Two layers confine a submission. bubblewrap shows it the Python environment and ``helpers``, read-only, and nothing else
 of the host: no network, no other process, no home folder, no course folder. Inside,
@@ -50,9 +50,9 @@ class SessionDied(RuntimeError):
     """A session ended before it replied.
 
     Attributes:
-        reason: to be read after a name: "ran longer than 30 s", "ended the process".
+        reason: a predicate, such as "ran longer than 30 s" or "ended the process".
         test_runner: whether the session ran the tests.
-        outputs: nbformat outputs of what it printed before.
+        outputs: nbformat outputs of the text printed before.
     """
 
     def __init__(self, reason: str, test_runner: bool = False):
@@ -64,13 +64,13 @@ class SessionDied(RuntimeError):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one submission may use.
+    """Resource limits of one submission.
 
     Attributes:
-        cell_seconds: for one cell.
-        call_seconds: for one call of a function by a test.
-        total_seconds: for all cells and tests.
-        memory: bytes of address space beyond what torch itself maps (about 0.7 GB).
+        cell_seconds: run time of one cell.
+        call_seconds: run time of one call of a function by a test.
+        total_seconds: run time of all cells and tests.
+        memory: bytes of address space in addition to what torch maps (about 0.7 GB).
         disk: bytes in its scratch folder.
         output: bytes that one cell prints.
         all_output: characters of the outputs of all cells, after which no more are kept.
@@ -141,7 +141,7 @@ class Session:
 
         Args:
             track_changes: whether the called functions report to which values they changed their arguments.
-            answer: replies to calls from the session, see :meth:`ask`.
+            answer: handles calls from the session, see :meth:`ask`.
 
         Returns:
             nbformat outputs, only ``stream`` and ``error``.
@@ -164,7 +164,7 @@ class Session:
         """Send a request, and return the reply: ``(b"done" or b"raised", …)``.
 
         Args:
-            answer: given what follows ``call`` in a request from the session, returns the line to reply.
+            answer: receives what follows ``call`` in a request from the session, and returns the reply line.
 
         Raises:
             SessionDied: the process died, broke the protocol or took longer than ``seconds``.
@@ -188,7 +188,7 @@ class Session:
         return SessionDied(reason, self.test_runner)
 
     def _read_line(self, deadline: float) -> bytes:
-        """The next line from the session; meanwhile, send what is queued and collect what is printed."""
+        """The next line from the session; sends queued data and collects printed output while waiting."""
         searched = 0
         while True:
             if self._end is None:
@@ -219,7 +219,7 @@ class Session:
                     self._incoming += data
 
     def _drain_pipes(self) -> None:
-        """Read what was printed before the reply and is still in the pipes, whose buffers are small."""
+        """Read output that was printed before the reply and is still in the pipes."""
         for name in list(self._pipes):
             for _ in range(32):
                 if not self._read_pipe(name):
@@ -243,11 +243,11 @@ class Sandbox:
 
     Args:
         warm: whether sessions are forked from one process that has loaded torch; otherwise each starts a bubblewrap,
-            which takes seconds. ``None``: warm, unless the kernel does not allow it.
-        secret: files and folders that must not be visible in the sandbox, beside the sources of the homeworks.
+            which takes seconds. ``None``: warm, if the kernel allows it.
+        secret: files and folders that must not be visible in the sandbox, in addition to the homeworks' sources.
 
     Raises:
-        SandboxUnavailable: it does not start, or the probe finds that it does not confine.
+        SandboxUnavailable: it does not start, or the probe finds that it does not confine a session.
     """
 
     def __init__(self, warm: bool | None = None, secret: Sequence[Path] = ()):
@@ -285,7 +285,7 @@ class Sandbox:
         """Start a process in the sandbox. Closing the session kills it and deletes its files.
 
         Args:
-            test_runner: whether it runs the author's tests, which may call functions but not be called by name.
+            test_runner: whether it runs the author's tests: they may call functions, but cannot be called by name.
 
             library: the modules of :func:`library_modules` that it may import: name → source.
 
@@ -318,12 +318,12 @@ class Sandbox:
             ours, out, err, (lambda: process.kill(child)) if self.warm else process.close, limits, test_runner
         )
         try:
-            greeting = session._read_line(time.monotonic() + 60)
+            status = session._read_line(time.monotonic() + 60)
         except (OSError, SessionDied) as error:
-            greeting = str(error).encode()
-        if not greeting.startswith(b"ready"):
+            status = str(error).encode()
+        if not status.startswith(b"ready"):
             session.close()
-            raise SandboxUnavailable(f"no submission can be confined here: {greeting.decode('ascii', 'replace')[:500]}")
+            raise SandboxUnavailable(f"the session could not be confined: {status.decode('ascii', 'replace')[:500]}")
         session.ask(b"library", json.dumps(dict(library)).encode(), 60)
         return session
 
@@ -334,7 +334,7 @@ class Sandbox:
         return self._process
 
     def command(self, mode: Literal["warm", "cold"]) -> list[str]:
-        """The command that starts the guest; the number of a socket is to be appended."""
+        """The command line that starts the guest, without its last argument, the file descriptor of a socket."""
         shown = _environment()
         for secret in self.secret:
             if folder := shown_folder(secret):
@@ -395,13 +395,13 @@ class Sandbox:
         """Run the probe in a session.
 
         Raises:
-            SandboxUnavailable: something that must be prevented succeeded.
+            SandboxUnavailable: the probe finds a violation.
         """
         with self.session() as session, tempfile.NamedTemporaryFile() as canary:
             secret = [str(path) for path in (*self.secret, Path(__file__), canary.name)]
             source = (_HERE / "probe.py").read_text(encoding="utf-8")
             try:
-                outputs = session.run(f"{source}\nprint('; '.join(broken_promises({secret})) or 'confined')", 60)
+                outputs = session.run(f"{source}\nprint('; '.join(violations({secret})) or 'confined')", 60)
             except SessionDied as death:
                 raise SandboxUnavailable(f"the probe of the sandbox {death.reason}") from None
         text = "".join(output.get("text", "") or output.get("evalue", "") for output in outputs)
@@ -456,14 +456,14 @@ class _Process:
                 raise SandboxUnavailable(failure)
         self.control.settimeout(120)
         try:
-            greeting = self.control.recv(100)
+            status = self.control.recv(100)
         except OSError as error:
-            greeting = str(error).encode()
-        if greeting != b"ready":
+            status = str(error).encode()
+        if status != b"ready":
             self.errors.seek(0)
-            said = self.errors.read(4000).decode("utf-8", "replace").strip().splitlines()
+            errors = self.errors.read(4000).decode("utf-8", "replace").strip().splitlines()
             self.close()
-            raise SandboxUnavailable(f"the sandbox does not start: {said[-1] if said else greeting.decode()}")
+            raise SandboxUnavailable(f"the sandbox does not start: {errors[-1] if errors else status.decode()}")
 
     def alive(self) -> bool:
         return self.process.poll() is None
@@ -481,7 +481,7 @@ class _Process:
         """Kill a session of a warm process; returns the processor seconds that it used.
 
         Raises:
-            SandboxUnavailable: the sandbox itself had died before, so that the replies of its sessions are void.
+            SandboxUnavailable: the sandbox itself died before; the replies of its sessions must be discarded.
         """
         try:
             self.control.send(json.dumps({"command": "kill", "child": child}).encode())
@@ -509,7 +509,7 @@ class _Process:
 
 
 class _PrintedOutput:
-    """What a cell printed, truncated to a limit."""
+    """The text that a cell printed, truncated to a limit."""
 
     def __init__(self, limit: int):
         self.limit = limit
@@ -528,7 +528,7 @@ class _PrintedOutput:
     def outputs(self) -> list[dict]:
         parts = [(name, clean(data.decode("utf-8", "replace"))) for name, data in self.parts]
         if self.size > self.limit:
-            parts.append(("stderr", f"\n… cut off: a cell prints at most {self.limit:,} bytes\n"))
+            parts.append(("stderr", f"\n… truncated: at most {self.limit:,} bytes of a cell are kept\n"))
         return [{"output_type": "stream", "name": name, "text": text} for name, text in parts if text]
 
 
@@ -549,7 +549,7 @@ def error_output(name: str, message: str, lines: Sequence[str] = ()) -> dict:
 
 
 def _error_outputs(line: bytes) -> list[dict]:
-    """The error that an untrusted line describes; nothing if the line is empty."""
+    """The error that an untrusted line describes; an empty list if the line is empty."""
     if not line:
         return []
     description: Any = None

@@ -1,4 +1,4 @@
-"""Try what the sandbox must prevent. The host runs the text of this file as the first cell of a session."""
+"""Test the confinement from inside. The host runs the source of this file as the first cell of a session."""
 
 import ctypes
 import fcntl
@@ -18,11 +18,11 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _SYSCALLS = {"x86_64": {"unshare": 272, "capget": 125}, "aarch64": {"unshare": 97, "capget": 90}}
 
 
-def broken_promises(secrets: Sequence[str]) -> list[str]:
-    """What a session can do, see or use although it must not.
+def violations(secrets: Sequence[str]) -> list[str]:
+    """Names of the actions, paths and resources that a session can access although it must not.
 
     Args:
-        secrets: paths on the host that must not exist here.
+        secrets: paths on the host that must not be visible.
     """
     attempts: dict[str, Callable[[], object]] = {
         "the network": lambda: socket.create_connection(("127.0.0.1", 1), 1),
@@ -41,15 +41,15 @@ def broken_promises(secrets: Sequence[str]) -> list[str]:
         attempts[f"the times of {device}"] = partial(os.utime, device)
     for folder in ("/", "/dev", "/course", "/course/helpers", sys.prefix, sys.base_prefix, "/usr"):
         attempts[f"writing to {folder}"] = partial(_write, f"{folder}/probe")
-    broken = [what for what, attempt in attempts.items() if _succeeds(attempt)]
-    broken += [path for path in (*secrets, *_MUST_BE_HIDDEN) if os.path.exists(path)]
+    found = [action for action, attempt in attempts.items() if _succeeds(attempt)]
+    found += [path for path in (*secrets, *_MUST_BE_HIDDEN) if os.path.exists(path)]
     if os.getuid() == 0 or sum(name.isdigit() for name in os.listdir("/proc")) > 2:
-        broken.append("other processes")
+        found.append("other processes")
     if any(_succeeds(partial(os.fstat, number)) for number in range(4, 256)):
-        broken.append("an open file")
+        found.append("an open file")
     if resource.getrlimit(resource.RLIMIT_AS)[1] == resource.RLIM_INFINITY:
-        broken.append("all memory")
-    return broken
+        found.append("all memory")
+    return found
 
 
 def _succeeds(attempt: Callable[[], object]) -> bool:

@@ -13,15 +13,15 @@ import struct
 
 # x86_64, and the generic table (aarch64); None where an architecture lacks the call
 REFUSED = {
-    # processes and threads: one limit on memory and processor time is one for everything
+    # processes and threads: resource limits are per process
     "clone": (56, 220), "fork": (57, None), "vfork": (58, None), "execve": (59, 221), "execveat": (322, 281),
     # namespaces and mounts
     "unshare": (272, 97), "setns": (308, 268), "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41),
     "chroot": (161, 51), "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430),
     "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433), "mount_setattr": (442, 442),
     "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265), "quotactl": (179, 60), "quotactl_fd": (443, 443),
-    # sockets of any family; some are not part of a network namespace. asyncio needs socketpair: what a pair buffers is
-    # not counted as memory, but small unless a buffer grows, or sockets wait inside of others
+    # sockets of every family, as some ignore network namespaces. asyncio needs socketpair: the buffers of a pair are
+    # not counted as memory, but are small unless they grow, or descriptors of sockets are queued in them
     "socket": (41, 198), "sendmsg": (46, 211), "sendmmsg": (307, 269), "recvmsg": (47, 212), "recvmmsg": (299, 243),
     "setsockopt": (54, 208),
     # what all sandboxes share: locks and times of the same files, and which of their pages are in memory
@@ -31,12 +31,12 @@ REFUSED = {
     # other processes
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272),
     "pidfd_open": (434, 434), "pidfd_getfd": (438, 438), "process_madvise": (440, 440),
-    # memory that no limit counts, and what outlives a process
+    # memory outside of the limits, and objects that outlive a process
     "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "shmat": (30, 196),
     "shmctl": (31, 195), "semget": (64, 190), "semop": (65, 193), "semctl": (66, 191), "semtimedop": (220, 192),
     "msgget": (68, 186), "msgsnd": (69, 189), "msgrcv": (70, 188), "msgctl": (71, 187), "mq_open": (240, 180),
     "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219),
-    # complicated parts of the kernel, in which holes were found before
+    # complex parts of the kernel with a history of vulnerabilities
     "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282), "io_setup": (206, 0),
     "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
     "fanotify_init": (300, 262), "inotify_init": (253, None), "inotify_init1": (294, 26),
@@ -57,8 +57,8 @@ COMMANDS = {
         "MADV_DODUMP": 17,
     }),
 }  # fmt: skip
-CLONE3 = 435  # its flags are in memory, where a filter cannot see them: libc falls back to clone
-NEWEST = 450  # calls that are newer than this table are refused as unknown
+CLONE3 = 435  # a filter cannot read its flags, which are in memory; libc falls back to clone
+NEWEST = 450  # newer calls are refused with ENOSYS
 
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _COLUMN = {"x86_64": 0, "aarch64": 1}
@@ -85,11 +85,11 @@ def filter_program(machine: str) -> list[Instruction]:
         raise OSError(f"there is no table of system calls for {machine}, only for {' and '.join(AUDIT_ARCH)}")
     column = _COLUMN[machine]
     program = [
-        (BPF_LOAD, 0, 0, _ARCH_OFFSET),  # 32-bit calls have other numbers
+        (BPF_LOAD, 0, 0, _ARCH_OFFSET),  # 32-bit calls have different numbers
         (BPF_JUMP_EQUAL, 1, 0, AUDIT_ARCH[machine]),
         (BPF_RETURN, 0, 0, KILL_PROCESS),
         (BPF_LOAD, 0, 0, _NUMBER_OFFSET),
-        (BPF_JUMP_GREATER, 0, 1, NEWEST),  # among them those of the x32 interface
+        (BPF_JUMP_GREATER, 0, 1, NEWEST),  # including the x32 interface
         (BPF_RETURN, 0, 0, ERRNO | errno.ENOSYS),
         (BPF_JUMP_EQUAL, 0, 1, CLONE3),
         (BPF_RETURN, 0, 0, ERRNO | errno.ENOSYS),
@@ -111,10 +111,10 @@ def filter_program(machine: str) -> list[Instruction]:
 
 
 def refuse_calls() -> None:
-    """Install the filter, for good.
+    """Install the filter irrevocably.
 
     Raises:
-        OSError: the kernel does not take it, or there is no table for this machine.
+        OSError: the kernel rejects it, or there is no table for this machine.
     """
     program = filter_program(platform.machine())
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))

@@ -1,0 +1,130 @@
+"""Every figure on a telephone: Notebook 7, 390 pixels wide, driven by touch alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator
+
+from tests.browser.conftest import ARTEFACTS
+from tests.browser.lab import Lab, controls, kind, serve, settle
+from tests.tools.refresh import lessons
+
+LESSONS = [path.name for path in lessons() if "@live" in path.read_text(encoding="utf-8")]
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+SMALLEST_TARGET = 24  # css pixels, WCAG 2.2, criterion 2.5.8
+SMALLEST_TEXT = 12
+
+# Notes the size in css pixels of every text that is drawn on a canvas.
+_FONTS = """(() => {
+  window.fonts = [];
+  const draw = CanvasRenderingContext2D.prototype.fillText;
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y, widest) {
+    const { a, b } = this.getTransform();
+    const shrink = widest ? Math.min(1, widest / this.measureText(text).width) : 1;
+    const size = (parseFloat(this.font.match(/([\\d.]+)px/)[1]) * shrink * Math.hypot(a, b)) / window.devicePixelRatio;
+    window.fonts.push([Math.round(size * 100) / 100, text]);
+    return draw.apply(this, arguments);
+  };
+})()"""
+
+
+class Phone(Lab):
+    """A page of Notebook 7 on a telephone."""
+
+    def open(self, path: str) -> None:
+        self.page.add_init_script(_FONTS)
+        super().open(path)
+        self.errors.clear()  # Notebook 7 itself stumbles over settings of JupyterLab
+        self.touches = self.context.new_cdp_session(self.page)
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Put a finger down, move it, and take it away."""
+        for share in range(11):
+            x, y = (a + (b - a) * share / 10 for a, b in zip(start, end, strict=True))
+            kind = "touchStart" if share == 0 else "touchMove"
+            self.touches.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+        self.touches.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+@pytest.fixture(scope="module")
+def notebook_7(folder: Path) -> Iterator[str]:
+    with serve(folder, app="notebook") as address:
+        yield address
+
+
+@pytest.fixture
+def phone(browser: Browser, notebook_7: str) -> Iterator[Phone]:
+    phone = Phone(browser, notebook_7, **PHONE)
+    yield phone
+    phone.close()
+
+
+def _in_view(part: Locator) -> dict[str, float]:
+    part.evaluate("(element) => element.scrollIntoView({ block: 'center' })")
+    part.page.wait_for_timeout(150)
+    box = part.bounding_box()
+    assert box is not None
+    return box
+
+
+def _move_by_touch(phone: Phone, control: Locator) -> None:
+    """Give a control another value."""
+    box = _in_view(control)
+    if kind(control) == "select-one":  # the list that opens is the system's own
+        here = control.evaluate("(list) => list.selectedIndex")
+        control.select_option(index=0 if here else control.locator("option").count() - 1)
+    elif kind(control) == "checkbox":
+        phone.page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    else:
+        here = control.evaluate("(range) => range.value / range.max")
+        share = 0.85 if here < 0.5 else 0.15
+        phone.page.touchscreen.tap(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+
+
+def _values(figure: Locator) -> list[str]:
+    return figure.locator(".live-number").evaluate_all("(all) => all.map((field) => field.value)")
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_figures_are_read_and_driven_by_touch(phone: Phone, lesson: str) -> None:
+    phone.open(f"notebooks/{lesson}")
+    phone.run_all(300)
+    figures = phone.figures()
+    assert figures
+    for number, figure in enumerate(figures, start=1):
+        _in_view(figure)
+        assert not figure.evaluate("(root) => root.scrollWidth > root.clientWidth + 1"), "the figure is cut off"
+        left, right = figure.evaluate("(root) => { const r = root.getBoundingClientRect(); return [r.left, r.right]; }")
+        assert left >= 0 and right <= 390
+        for control in figure.locator(".live-controls :is(input, select, button)").all():
+            box = control.bounding_box()
+            assert box["height"] >= SMALLEST_TARGET and box["width"] >= SMALLEST_TARGET, control.inner_html()
+        for panel in figure.locator(".live-panel").all():
+            box = _in_view(panel.locator("canvas"))
+            phone.page.touchscreen.tap(box["x"] + 0.55 * box["width"], box["y"] + 0.4 * box["height"])
+            tooltip = panel.locator(".live-tooltip")
+            tooltip.wait_for()
+            place = tooltip.bounding_box()
+            assert place["x"] >= 0 and place["x"] + place["width"] <= 390, "the value is cut off"
+            panel.locator("canvas").evaluate("(canvas) => canvas.blur()")
+        for name, control in controls(figure).items():
+            before = settle(figure)
+            _move_by_touch(phone, control)
+            after = settle(figure, before["draws"])
+            assert after["error"] == "" and after["sentence"] != before["sentence"], name
+        for place in range(figure.locator(".live-handle").count()):
+            handle = figure.locator(".live-handle").nth(place)
+            box = _in_view(handle)
+            assert box["width"] >= SMALLEST_TARGET
+            before = _values(figure)
+            start = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+            canvas = figure.locator(".live-panel", has=handle).locator("canvas").bounding_box()
+            phone.drag(start, (canvas["x"] + 0.5 * canvas["width"], canvas["y"] + 0.5 * canvas["height"]))
+            settle(figure)
+            assert _values(figure) != before, "nothing was dragged"
+        ARTEFACTS.mkdir(exist_ok=True)
+        figure.screenshot(path=ARTEFACTS / f"{lesson[:2]}-{number}-phone.png")
+    small = [text for text in phone.page.evaluate("() => window.fonts") if text[0] < SMALLEST_TEXT - 0.01]
+    assert not small, small[:5]
+    assert phone.errors == []

@@ -1,0 +1,282 @@
+"""The instructor's commands as they are typed: one archive from the LMS to grades and pages, and back."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import os
+import re
+import shlex
+import sqlite3
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook
+
+from helpers.grading.__main__ import main
+from helpers.grading.course import REPOSITORY, Course
+from helpers.grading.removal import forget
+from tests.grading.test_course import by_hand, penalise, result
+from tests.tools.homework import SMALL as NAME
+from tests.tools.homework import answered_small, hand_in, require_bubblewrap
+
+MOODLE = "assignsubmission_file"
+
+
+def typed(*arguments: str, course: Path, code: int = 0) -> str:
+    """Run a command as ``python -m helpers.grading`` does; return what it prints."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        assert main([arguments[0], f"--course={course}", *arguments[1:]]) == code, out.getvalue() + err.getvalue()
+    return out.getvalue() if code == 0 else err.getvalue()
+
+
+def typed_in_a_shell(command: str, *, course: Path) -> str:
+    """Run a command in a process of its own; return what it prints."""
+    line = f"{shlex.quote(sys.executable)} -m helpers.grading {command} --course={shlex.quote(str(course))}"
+    done = subprocess.run(line, shell=True, cwd=REPOSITORY, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_an_archive_from_collection_to_removal(tmp_path: Path, source: Path, release: NotebookNode) -> None:
+    require_bubblewrap()
+    course, authors = tmp_path / "course", f"--source={source.parent.parent}"
+    (tmp_path / "roster.csv").write_text(
+        "id;name;section\nada;Ada Lovelace;A\nbo;Bo Diddley;A\nsean;Sean O'Brien;B\nzoe;Zoë Non;B\neve;Eve;=1+1;\n"
+    )
+    half = {"double": "def double(x):\n    return x"}
+    with zipfile.ZipFile(tmp_path / "moodle.zip", "w") as archive:
+        for learner, answers in (("Ada Lovelace_1", {}), ("Bo Diddley_2", half), ("Sean OBrien_3", half)):
+            content = nbformat.writes(answered_small(release, **answers))
+            archive.writestr(f"{learner}_{MOODLE}/{NAME}.ipynb", content)
+        archive.writestr(f"Zoë Non_4_{MOODLE}/answers.pdf", b"%PDF")
+
+    printed = typed(
+        "collect", str(tmp_path / "moodle.zip"), "--homework", NAME, "--roster", str(tmp_path / "roster.csv"), authors,
+        "--due", "2026-03-01T12:00+00:00", course=course,
+    )  # fmt: skip
+    assert "3 taken, 1 not a notebook" in printed and f"{NAME}: due 2026-03-01 12:00 UTC for everybody" in printed
+    assert re.search(r"zoe +not a notebook +ask for the notebook", printed) and re.search(
+        r"eve +no submission", printed
+    )
+    (course / "submitted" / "bo" / NAME / "timestamp.txt").write_text("2026-03-01 14:00:00 UTC\n")
+    settings = course / "nbgrader_config.py"
+    settings.write_text(settings.read_text() + '\nc.LateSubmissionPlugin.penalty_method = "zero"\n')
+
+    printed = typed("grade", "--workers", "1", authors, course=course)
+    assert "3 graded" in printed and re.search(r"bo +late by 2 hours, loses 5 points", printed)
+    assert re.search(r"zoe +refused: not a notebook: a PDF", printed)
+    printed = typed("extend", "bo", NAME, "--until", "2026-03-01T15:00+00:00", authors, course=course)
+    assert printed == f"bo, {NAME}: due 2026-03-01 15:00 UTC, individual\n"
+    assert "--reason is missing" in typed("adjust", NAME, "1", "--points", "9", authors, course=course, code=1)
+    printed = typed("adjust", NAME, "1", "--points", "6", "--reason", "unclear", authors, course=course)
+    assert printed == f"{NAME}, Question 1: at least 6 points for everybody; 2 of 3 change\n"
+    printed = typed("status", authors, course=course)
+    assert "late" not in printed and "bo: 2026-03-01 15:00 UTC" in printed and "unclear" in printed
+
+    printed = typed("feedback", "--format", "moodle", course=course)
+    assert f"{NAME}: 3 pages in" in printed and f"wrote {course}/exports/feedback-moodle-{NAME}.zip" in printed
+    with zipfile.ZipFile(course / "exports" / f"feedback-moodle-{NAME}.zip") as archive:
+        pages = {name.split("_")[1]: archive.read(name).decode() for name in archive.namelist()}
+    assert {number: re.search(r"Learner: (\w+)", page)[1] for number, page in pages.items()} == {
+        "1": "ada", "2": "bo", "3": "sean",
+    }  # fmt: skip
+    assert "Score: 6 of 11 points</strong> so far" in pages["2"] and "unclear" in pages["2"]
+
+    typed("export", "--missing", "0", course=course)
+    with (course / "exports" / "grades.csv").open(newline="", encoding="utf-8-sig") as lines:
+        rows = {row["id"]: row for row in csv.DictReader(lines)}
+    assert {learner: (row["score"], row["state"].partition(":")[0]) for learner, row in rows.items()} == {
+        "ada": ("8", "graded"), "bo": ("6", "graded"), "sean": ("6", "graded"), "zoe": ("", "refused"),
+        "eve": ("0", "missing"),
+    }  # fmt: skip
+    assert (rows["bo"]["handed in"], rows["bo"]["late"]) == ("2026-03-01 14:00 UTC", "on time")
+    assert rows["ada"]["handed in"] == "" and "unclear" in rows["ada"]["adjusted"]
+    for format in ("canvas", "moodle"):
+        assert "wrote" in typed("export", "--format", format, "--unfinished", course=course)
+
+    printed = typed("roster", "remove", "bo", course=course)
+    assert printed.startswith("bo: removed from submitted/bo, autograded/bo, feedback/bo, collected.json, roster.csv, ")
+    assert b"Bo Diddley" not in b"".join(path.read_bytes() for path in course.rglob("*") if path.is_file())
+
+
+def everything(course: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(course.rglob("*")) if path.is_file())
+
+
+def test_a_removed_learner_leaves_no_trace(course: Course, release: NotebookNode) -> None:
+    word = b"a-word-of-adas"
+    (course.folder / "roster.csv").write_text("id,name\nada,a-word-of-adas\nbo,Bo\n")
+    for learner in ("ada", "bo"):
+        hand_in(course.folder, learner, answered_small(release, why=f"a-word-of-{learner}s"))
+        course.store(course.submission(NAME, learner), result())
+    by_hand(course, "why", 1, "a-word-of-adas")
+    course.extend(NAME, "ada", None)
+    (course.folder / "exports").mkdir()
+    (course.folder / "exports" / "grades.csv").write_text("a-word-of-adas")
+    assert word in everything(course.folder)
+    others = {path: path.read_bytes() for path in course.folder.rglob("bo/**/*.ipynb")}
+    assert "gradebook.db" in forget(course, "ada")
+    assert word not in everything(course.folder)
+    assert course.results(NAME).keys() == {"bo"} == set(course.learners(NAME))
+    assert (course.folder / "roster.csv").read_text() == "id,name\nbo,Bo\n"
+    assert others == {path: path.read_bytes() for path in others}
+    for wrong in ("ada", "nobody", "..", "", "a/b"):
+        with pytest.raises(ValueError, match="belongs to|is no id"):
+            forget(course, wrong)
+    assert (course.folder / "source").is_dir() and course.results(NAME).keys() == {"bo"}
+
+
+@pytest.fixture
+def another(tmp_path: Path, entered: Path, source: Path) -> Callable[[str], Course]:
+    """Make further courses with the small homework."""
+
+    def make(name: str) -> Course:
+        other = Course(tmp_path / name)
+        other.prepare(source)
+        return other
+
+    return make
+
+
+def graded(course: Course, release: NotebookNode, *learners: str, why: str = "so") -> None:
+    for learner in learners:
+        hand_in(course.folder, learner, answered_small(release, why=why))
+        course.store(course.submission(NAME, learner), result())
+
+
+def test_graders_with_other_learners_are_merged(course: Course, release: NotebookNode, another) -> None:
+    with another("other") as other:
+        graded(course, release, "ada")
+        graded(other, release, "bo")
+        by_hand(course, "why", 1, "good")
+        by_hand(other, "why", 2, "better", learner="bo")
+        expected = other.results(NAME)["bo"]
+        assert main(["merge", f"--course={course.folder}", str(other.folder)]) == 0
+    results = course.results(NAME)
+    assert results.keys() == {"ada", "bo"} and results["bo"].points == expected.points == 10
+    with Gradebook(course.db_url) as gradebook:
+        assert gradebook.find_comment("why", NAME, NAME, "bo").comment == "better"
+    assert course.records(NAME).keys() == {"ada", "bo"} and course.learners(NAME) == ["ada", "bo"]
+    assert course.content(NAME, "bo")[2] == course.records(NAME)["bo"].digest  # not graded again
+
+
+def test_graders_of_other_questions_are_merged_and_overlap_is_refused(
+    course: Course, release: NotebookNode, another, capsys: pytest.CaptureFixture
+) -> None:
+    with another("other") as other:
+        for each in (course, other):
+            graded(each, release, "ada", "bo")
+        by_hand(course, "why", 1, "mine")
+        by_hand(other, "hidden_total", 0.5)
+        merge = ["merge", f"--course={course.folder}", str(other.folder)]
+        assert main(merge) == 0 and main(merge) == 0  # twice is once
+        assert course.by_hand(NAME, "ada") == {
+            ("why", "points"): 1, ("why", "a comment"): "mine", ("hidden_total", "points"): 0.5,
+        }  # fmt: skip
+        by_hand(other, "why", 3, "theirs")
+        by_hand(other, "why", 3, learner="bo")
+        before = course.by_hand(NAME, "bo")
+        capsys.readouterr()
+        assert main(merge) == 1
+        printed = capsys.readouterr().err
+        assert f"{NAME}: ada, why: both gave points, 1.0 and 3.0" in printed
+        assert "both gave a comment, 'mine' and 'theirs'" in printed and "bo" not in printed.replace("both", "")
+        assert course.by_hand(NAME, "bo") == before  # nothing was merged
+        hand_in(other.folder, "bo", answered_small(release, why="another"))
+        assert main(merge) == 1 and f"{NAME}: bo has another notebook in each" in capsys.readouterr().err
+
+
+def test_a_locked_gradebook_is_told(course: Course, capsys: pytest.CaptureFixture, monkeypatch) -> None:
+    monkeypatch.setattr(Course, "database_timeout", 0.1)
+    course.close()
+    with sqlite3.connect(course.folder / "gradebook.db") as other:
+        other.execute("BEGIN EXCLUSIVE")
+        source = course.folder / "source"
+        command = ["adjust", f"--course={course.folder}", f"--source={source}", NAME, "1", "--drop", "--reason=x"]
+        assert main(command) == 1
+        assert "gradebook cannot be used (database is locked): another program" in capsys.readouterr().err
+        other.rollback()
+    assert main(command) == 0
+
+
+def test_a_damaged_gradebook_is_told(course: Course, capsys: pytest.CaptureFixture) -> None:
+    course.close()
+    (course.folder / "gradebook.db").write_bytes(b"no database" * 1000)
+    assert main(["status", f"--course={course.folder}", f"--source={course.folder / 'source'}", NAME]) == 1
+    assert "gradebook cannot be used" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_told(course: Course, release: NotebookNode) -> None:
+    """A limit on the size of files stands for a disk without room: the archive's notebook does not fit."""
+    folder = course.folder.parent
+    (folder / f"ada_{NAME}.ipynb").write_text(nbformat.writes(answered_small(release)) + " " * 400_000)
+    command = (
+        f"trap '' XFSZ; ulimit -f 300; exec {sys.executable} -m helpers.grading collect --course={course.folder} "
+        f"--source={course.folder / 'source'} {folder}/ada_{NAME}.ipynb"
+    )
+    done = subprocess.run(["bash", "-c", command], cwd=REPOSITORY, capture_output=True, text=True, env=os.environ)
+    assert (
+        done.returncode == 1 and "the disk is full; free some space" in done.stderr and "Traceback" not in done.stderr
+    )
+    assert not (course.folder / "submitted" / "ada" / NAME / f"{NAME}.ipynb").exists()
+
+
+def test_sections_are_collected_with_dates_of_their_own(
+    course: Course, release: NotebookNode, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """B is collected with an earlier date: nobody of A becomes late, neither in the archive nor afterwards."""
+    penalise(course)
+    (tmp_path / "roster.csv").write_text("id,name,section\nada,,A\nal,,A\nbo,,B\nby,,B\n")
+    where = [f"--course={course.folder}", f"--source={course.folder / 'source'}"]
+
+    def collected(learner: str, handed_in: str, *arguments: str) -> str:
+        folder = tmp_path / f"from_{learner}"
+        path = folder / learner / f"{NAME}.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(nbformat.writes(answered_small(release)))
+        path.with_name("timestamp.txt").write_text(handed_in)
+        assert main(["collect", str(folder), *where, *arguments]) == 0
+        course.store(course.submission(NAME, learner), result())
+        return capsys.readouterr().out
+
+    roster = f"--roster={tmp_path / 'roster.csv'}"
+    assert "for section A" in collected("ada", "2026-03-05 10:00 UTC", "--due=2026-03-05T12:00+00:00", roster)
+    assert "for section B" in collected("bo", "2026-03-01 13:00 UTC", "--due=2026-03-01T12:00+00:00")
+    collected("al", "2026-03-05 11:00 UTC")
+    collected("by", "2026-03-01 11:00 UTC")
+    penalties = {learner: found.penalty for learner, found in course.results(NAME).items()}
+    assert penalties == {"ada": 0, "al": 0, "bo": 8, "by": 0}
+    assert main(["extend", "bo", NAME, "--until=2026-03-01T14:00+00:00", *where]) == 0
+    assert course.results(NAME)["bo"].penalty == 0
+    assert main(["extend", "bo", NAME, "--cancel", *where]) == 0
+    assert capsys.readouterr().out.endswith("due 2026-03-01 12:00 UTC, that of the section\n")
+    assert course.results(NAME)["bo"].penalty == 8
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (["extend", "nobody", NAME, "--cancel"], "nobody in .* has the id 'nobody'"),
+        (["extend", "..", NAME, "--cancel"], "nobody in .* has the id '..'"),
+        (["adjust", "hw9", "1", "--drop", "--reason=x"], f"no homework is called 'hw9'; there are {NAME}"),
+        (["adjust", NAME, "9", "--drop", "--reason=x"], "no question is called '9'; there are Question 1"),
+        (["adjust", NAME, "1", "--points=12", "--reason=x"], "Question 1 has 11 points; --points takes 0 to that"),
+        (["adjust", NAME, "1", "--points=nan", "--reason=x"], "Question 1 has 11 points; --points takes 0 to that"),
+        (["collect", "--section=C", "."], "--section names the learners of --due; give both"),
+        (["collect", "--due=2026-03-01T12:00", "--section=C", "."], "no section is called 'C'; there are none"),
+    ],
+)
+def test_mistakes_are_told(course: Course, capsys: pytest.CaptureFixture, command: list[str], why: str) -> None:
+    command = [*command, f"--course={course.folder}", f"--source={course.folder / 'source'}"]
+    command = [str(course.folder / "feedback") if part == "." else part for part in command]
+    assert main(command) == 1
+    assert re.search(why, capsys.readouterr().err)
