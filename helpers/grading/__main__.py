@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -39,6 +41,11 @@ def parser() -> argparse.ArgumentParser:
 
     collect = add("collect", "take in what learners handed in: folders, notebooks, zips of Canvas and Moodle")
     collect.add_argument("path", nargs="+", type=Path, help="where it is")
+    collect.add_argument(
+        "--homes",
+        metavar="FOLDER",
+        help="the path holds home folders, each with FOLDER/HOMEWORK/HOMEWORK.ipynb (needs --homework)",
+    )
     collect.add_argument("--homework", help="what the notebooks are, whatever they are called")
     collect.add_argument("--roster", type=Path, help="who is in the course; it is kept as COURSE/roster.csv")
     collect.add_argument("--due", type=datetime.fromisoformat, help="when it was due: 2026-03-01T23:59+01:00")
@@ -118,14 +125,23 @@ def release(asked: argparse.Namespace) -> int:
 def collect(asked: argparse.Namespace) -> int:
     from helpers.grading.lms import roster
     from helpers.grading.lms.collect import STATES, collect
+    from helpers.grading.lms.homes import copy_from_homes
 
-    with _course(asked, create=True) as course:
+    if asked.homes is not None and not asked.homework:
+        raise ValueError("--homes needs --homework: which homework is in the home folders?")
+    with _course(asked, create=True) as course, contextlib.ExitStack() as stack:
         if asked.roster:
             roster.read(asked.roster)  # a broken one is told before it replaces another
             files.write_atomic(course.folder / "roster.csv", asked.roster.read_bytes())
+        paths, refused = asked.path, []
+        if asked.homes is not None:
+            copies = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            for homes in asked.path:
+                refused += copy_from_homes(homes, asked.homes, asked.homework, copies)[1]
+            paths = [copies]
         found = collect(
             course.folder,
-            asked.path,
+            paths,
             homework=asked.homework,
             homeworks=_sources(asked),
         )
@@ -136,7 +152,7 @@ def collect(asked: argparse.Namespace) -> int:
                     course.set_due(name, asked.due)
     counts = Counter(outcome.state for outcome in found.outcomes)
     print(", ".join(f"{counts[state]} {name}" for state, name in STATES.items() if counts[state]) or "nothing came")
-    _needs_a_human(found.attention)
+    _needs_a_human([*refused, *found.attention])
     rows = [
         (outcome.learner or outcome.file, STATES[outcome.state], TODO[outcome.state])
         for outcome in found.outcomes
