@@ -189,9 +189,9 @@ def test_the_users_own_server_settings_do_not_hide_the_lessons(course: Path, tmp
     )
     start = f"app.initialize(argv={passed!r}, find_extensions=False, new_httpserver=False)"
     code = f"from jupyter_server.serverapp import ServerApp; app = ServerApp(); {start}; "
-    code += "print(app.root_dir, app.kernel_manager.cull_idle_timeout)"
+    source += "print(app.root_dir, app.kernel_manager.cull_idle_timeout)"
     environment = os.environ | {"JUPYTER_CONFIG_DIR": str(config)}
-    done = subprocess.run([sys.executable, "-c", code], cwd=course, env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", source], cwd=course, env=environment, capture_output=True, text=True)
     assert done.stdout.split() == [str(course), "3600"], done.stderr
 
 
