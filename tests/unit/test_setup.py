@@ -188,7 +188,7 @@ def test_the_users_own_server_settings_do_not_hide_the_lessons(course: Path, tmp
         f"c.ServerApp.root_dir = {str(tmp_path)!r}\nc.ServerApp.notebook_dir = {str(tmp_path)!r}\n"
     )
     start = f"app.initialize(argv={passed!r}, find_extensions=False, new_httpserver=False)"
-    code = f"from jupyter_server.serverapp import ServerApp; app = ServerApp(); {start}; "
+    source = f"from jupyter_server.serverapp import ServerApp; app = ServerApp(); {start}; "
     source += "print(app.root_dir, app.kernel_manager.cull_idle_timeout)"
     environment = os.environ | {"JUPYTER_CONFIG_DIR": str(config)}
     done = subprocess.run([sys.executable, "-c", source], cwd=course, env=environment, capture_output=True, text=True)
