@@ -643,7 +643,7 @@ def test_what_an_instructor_wrote_into_the_timestamp_stays(tmp_path: Path) -> No
             assert path.read_text() == "2026-03-01 11:00:00 UTC"
         done = run(course, zipped(tmp_path / "t.zip", {name: b"second"}))
         assert path.read_text() == "2026-03-01 11:00:00 UTC" and submitted(course) == {"bo": b"second"}
-        assert "the time in its timestamp.txt, set by hand, stays" in done.attention[0]
+        assert "its timestamp.txt was edited and is kept" in done.attention[0]
 
 
 def test_a_giant_timestamp_is_not_read(tmp_path: Path) -> None:
@@ -746,3 +746,36 @@ def test_what_a_roster_lacks_is_named_with_line_and_remedy(tmp_path: Path, conte
 @pytest.mark.parametrize("name", ["zoë", "李小龍", "محمد", "अमित", "o.neil@example.org"])
 def test_ids_of_any_script_are_kept(name: str) -> None:
     assert clean_id(name) == name
+
+
+CANVAS_EXPORT = (
+    'Student,ID,SIS User ID,Section,Homework\n    Points Possible,,,,25\n"Lovelace, Ada",1,al1,A,12\nBo,7,,B,\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "learner", "kept"),
+    [
+        ('id;name\nada;"Ada; \n Lovelace"\nBO;Bo\n', "bo", 'id;name\nada;"Ada; \n Lovelace"\n'),
+        ('id;name\nada;"Ada; \n Lovelace"\nbo;Bo\n', "ada", "id;name\nbo;Bo\n"),
+        ("name,id,due hw\n\nx,ada,2026-03-01\ny,adam,\n", "ada", "name,id,due hw\n\ny,adam,\n"),
+        (CANVAS_EXPORT, "al1", CANVAS_EXPORT.replace('"Lovelace, Ada",1,al1,A,12\n', "")),
+        (CANVAS_EXPORT, "canvas-7", CANVAS_EXPORT.replace("Bo,7,,B,\n", "")),
+        ("id\nada\n", "zoe", None),
+    ],
+)
+def test_one_line_of_a_roster_is_removed(tmp_path: Path, text: str, learner: str, kept: str | None) -> None:
+    path = tmp_path / "roster.csv"
+    path.write_text(text)
+    assert rosters.remove(path, learner) == (kept is not None)
+    assert path.read_text() == (text if kept is None else kept)
+
+
+def test_due_dates_of_a_roster(tmp_path: Path) -> None:
+    path = tmp_path / "roster.csv"
+    path.write_text(f"id,due {HW}\nada,2026-03-08T12:00+00:00\nbo,\n")
+    ada, bo = rosters.read(path)
+    assert ada.due_of(HW) == datetime(2026, 3, 8, 12, tzinfo=UTC) and bo.due_of(HW) is None
+    path.write_text(f"id,due {HW}\nada,soon\n")
+    with pytest.raises(ValueError, match=f"line 2, column 'due {HW}': 'soon' is not a date"):
+        rosters.read(path)

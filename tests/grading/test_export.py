@@ -6,13 +6,16 @@ import csv
 import json
 import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from nbgrader.api import Gradebook
 
+from helpers.grading.course import Course
 from helpers.grading.lms.export import export, read
 from helpers.grading.lms.roster import Learner, Roster
+from helpers.grading.results import Adjustment
 from tests.grading.test_feedback import COLUMNS, RIGHT
 from tests.tools.homework import SAMPLE as NAME
 from tests.tools.homework import grade_course, sample_homework
@@ -214,3 +217,22 @@ def test_mistakes_are_told(course: Path, tmp_path: Path) -> None:
         export(course, homeworks=["hw9"])
     with pytest.raises(ValueError, match="there is no format 'xlsx'; choose from csv, canvas, moodle"):
         export(course, "xlsx")
+
+
+def test_dates_and_adjusted_questions_are_exported(course: Path, tmp_path: Path) -> None:
+    """A dropped question lowers the maximum, which has to be set in the LMS; a full one raises the points."""
+    shutil.copytree(course, tmp_path / "course")
+    with Course(tmp_path / "course", create=False) as opened:
+        first, _, third = opened.questions(NAME)
+        opened.adjust(NAME, first.name, Adjustment(first.name, "full", "unclear"))
+        opened.adjust(NAME, third.name, Adjustment(third.name, "drop", "not taught"))
+        opened.set_due(NAME, datetime(2026, 3, 1, 12, tzinfo=UTC))
+    rows, attention = table(tmp_path / "course")
+    assert dict(columns(rows, "id", "score")) == {"ada": "4", "bo": "4", "eve": "", "zoe": "3"}
+    assert {most for [most] in columns(rows, "out of")} == {"4"}
+    assert columns(rows, "due", "handed in", "late")[0] == ("2026-03-01 12:00 UTC", "", "")
+    told = f"{first.name}: full points for everybody (unclear)\n{third.name}: does not count (not taught)"
+    assert columns(rows, "adjusted")[0] == (told,) and "dropped" not in str(attention)
+    rows, attention = table(tmp_path / "course", "canvas")
+    assert canvas_reads(rows)[0] == {NAME: 4.0}
+    assert f"{NAME}: a question was dropped; set its points in Canvas to 4" in attention

@@ -50,6 +50,7 @@ class Row:
         points: what was won, adjusted questions included, before the late penalty; ``None`` without a submission.
         lateness: when it was due and handed in, as far as that is known.
         adjusted: what was decided about questions, ``question: decision (reason)`` each.
+        dropped: one of these decisions is that a question does not count, so that ``most`` is less than it was.
         unfinished: whether written answers are not graded yet.
         comments: the graders' comments, as ``question: comment``.
         participant: Moodle's number of the learner in this homework, if it was collected from there.
@@ -65,6 +66,7 @@ class Row:
     penalty: float = 0.0
     lateness: Lateness = Lateness()
     adjusted: tuple[str, ...] = ()
+    dropped: bool = False
     unfinished: bool = False
     comments: tuple[str, ...] = ()
     participant: str = ""
@@ -112,6 +114,10 @@ def export(
         kept = "their points so far are exported" if unfinished or format == "csv" else "their grade is left empty"
         attention.append(f"{len(waiting)} submissions have ungraded written answers; {kept}")
     for name in dict.fromkeys(row.homework for row in rows):
+        shortened = [row for row in rows if row.homework == name and row.dropped]
+        if shortened and format != "csv":
+            most = _number(shortened[0].most)
+            attention.append(f"{name}: a question was dropped; set its points in {format.capitalize()} to {most}")
         by_state = {state: [row for row in rows if row.homework == name and row.state == state] for state in _STATES}
         for state, sentence in _STATES.items():
             if found := by_state[state]:
@@ -204,27 +210,17 @@ def _row(
         for each in result.questions
         if each.adjustment
     )
+    dropped = any(each.adjustment and each.adjustment.kind == "drop" for each in result.questions)
     return Row(
-        learner, homework, most, result.points, result.penalty, result.lateness, adjusted, result.waiting, comments,
-        participant,
+        learner, homework, most, result.points, result.penalty, result.lateness, adjusted, dropped, result.waiting,
+        comments, participant,
     )  # fmt: skip
 
 
 def _csv(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
-    header = [
-        "homework",
-        "id",
-        "name",
-        "email",
-        "section",
-        "points",
-        "late penalty",
-        "score",
-        "out of",
-        "handed in",
-        "due",
-    ]
-    table = [[*header, "late", "waits for a grade by hand", "comments", "adjusted", "state"]]
+    header = ["homework", "id", "name", "email", "section", "points", "late penalty", "score", "out of", "handed in"]
+    header += ["due", "late", "waits for a grade by hand", "comments", "adjusted", "state"]
+    table = [header]
     for row in rows:
         learner = row.learner
         points, penalty = ("", "") if row.points is None else (_number(row.points), _number(row.penalty))
