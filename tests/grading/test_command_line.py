@@ -261,7 +261,7 @@ def test_sections_are_collected_with_dates_of_their_own(
     assert main(["extend", "bo", NAME, "--until=2026-03-01T14:00+00:00", *where]) == 0
     assert course.results(NAME)["bo"].penalty == 0
     assert main(["extend", "bo", NAME, "--cancel", *where]) == 0
-    assert capsys.readouterr().out.endswith("due 2026-03-01 12:00 UTC, that of the section\n")
+    assert capsys.readouterr().out.endswith("due 2026-03-01 12:00 UTC, of the section\n")
     assert course.results(NAME)["bo"].penalty == 8
 
 
