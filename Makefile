@@ -3,13 +3,16 @@ RUN = $(PYTHON) helpers/setup/bootstrap.py run
 REPO ?=
 ARGS ?=
 
-.PHONY: help lab test quick refresh site grading bench badges format lock clean
+.PHONY: help lab progress test quick refresh site grading bench badges format lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 lab:  ## Set up and open the first lesson in JupyterLab (PORT=8899 for another port)
 	@PORT=$(PORT) $(PYTHON) helpers/setup/bootstrap.py lab $(ARGS)
+
+progress:  ## Which exercises are right, wrong or open in your saved notebooks (ARGS=notebooks/03_learning_meaning.ipynb)
+	@$(PYTHON) -m helpers.exercises $(ARGS)
 
 test:  ## Set up and run every test (ARGS="unit site" for these parts)
 	@$(RUN) -m tests $(ARGS)

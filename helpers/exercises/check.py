@@ -24,6 +24,7 @@ from helpers.exercises.comparison import (
     compare,
     describe_error_text,
     name_of,
+    plain,
     quote,
     shorten,
     unchanged,
@@ -99,7 +100,29 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
     for mistake in exercise.mistakes:
         if not _compare(exercise, answer, mistake.wrong, ignore_case=True).reason:
             return Verdict("wrong", mistake.says)
-    return Verdict("wrong", agreement.reason)
+    found = _deviations(exercise, answer)
+    contained = [each.says for each in exercise.mistakes if frozenset() < _deviations(exercise, each.wrong) <= found]
+    return Verdict("wrong", "; ".join(contained) or agreement.reason)
+
+
+def _deviations(exercise: Exercise, answer: Any) -> frozenset:
+    """Where an answer that consists of several choices differs from the reference.
+
+    Returns:
+        Pairs of index or key and choice; of a list in any order, pairs of choice and whether it is there. Empty for
+        other answers, and where items are missing.
+    """
+    right = exercise.reference
+    if isinstance(right, list | tuple) and isinstance(answer, list | tuple):
+        if exercise.any_order:
+            mine, asked = ({plain(str(choice)) for choice in choices} for choices in (answer, right))
+            return frozenset((choice, choice in mine) for choice in mine ^ asked)
+        right, answer = dict(enumerate(right)), dict(enumerate(answer))
+    if not isinstance(right, dict) or not isinstance(answer, dict) or right.keys() != answer.keys():
+        return frozenset()
+    return frozenset(
+        (key, plain(str(answer[key]))) for key in right if plain(str(answer[key])) != plain(str(right[key]))
+    )
 
 
 def _compare(exercise: Exercise, got: Any, expected: Any, *, ignore_case: bool = False) -> Agreement:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sized
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -164,20 +164,20 @@ class _Walk:
     def _text(self, got: Any, expected: str) -> str:
         if not isinstance(got, str):
             return f"expected a text, got {quote(got)}"
-        mine, right = (_plain(got), _plain(expected)) if self.ignore_case else (str(got), expected)
+        mine, right = (plain(got), plain(expected)) if self.ignore_case else (str(got), expected)
         return "" if mine == right else f"{quote(str(got))} is not the expected text"
 
     def _items(self, got: Any, expected: tuple | list) -> str:
         if isinstance(got, set | frozenset) and not self.any_order:
-            return f"expected {len(expected)} items in a {_kind(expected)}, got a set, which has no order"
+            return f"expected {_count(expected)} in a {_kind(expected)}, got a set, which has no order"
         if "container" in self.requires and type(got) is not type(expected):
-            return f"expected {len(expected)} items in a {_kind(expected)}, got {_container(got)}"
+            return f"expected {_count(expected)} in a {_kind(expected)}, got {_container(got)}"
         if isinstance(got, torch.Tensor | np.ndarray) and got.ndim:
             return self._array_items(got, expected)
         if not isinstance(got, tuple | list | range | set | frozenset):
-            return f"expected {len(expected)} items in a {_kind(expected)}, got {quote(got)}"
+            return f"expected {_count(expected)} in a {_kind(expected)}, got {quote(got)}"
         if len(got) != len(expected):
-            return f"{len(got)} items, expected {len(expected)}"
+            return f"{_count(got)}, expected {len(expected)}"
         if self.any_order:
             return self._unordered(list(got), expected)
         for place, (mine, right) in enumerate(zip(list(got), list(expected), strict=True)):
@@ -259,7 +259,8 @@ def _close(got: float, expected: float, tolerance: float) -> bool:
     return abs(got - expected) <= tolerance if isinstance(got, float) else got == expected
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A text without case and surplus blanks."""
     return " ".join(text.split()).casefold()
 
 
@@ -270,6 +271,10 @@ def _kind(value: Any) -> str:
 
 def _shape(tensor: torch.Tensor) -> str:
     return f"a tensor of shape {tuple(tensor.shape)}" if tensor.ndim else "a number"
+
+
+def _count(items: Sized) -> str:
+    return "1 item" if len(items) == 1 else f"{len(items)} items"
 
 
 def _container(value: Any) -> str:

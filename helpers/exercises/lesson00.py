@@ -54,6 +54,15 @@ EXERCISES = [
                 "len(a) is the number of dimensions; the length of a vector is a.norm()",
             ),
             Mistake(
+                lambda a, b: (a @ b) / len(a),
+                "len(a) is the number of dimensions, not a length; divide by a.norm() and by b.norm()",
+            ),
+            Mistake(lambda a, b: (a @ b) / (a.norm() + b.norm()), "you add the two lengths; divide by their product"),
+            Mistake(
+                lambda a, b: torch.rad2deg(torch.acos(((a @ b) / (a.norm() * b.norm())).clamp(-1, 1))),
+                "you have the angle in degrees; its cosine is asked for",
+            ),
+            Mistake(
                 lambda a, b: ((a @ b) / (a.norm() * b.norm())).abs(),
                 "you take the absolute value; opposite directions have a negative cosine",
             ),

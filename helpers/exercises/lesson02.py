@@ -1,5 +1,6 @@
 """Lesson 02: a vocabulary, padding, subword tokens, and a lookup as a matrix product."""
 
+import itertools
 from collections import Counter
 
 import torch
@@ -182,6 +183,10 @@ EXERCISES = [
             Mistake(
                 lambda token_ids, words: " ".join(words[i] for i in token_ids.tolist() if i != 0),
                 "the words are right, but they are one string; the exercise asks for a list of words",
+            ),
+            Mistake(
+                lambda token_ids, words: [words[i] for i in itertools.takewhile(bool, token_ids.tolist())],
+                "you stop at the first padding; leave out id 0 wherever it is, and go on",
             ),
             Mistake(
                 lambda token_ids, words: [words[i] for i in token_ids[: int((token_ids != 0).sum())].tolist()],

@@ -1,7 +1,5 @@
 """Lesson 03: which words training brings together, nearest neighbours, PMI, the loss of skip-gram."""
 
-import itertools
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -22,15 +20,11 @@ _TOGETHER = {
 }
 
 
-def _choices() -> list[Mistake]:
-    """Every wrong list of four words, with a reason for each wrong word in it."""
-    mistakes = []
-    for wrong in itertools.product([False, True], repeat=4):
-        if any(wrong):
-            words = [option[int(chosen)] for option, chosen in zip(_TOGETHER.values(), wrong, strict=True)]
-            reasons = [reason for (_, _, reason), chosen in zip(_TOGETHER.values(), wrong, strict=True) if chosen]
-            mistakes.append(Mistake(words, "similar words share contexts: " + ". ".join(reasons)))
-    return mistakes
+def _mistaken(place: int, word: str, reason: str) -> Mistake:
+    """The right list of words but for one."""
+    words = [answer for answer, _, _ in _TOGETHER.values()]
+    words[place] = word
+    return Mistake(words, f"similar words share contexts: {reason}")
 
 
 def _cosines(table: Tensor, i: int) -> Tensor:
@@ -85,7 +79,7 @@ EXERCISES = [
     Exercise(
         id="03.more_similar",
         reference=[answer for answer, _, _ in _TOGETHER.values()],
-        mistakes=_choices(),
+        mistakes=[_mistaken(place, word, reason) for place, (_, word, reason) in enumerate(_TOGETHER.values())],
         right="words become similar when one could replace the other, even if they are opposites",
     ),
     Exercise(

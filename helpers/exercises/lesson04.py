@@ -1,7 +1,5 @@
 """Lesson 04: choosing a measure, an analogy, explained variance, a bias direction and its removal."""
 
-import itertools
-
 import torch
 import torch.nn.functional as F
 
@@ -26,6 +24,12 @@ def _farthest(table, a, b, c):
     scores = unit @ (unit[b] - unit[a] + unit[c])
     scores[[a, b, c]] = torch.inf
     return int(scores.argmin())
+
+
+def _scaled_late(table, a, b, c):
+    scores = F.normalize(table, dim=1) @ (table[b] - table[a] + table[c])
+    scores[[a, b, c]] = -torch.inf
+    return int(scores.argmax())
 
 
 def _near_b(table, a, b, c):
@@ -78,6 +82,16 @@ def _centred_rows(vectors, k):
 def _smallest(vectors, k):
     variances = _variances(vectors)
     return variances[-k:].sum() / variances.sum()
+
+
+def _first_eigenvalues(vectors, k):
+    variances = torch.linalg.eigvalsh(torch.cov(vectors.T))
+    return variances[:k].sum() / variances.sum()
+
+
+def _centred_on_one_number(vectors, k):
+    variances = torch.linalg.svdvals(vectors - vectors.mean()) ** 2
+    return variances[:k].sum() / variances.sum()
 
 
 def _columns(vectors, k):
@@ -136,16 +150,11 @@ _MEASURES = {
 }
 
 
-def _choices() -> list[Mistake]:
-    """Every wrong list of measures, with a reason for each wrong item in it."""
-    mistakes = []
-    options = ["dot product", "cosine", "distance"]
-    for chosen in itertools.product(options, repeat=3):
-        pairs = list(zip(chosen, _MEASURES.values(), strict=True))
-        reasons = [reasons[measure] for measure, (answer, reasons) in pairs if measure != answer]
-        if reasons:
-            mistakes.append(Mistake(list(chosen), "; ".join(reasons)))
-    return mistakes
+def _mistaken(place: int, measure: str, reason: str) -> Mistake:
+    """The right list of measures but for one."""
+    measures = [answer for answer, _ in _MEASURES.values()]
+    measures[place] = measure
+    return Mistake(measures, reason)
 
 
 _CLOUD = _draw(30, 6) * torch.tensor([1.0, 3.0, 0.5, 2.0, 1.0, 0.2], dtype=torch.float64) + 2.0
@@ -155,7 +164,11 @@ EXERCISES = [
     Exercise(
         id="04.choose_measure",
         reference=[answer for answer, _ in _MEASURES.values()],
-        mistakes=_choices(),
+        mistakes=[
+            _mistaken(place, measure, reason)
+            for place, (_, reasons) in enumerate(_MEASURES.values())
+            for measure, reason in reasons.items()
+        ],
         right="what the norm means decides: nothing, a part of the position, or something that was trained",
     ),
     Exercise(
@@ -190,6 +203,10 @@ EXERCISES = [
                 lambda table, a, b, c: _answer(table, a, b, c, unit=False),
                 "rows with large norms win: scale every row to norm 1 first, then a dot product is a cosine",
             ),
+            Mistake(
+                _scaled_late,
+                "you scale the rows only to compare; in b − a + c long rows count more: scale them first",
+            ),
             Mistake(_near_b, "this is the nearest neighbour of b; use a and c as well: b − a + c"),
             Mistake(_near_c, "this is the nearest neighbour of c, the baseline; use the offset as well: b − a + c"),
             Mistake(_farthest, "you take the smallest cosine; the most similar row has the largest"),
@@ -223,6 +240,14 @@ EXERCISES = [
             ),
             Mistake(lambda vectors, k: 100 * _explained(vectors, k), "this is a percentage; return a fraction, 0 to 1"),
             Mistake(_smallest, "you add the k smallest variances; the first principal components have the largest"),
+            Mistake(
+                _first_eigenvalues,
+                "you add the k smallest eigenvalues: eigh sorts them from small to large; take the last k",
+            ),
+            Mistake(
+                _centred_on_one_number,
+                "you subtract one number from all; subtract the mean of each column, the centre of the cloud (dim=0)",
+            ),
             Mistake(
                 _columns,
                 "you take the first k columns of the table; principal components are combinations of all columns",

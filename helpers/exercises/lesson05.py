@@ -107,7 +107,7 @@ EXERCISES = [
                 lambda function, vectors, permutation: (
                     function(vectors)[permutation].shape == function(vectors[permutation]).shape
                 ),
-                "you compare shapes only; every function here keeps the shape",
+                "your answer is always True, as when only shapes are compared; compare the values",
             ),
             Mistake(
                 lambda function, vectors, permutation: torch.equal(

@@ -63,6 +63,11 @@ EXERCISES = [
                 "you count positions from 1; the first token takes row 0",
             ),
             Mistake(
+                lambda vectors, table: vectors + table[1 : vectors.shape[1] + 1],
+                "you take the rows from 1 on; the first token takes row 0",
+                error="must match the size",
+            ),
+            Mistake(
                 lambda vectors, table: vectors + table[len(table) - vectors.shape[1] :],
                 "you take the last T rows of the table; the first token takes row 0",
             ),

@@ -155,7 +155,7 @@ EXERCISES = [
                 lambda rope, query, key: torch.allclose(
                     _score(rope, query, key, 5, 2), _score(rope, query, key, 105, 2)
                 ),
-                "you move the query alone; move both by 100 positions, so that their offset stays",
+                "your answer is always False, as when only one of the two moves; move both by 100 positions",
             ),
             Mistake(
                 lambda rope, query, key: torch.allclose(_score(rope, query, key, 5, 2), _score(rope, query, key, 6, 3)),

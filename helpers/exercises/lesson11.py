@@ -104,6 +104,7 @@ EXERCISES = [
     Exercise(
         id="11.find_the_bugs",
         reference=["B", "C", "E"],
+        any_order=True,
         mistakes=[
             Mistake(["C", "E"], "B counts the padding as well: its id for the first row is 5, and 3 is right"),
             Mistake(["B", "E"], "C gives the first new token the id of the last token of the prompt"),

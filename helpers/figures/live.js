@@ -168,7 +168,7 @@ function render({ model, el }) {
     while (slots.length < picture.panels.length) slots.push(makeSlot(slots.length));
     while (slots.length > picture.panels.length) removeSlot(slots.pop());
     const source = slots.findIndex((slot) => slot.index);
-    const read = source < 0 ? [] : keys(picture.panels[source], inside(source));
+    const read = source < 0 ? [] : keys(picture.panels[source], standing(source));
     picture.panels.forEach((panel, i) => {
       const slot = slots[i];
       const [widest, highest] = spec.size.map((side) => side * scale);
@@ -263,7 +263,7 @@ function render({ model, el }) {
     const read = (place, aloud = true) => {
       for (const other of slots) if (other !== slot) other.clear();
       slot.index = place;
-      const [first, second] = inside(index);
+      const [first, second] = standing(index);
       slot.index = [first, second];
       const { say } = reader(picture.panels[index]);
       tooltip.textContent = say(first, second);
@@ -298,7 +298,7 @@ function render({ model, el }) {
   }
 
   /** Where the reading cursor of a panel stands; a new picture may have fewer values. */
-  function inside(index) {
+  function standing(index) {
     const { size } = reader(picture.panels[index]);
     return slots[index].index.map((value, axis) => Math.min(Math.max(value, 0), size[axis] - 1));
   }
@@ -306,14 +306,18 @@ function render({ model, el }) {
   /** A ring around the value that is being read, and its text beside it. */
   function markReading(slot, context, theme, width) {
     const index = slots.indexOf(slot);
-    const [x, y] = reader(picture.panels[index]).at(...inside(index));
+    const [x, y] = reader(picture.panels[index]).at(...standing(index));
     const [left, top] = [slot.frame.sx(x), slot.frame.sy(y)];
     strokeWithHalo(context, theme, () => context.arc(left, top, spec.font * 0.5, 0, 7));
     slot.tooltip.hidden = false;
-    const before = left > width / 2;
-    slot.tooltip.style.left = `${left + slot.canvas.offsetLeft + (before ? -12 : 12)}px`;
+    const wide = slot.tooltip.offsetWidth;
+    const wanted = left > width / 2 ? left - 12 - wide : left + 12;
+    const inside = Math.max(0, Math.min(wanted, width - wide));
+    slot.tooltip.style.left = `${inside + slot.canvas.offsetLeft}px`;
     slot.tooltip.style.top = `${top + slot.canvas.offsetTop}px`;
-    slot.tooltip.style.transform = `translate(${before ? "-100%" : "0"}, -50%)`;
+    // Beside the mark; where that is not wide enough, above or below it.
+    const shift = inside === wanted ? "-50%" : top > 60 ? "calc(-100% - 12px)" : "12px";
+    slot.tooltip.style.transform = `translateY(${shift})`;
   }
 
   /** The pixel of a canvas at which an event happened. @returns {[number, number]} */

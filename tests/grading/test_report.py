@@ -73,7 +73,7 @@ def statistics_of(path: Path, class_of: dict[str, Graded]) -> ClassStatistics:
 
 @pytest.mark.parametrize("name", PATHS)
 def test_the_counts_are_those_of_the_planted_mistakes(name: str, judge_mutant: Callable[[Mutant], Graded]) -> None:
-    """Every mutant is handed in by one, two or three learners; each line of the report counts those who were told it."""
+    """Every mutant is handed in by one, two or three learners; each line counts those who were told it."""
     copies = {mutant: i % 3 + 1 for i, mutant in enumerate(every()) if mutant.homework == name}
     class_of = {f"{mutant} {i}": judge_mutant(mutant) for mutant, count in copies.items() for i in range(count)}
     results = statistics_of(PATHS[name], class_of)

@@ -1,8 +1,8 @@
 """Check the JavaScript of figures and quizzes: ``python -m tests.tools.javascript`` (``--fix`` formats it).
 
-Runs Node's test runner on ``tests/js``, Biome (format and lint) and the TypeScript compiler (types in comments). Biome
-and TypeScript are installed once, from ``package-lock.json``, into ``.artefacts/node``. Without Node it says so and
-exits with 77, which counts as skipped.
+Runs Node's test runner on ``tests/js``, Biome (format and lint) and the TypeScript compiler (types in comments). Both
+are installed once, from ``package-lock.json``, into ``.artefacts/node``. Without Node the exit status is 77, which
+counts as skipped.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def node_version() -> int | None:
 
 
 def install(tools: Path = TOOLS) -> None:
-    """Install Biome and TypeScript, unless these very versions are there.
+    """Install the packages of ``package-lock.json``, unless these versions are installed already.
 
     Raises:
-        RuntimeError: npm failed; the message is npm's.
+        RuntimeError: npm failed; the message includes its output.
     """
     wanted = {name: (ROOT / name).read_bytes() for name in MANIFEST}
     stamp = tools / "installed"
@@ -44,7 +44,7 @@ def install(tools: Path = TOOLS) -> None:
         (tools / name).write_bytes(content)
     done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=tools, capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"npm could not install Biome and TypeScript:\n{done.stdout}{done.stderr}")
+        raise RuntimeError(f"npm could not install the packages of package-lock.json:\n{done.stdout}{done.stderr}")
     stamp.write_bytes(b"".join(wanted.values()))
 
 

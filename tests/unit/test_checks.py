@@ -290,3 +290,50 @@ def test_an_error_of_the_cell_before_is_told_with_an_unattempted_check(source: s
         assert judge(DOUBLE, None) == Verdict("not attempted")
     finally:
         InteractiveShell.clear_instance()
+
+
+CHOICES = Exercise(
+    "99.choices",
+    ["cat", "dog", "owl"],
+    mistakes=[Mistake(["cow", "dog", "owl"], "a cow is none"), Mistake(["cat", "elk", "ant"], "two are exchanged")],
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (["cow", "dog", "owl"], "a cow is none"),
+        (["Cow ", "dog", "bee"], "a cow is none"),
+        (("cow", "elk", "ant"), "a cow is none; two are exchanged"),
+        (["cat", "elk", "owl"], "item 1: 'elk' is not the expected text"),
+        (["cow", "dog"], "2 items, expected 3"),
+        ([{1}, "elk", "ant"], "two are exchanged"),
+    ],
+)
+def test_an_answer_of_several_choices_is_told_each_mistake_that_it_contains(answer: list | tuple, says: str) -> None:
+    assert judge(CHOICES, answer) == Verdict("wrong", says)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (["B", "A"], ""),
+        (["A"], "B is missing"),
+        (["c", "A"], "B is missing; C is right"),
+        ([], "2 items are missing"),
+    ],
+)
+def test_of_choices_in_any_order_what_is_missing_and_what_is_too_many(answer: list, says: str) -> None:
+    mistakes = [
+        Mistake(["A"], "B is missing"),
+        Mistake(["A", "B", "C"], "C is right"),
+        Mistake([], "2 items are missing"),
+    ]
+    exercise = Exercise("99.some", ["A", "B"], mistakes=mistakes, any_order=True)
+    assert judge(exercise, answer) == Verdict("wrong" if says else "right", says)
+
+
+def test_dicts_with_other_keys_are_no_choices() -> None:
+    """Dicts with other keys are compared as a whole."""
+    exercise = Exercise("99.numbers", {"a": 1}, mistakes=[Mistake({"a": 2}, "you count from 1")])
+    assert judge(exercise, {"a": 2, "b": 3}) == Verdict("wrong", "key 'b' is not expected")

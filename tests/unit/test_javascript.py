@@ -18,7 +18,7 @@ def test_without_node_it_says_so_and_counts_as_skipped(monkeypatch, capsys, vers
 
 def test_the_reason_of_npm_is_passed_on(monkeypatch, capsys) -> None:
     def fail() -> None:
-        raise RuntimeError("npm could not install Biome and TypeScript:\nno network")
+        raise RuntimeError("npm could not install the packages:\nno network")
 
     monkeypatch.setattr(javascript, "node_version", lambda: 20)
     monkeypatch.setattr(javascript, "install", fail)
