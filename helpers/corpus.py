@@ -91,9 +91,9 @@ def read_text(path: str | Path) -> list[list[str]]:
 
 
 def _sources(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
+    for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name not in _SKIPPED]
-        yield from (Path(place, name) for name in files if name.endswith(".py"))
+        yield from (Path(root, name) for name in files if name.endswith(".py"))
 
 
 def _documents(path: Path) -> Iterator[str]:

@@ -106,9 +106,9 @@ def analogy_accuracy(
     table: Tensor, vocabulary: Vocabulary, pairs: Sequence[tuple[str, str]], *, exclude: bool = True
 ) -> float:
     """Accuracy of :func:`analogy` on all questions of a relation, 0 to 1."""
-    asked = analogy_questions(vocabulary, pairs)
-    got = analogy(table, *asked[:, :3].T, exclude=exclude)[:, 0]
-    return (got == asked[:, 3]).double().mean().item()
+    questions = analogy_questions(vocabulary, pairs)
+    got = analogy(table, *questions[:, :3].T, exclude=exclude)[:, 0]
+    return (got == questions[:, 3]).double().mean().item()
 
 
 def pca(vectors: Tensor, k: int = 2) -> tuple[Tensor, Tensor, Tensor]:

@@ -103,16 +103,16 @@ def _read(file: Any, name: str) -> Tables:
     model, names = _find(set(file.keys()), name)
     if model == "BERT" and (segments := names[0].removesuffix(BERT_NAMES[0]) + SEGMENTS) in file.keys():
         model = "RoBERTa" if file.get_slice(segments).get_shape()[0] == 1 else model
-    for each in names:
-        view = file.get_slice(each)
+    for tensor_name in names:
+        view = file.get_slice(tensor_name)
         shape, dtype = view.get_shape(), view.get_dtype()
         if dtype not in _FLOATS:
             raise ValueError(
-                f"{each} in {name} holds {dtype}; a table of floats is needed ({', '.join(sorted(_FLOATS))})"
+                f"{tensor_name} in {name} holds {dtype}; a table of floats is needed ({', '.join(sorted(_FLOATS))})"
             )
         if len(shape) != 2 or 0 in shape:
-            raise ValueError(f"{each} in {name} has shape {tuple(shape)}; a table has rows and columns")
-    tokens, positions = (file.get_tensor(each).float() for each in names)
+            raise ValueError(f"{tensor_name} in {name} has shape {tuple(shape)}; a table has rows and columns")
+    tokens, positions = (file.get_tensor(tensor_name).float() for tensor_name in names)
     if tokens.shape[1] != positions.shape[1]:
         raise ValueError(
             f"{names[0]} in {name} has rows of {tokens.shape[1]} numbers and {names[1]} of {positions.shape[1]}; "

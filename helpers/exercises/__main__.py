@@ -126,9 +126,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Tell which exercises are right, wrong or open in your saved notebooks. Nothing is run or sent.",
     )
     parser.add_argument("notebook", nargs="*", type=Path, help="these only (all lessons and homeworks)")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     status = 0
-    for path in asked.notebook or notebooks():
+    for path in options.notebook or notebooks():
         try:
             lines = report(path)
         except (OSError, ValueError) as error:

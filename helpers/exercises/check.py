@@ -115,8 +115,8 @@ def _deviations(exercise: Exercise, answer: Any) -> frozenset:
     right = exercise.reference
     if isinstance(right, list | tuple) and isinstance(answer, list | tuple):
         if exercise.any_order:
-            mine, asked = ({plain(str(choice)) for choice in choices} for choices in (answer, right))
-            return frozenset((choice, choice in mine) for choice in mine ^ asked)
+            given, expected = ({plain(str(choice)) for choice in choices} for choices in (answer, right))
+            return frozenset((choice, choice in given) for choice in given ^ expected)
         right, answer = dict(enumerate(right)), dict(enumerate(answer))
     if not isinstance(right, dict) or not isinstance(answer, dict) or right.keys() != answer.keys():
         return frozenset()
@@ -150,9 +150,9 @@ def _judge_function(exercise: Exercise, answer: Callable) -> Verdict:
         for mistake in exercise.mistakes:
             if _is_mistake(outcomes, mistake, exercise):
                 return Verdict("wrong", mistake.says)
-        place = next(i for i, reason in enumerate(reasons) if reason)
-        where = f" (try {place + 1} of {len(reasons)})" if len(reasons) > 1 else ""
-        return Verdict("wrong", reasons[place] + where)
+        index = next(i for i, reason in enumerate(reasons) if reason)
+        which = f" (try {index + 1} of {len(reasons)})" if len(reasons) > 1 else ""
+        return Verdict("wrong", reasons[index] + which)
     for entry in exercise.raises:
         says = _must_raise(answer, MustRaise(*entry))
         if says:
@@ -170,8 +170,8 @@ def _must_raise(answer: Callable, entry: MustRaise) -> str:
         return entry.says
     if not isinstance(error, entry.error):
         return f"{entry.says} (it raised {type(error).__name__})"
-    told = describe_error_text(error)
-    missing = [text for text in entry.mentions if text not in told]
+    message = describe_error_text(error)
+    missing = [text for text in entry.mentions if text not in message]
     return f"the message of your {type(error).__name__} does not say {' and '.join(missing)}" if missing else ""
 
 
@@ -209,9 +209,9 @@ def holds(claim: Callable[..., Any], *arguments: Any) -> bool:
 
 def is_stub(function: Callable) -> bool:
     """Whether a function has no body yet: a docstring, ``...`` or ``pass``."""
-    told = getattr(function, "is_stub", None)  # set on what stands for a function of another process
-    if isinstance(told, bool):
-        return told
+    is_stub = getattr(function, "is_stub", None)  # set on what stands for a function of another process
+    if isinstance(is_stub, bool):
+        return is_stub
     code = getattr(inspect.unwrap(function), "__code__", None)
     return code is not None and {instruction.opname for instruction in dis.get_instructions(code)} <= _IDLE
 
@@ -260,10 +260,10 @@ def _call(function: Callable, arguments: tuple) -> _Outcome:
     except BaseException as error:  # SystemExit, and pytest's own outcomes
         return _Outcome(error=error, printed=tee.used)
     outcome = _Outcome(value=value, printed=tee.used)
-    for place, (before, after) in enumerate(zip(arguments, mine, strict=True), start=1):
+    for number, (before, after) in enumerate(zip(arguments, mine, strict=True), start=1):
         if isinstance(before, torch.Tensor | list | dict) and not unchanged(after, before):
             outcome.changed = (
-                f"the result is right, but your function changed its input (argument {place}); copy it first"
+                f"the result is right, but your function changed its input (argument {number}); copy it first"
             )
     return outcome
 

@@ -180,10 +180,10 @@ class _Walk:
             return f"{_count(got)}, expected {len(expected)}"
         if self.any_order:
             return self._unordered(list(got), expected)
-        for place, (mine, right) in enumerate(zip(list(got), list(expected), strict=True)):
+        for index, (mine, right) in enumerate(zip(list(got), list(expected), strict=True)):
             reason = self.differ(mine, right)
             if reason:
-                return f"item {place}: {reason}"
+                return f"item {index}: {reason}"
         return ""
 
     def _array_items(self, got: torch.Tensor | np.ndarray, expected: tuple | list) -> str:
@@ -196,10 +196,10 @@ class _Walk:
     def _unordered(self, got: list, expected: tuple | list) -> str:
         left = list(got)
         for right in expected:
-            place = next((i for i, mine in enumerate(left) if not self.differ(mine, right)), None)
-            if place is None:
+            index = next((i for i, mine in enumerate(left) if not self.differ(mine, right)), None)
+            if index is None:
                 return f"{quote(left[0])} is not one of the expected items"
-            del left[place]
+            del left[index]
         return ""
 
     def _dict(self, got: Any, expected: dict) -> str:

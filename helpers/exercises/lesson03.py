@@ -224,7 +224,7 @@ EXERCISES = [
                 "right in theory, but the sigmoid of a very low score is 0 and its logarithm −∞; F.logsigmoid is safe",
             ),
             Mistake(
-                lambda *batch: _log_of_sigmoid(*batch, epsilon=1e-9),
+                lambda centre, context, negatives: _log_of_sigmoid(centre, context, negatives, epsilon=1e-9),
                 "a small constant inside the logarithm hides −∞, but gives very low scores the wrong loss and no "
                 "gradient; F.logsigmoid is exact",
             ),

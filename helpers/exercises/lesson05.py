@@ -43,10 +43,6 @@ def _swap_neighbours(vectors: torch.Tensor) -> torch.Tensor:
     return vectors[[1, 0, 3, 2]]
 
 
-def _number_if_positive(vectors: torch.Tensor) -> torch.Tensor:
-    return _number_the_rows(vectors) if vectors.sum() > 0 else vectors
-
-
 _PERMUTATION = torch.tensor([2, 0, 3, 1])
 _SEQUENCES = [[1, 2, 3], [3, 2, 1], [2, 1, 3], [4, 4, 5], [4, 5, 4], [6, 7]]
 _LABELS = [1, 0, 1, 1, 1, 0]

@@ -176,17 +176,17 @@ class LiveFigure:
                     continue
         spans: list[Limits] = []
         signed = []
-        for place in range(max(len(panels) for panels, _ in drafts)):
-            alike = [panels[place] for panels, _ in drafts if len(panels) > place]
+        for index in range(max(len(panels) for panels, _ in drafts)):
+            alike = [panels[index] for panels, _ in drafts if len(panels) > index]
             signed.append(any(panel.options.get("signed") for panel in alike))
             spans.append(_union([panel.extent() for panel in alike]))
         return spans, signed
 
     def _fixed(self, panels: Sequence[Panel]) -> list[Panel]:
         """The panels with one colour map for all values of the controls."""
-        for place, panel in enumerate(panels):
-            if panel.options.get("auto_signed") and place < len(self._signed):
-                panel.options["signed"] = self._signed[place]
+        for index, panel in enumerate(panels):
+            if panel.options.get("auto_signed") and index < len(self._signed):
+                panel.options["signed"] = self._signed[index]
         return list(panels)
 
     def _limits(self, panels: Sequence[Panel]) -> list[Limits]:

@@ -350,9 +350,9 @@ def _numbers(values: Any, name: str, ndim: int | None, ignore: np.ndarray | None
         array[ignore] = 0.0
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
-        place = tuple(int(i) for i in bad[0])
+        index = tuple(int(i) for i in bad[0])
         raise ValueError(
-            f"{name} must be finite; {len(bad)} of {array.size} are not, the first at {place}: {array[place]}"
+            f"{name} must be finite; {len(bad)} of {array.size} are not, the first at {index}: {array[index]}"
         )
     return array
 

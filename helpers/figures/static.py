@@ -48,8 +48,8 @@ def draw(panels: Sequence[Panel], limits: Sequence[Limits], scale: float = 1.0) 
     FigureCanvasAgg(figure)
     font = theme.FONT_PX * 0.72 * scale  # px → pt at 100 dpi
     named: list[_Named] = []
-    for place, (panel, limit) in enumerate(zip(panels, limits, strict=True), start=1):
-        axes = figure.add_subplot(rows, columns, place)
+    for number, (panel, limit) in enumerate(zip(panels, limits, strict=True), start=1):
+        axes = figure.add_subplot(rows, columns, number)
         axes.set_title(panel.title, fontsize=font, wrap=True)
         axes.set_xlabel(panel.x, fontsize=font)
         axes.set_ylabel(panel.y, fontsize=font)

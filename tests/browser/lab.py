@@ -73,9 +73,9 @@ def serve(
         settings = Path(state) / "settings"
         for plugin, values in SETTINGS.items():
             package, name = plugin.split(":")
-            place = settings / package / f"{name}.jupyterlab-settings"
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(json.dumps(values))
+            path = settings / package / f"{name}.jupyterlab-settings"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(values))
         environment = os.environ | ENVIRONMENT | {"JUPYTERLAB_SETTINGS_DIR": str(settings)}
         environment["PYTHONPATH"] = str(ROOT)
         for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"):

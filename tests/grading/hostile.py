@@ -210,7 +210,7 @@ WRONG = {name: code.split("\n")[0] + "\n    return -1" for name, code in RIGHT.i
 
 
 def _read(text: str) -> list[Case]:
-    """The cases of the text file beside this one, which tells the format."""
+    """Parse cases in the format that ``hostile.txt`` describes."""
     text = text.replace("OUTSIDE", str(OUTSIDE)).replace("MARKER", MARKER)
     cases = []
     for block in text.split("\n=== ")[1:]:
@@ -229,7 +229,11 @@ def _read(text: str) -> list[Case]:
             else:
                 answers[kind] = code.strip()
         shows = next((mark.removeprefix("shows ") for mark in marks if mark.startswith("shows ")), "")
-        cases.append(Case(name, float(points), answers, **cells, harmless="harmless" in marks, shows=shows))
+        cases.append(
+            Case(
+                name, float(points), answers, cells["before"], cells["after"], harmless="harmless" in marks, shows=shows
+            )
+        )
     return cases
 
 

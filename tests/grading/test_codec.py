@@ -7,7 +7,7 @@ import collections
 import enum
 import json
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -174,10 +174,15 @@ class Text(str):
     pass
 
 
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
 def test_of_a_subclass_what_its_base_holds() -> None:
     assert loads(dumps(Liar(a=2))) == {"a": 2}
     assert loads(dumps(collections.Counter("aab"))) == {"a": 2, "b": 1}
-    assert loads(dumps(collections.namedtuple("P", "x y")(1, 2))) == (1, 2)  # noqa: PYI024
+    assert loads(dumps(Point(1, 2))) == (1, 2)
     assert loads(dumps(torch.Size([2, 3]))) == (2, 3)
     assert alike(loads(dumps(torch.nn.Parameter(torch.ones(2)))), torch.ones(2))
     assert alike(loads(dumps(np.ones((1, 2)).view(np.recarray))), np.ones((1, 2)))
@@ -219,7 +224,7 @@ def test_what_does_not_cross() -> None:
         *(np.array([{1}]), np.array([b"x"]), np.datetime64("2020"), [0] * 10**6, "x" * codec.MAX_BYTES),
         *(
             torch.zeros(1).expand(10**15),
-            torch.sparse_coo_tensor(size=(10**9, 10**9), check_invariants=True),
+            torch.sparse_coo_tensor(torch.zeros(2, 0, dtype=torch.long), torch.zeros(0), (10**9, 10**9)),
             torch.zeros(2, device="meta"),
         ),
     ):
@@ -229,7 +234,7 @@ def test_what_does_not_cross() -> None:
 
 def test_functions_cross_as_handles_only_where_they_may() -> None:
     line = dumps((len, 1), function=lambda function: "#7")
-    assert loads(line, function=lambda handle: handle + "!") == ("#7!", 1)
+    assert loads(line, function={"#7": len}.__getitem__) == (len, 1)
     for handle in ("len", "#", "#x", "#12345", "#1\n", 7):
         with pytest.raises(CodecError):
-            loads(json.dumps({"function": handle}).encode(), function=str)
+            loads(json.dumps({"function": handle}).encode(), function=lambda handle: len)

@@ -46,11 +46,11 @@ def states(controls: Mapping[str, Control], limit: int = LIMIT, sample: int = SA
         chosen += [defaults | {one: first, other: second} for first, second in ends]
     generator = random.Random(0)
     chosen += [{name: generator.choice(each) for name, each in values.items()} for _ in range(sample)]
-    seen = set()
+    keys = set()
     for state in chosen:
         key = tuple(state.values())
-        if key not in seen:
-            seen.add(key)
+        if key not in keys:
+            keys.add(key)
             yield state
 
 

@@ -200,15 +200,21 @@ def lesson_form(name: str, notebook: NotebookNode) -> Iterator[str]:
     if name != VERSION_CELL[0] and not any(cell.source.startswith("## Sources") for cell in _prose(notebook)):
         yield "a lesson names its sources under ## Sources"
     exercises = 0
-    for place, cell in enumerate(notebook.cells):
+    for index, cell in enumerate(notebook.cells):
         if "exercise" not in cell.metadata.get("tags", []):
             continue
         exercises += 1
+<<<<<<< HEAD
         before, after = notebook.cells[place - 1].source, notebook.cells[place + 1 : place + 4]
         boxed = re.match(r"> \*\*Exercise – (.+)\*\* · [●○]{3} · \d+ minutes", before)
         told = "".join(each.source for each in after[1:])
+=======
+        before, after = notebook.cells[index - 1].source, notebook.cells[index + 1 : index + 4]
+        boxed = re.match(r"> \*\*Exercise – .+\*\* · [●○]{3} · \d+ minutes", before)
+        folded = "".join(each.source for each in after[1:])
+>>>>>>> house
         checked = after and "check" in after[0].metadata.get("tags", [])
-        if not (boxed and checked and "<summary>Hint" in told and "<summary>Answer" in told):
+        if not (boxed and checked and "<summary>Hint" in folded and "<summary>Answer" in folded):
             yield f"exercise {_start(cell)} needs its box before it, its check, a hint and an answer after it"
         elif any(f"<summary>{word}: {boxed[1]}</summary>" not in told for word in ("Hint", "Answer")):
             yield f"hint and answer are called after their exercise: <summary>Hint: {boxed[1]}</summary>"
@@ -219,8 +225,8 @@ def lesson_form(name: str, notebook: NotebookNode) -> Iterator[str]:
 def neighbours(name: str, notebook: NotebookNode) -> Iterator[str]:
     names = [path.name for path in lessons()]
     last = notebook.cells[-1].source
-    place = names.index(name)
-    for word, other in (("Previous", place - 1), ("Next", place + 1)):
+    index = names.index(name)
+    for word, other in (("Previous", index - 1), ("Next", index + 1)):
         if 0 <= other < len(names) and not re.search(rf"\*\*{word}:\*\* \[[^\]]+\]\({re.escape(names[other])}\)", last):
             yield f"the last cell links to **{word}:** {names[other]}"
 

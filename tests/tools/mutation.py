@@ -112,11 +112,11 @@ def mutants(source: str, function: str) -> list[Mutant]:
 
 def _numbered(found: list[Mutant]) -> list[Mutant]:
     """The same, with changes that read alike numbered: ``1 → 2``, ``1 → 2 (2)``."""
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     result = []
     for mutant in found:
-        seen[mutant.change] = seen.get(mutant.change, 0) + 1
-        number = f" ({seen[mutant.change]})" if seen[mutant.change] > 1 else ""
+        counts[mutant.change] = counts.get(mutant.change, 0) + 1
+        number = f" ({counts[mutant.change]})" if counts[mutant.change] > 1 else ""
         result.append(Mutant(mutant.change + number, mutant.source))
     return result
 

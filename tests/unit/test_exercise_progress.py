@@ -80,8 +80,8 @@ def test_what_is_no_notebook_is_named(tmp_path: Path, capsys: pytest.CaptureFixt
     for content in ("", "[]", '{"cells": [3]}', '{"cells": 3}'):
         (tmp_path / "broken.ipynb").write_text(content)
         assert main([str(tmp_path / "broken.ipynb"), str(LESSON)]) == 1
-        told = capsys.readouterr()
-        assert "broken.ipynb is no notebook that can be read" in told.err and "03_learning_meaning" in told.out
+        printed = capsys.readouterr()
+        assert "broken.ipynb is no notebook that can be read" in printed.err and "03_learning_meaning" in printed.out
     assert main([str(tmp_path / "none.ipynb")]) == 1 and "none.ipynb" in capsys.readouterr().err
 
 

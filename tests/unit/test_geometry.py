@@ -104,13 +104,13 @@ def grid() -> tuple[torch.Tensor, list[tuple[str, str]]]:
 def test_accuracy_of_a_perfect_relation_and_of_noise() -> None:
     vectors, pairs = grid()
     vectors = torch.nn.functional.normalize(vectors, dim=1)
-    asked = geometry.analogy_questions(VOCABULARY, pairs)
-    assert asked.shape == (12 * 11, 4)
+    questions = geometry.analogy_questions(VOCABULARY, pairs)
+    assert questions.shape == (12 * 11, 4)
     assert geometry.analogy_accuracy(vectors, VOCABULARY, pairs) > 0.9
     assert geometry.analogy_accuracy(table(3), VOCABULARY, pairs) < 0.2
-    with_inputs = geometry.analogy(vectors, *asked[:, :3].T, exclude=False)[:, 0]
-    assert (with_inputs == asked[:, 2]).double().mean() > 0.5  # the answer is c itself
-    assert not (geometry.analogy(vectors, *asked[:, :3].T)[:, 0:1] == asked[:, :3]).any()
+    with_inputs = geometry.analogy(vectors, *questions[:, :3].T, exclude=False)[:, 0]
+    assert (with_inputs == questions[:, 2]).double().mean() > 0.5  # the answer is c itself
+    assert not (geometry.analogy(vectors, *questions[:, :3].T)[:, 0:1] == questions[:, :3]).any()
 
 
 def test_pca_is_the_eigenvalues_of_the_covariance() -> None:

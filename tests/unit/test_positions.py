@@ -252,7 +252,7 @@ def test_t5_buckets_by_hand() -> None:
     away = torch.tensor([0, 1, 2, 3, 4, 7, 8, 15, 16, 99])
     # causal: 0..3 exact, then 4 buckets to 16, each sqrt(2) times as far as the last: 4, 5.7, 8, 11.3
     assert ours.t5_bucket(-away, bidirectional=False, **ask).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 7, 7]
-    assert ours.t5_bucket(away, bidirectional=False, **ask).tolist() == [0] * 10  # what comes later is not told apart
+    assert ours.t5_bucket(away, bidirectional=False, **ask).tolist() == [0] * 10  # later keys share a bucket
     # both ways: 0 and 1 exact, then 2 buckets to 16: 2, 5.7; the same again, plus 4, for what comes later
     assert ours.t5_bucket(-away, **ask).tolist() == [0, 1, 2, 2, 2, 3, 3, 3, 3, 3]
     assert ours.t5_bucket(away, **ask).tolist() == [0, 5, 6, 6, 6, 7, 7, 7, 7, 7]
@@ -263,11 +263,11 @@ def theirs_scaled(kind: str, **more: float) -> tuple[torch.Tensor, float]:
     from transformers import LlamaConfig
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-    told = {"rope_type": kind, "rope_theta": 10_000.0, "factor": 4.0}
+    parameters = {"rope_type": kind, "rope_theta": 10_000.0, "factor": 4.0}
     if kind == "yarn":
-        told["original_max_position_embeddings"] = 256
+        parameters["original_max_position_embeddings"] = 256
     config = LlamaConfig(
-        hidden_size=64, num_attention_heads=1, head_dim=64, max_position_embeddings=256, rope_parameters=told
+        hidden_size=64, num_attention_heads=1, head_dim=64, max_position_embeddings=256, rope_parameters=parameters
     )
     freqs, attention_factor = ROPE_INIT_FUNCTIONS[kind](config, **more)
     return freqs.double(), attention_factor
@@ -343,20 +343,20 @@ def test_partial_rotation_is_gptjs_and_leaves_the_rest() -> None:
 @pytest.mark.parametrize("blocks", [True, False])
 def test_qwen_has_the_same_multi_axis_angles(blocks: bool) -> None:
     rope = {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [4, 2, 2]}
-    asked: dict[str, Any] = {"hidden_size": 16, "num_attention_heads": 1, "rope_parameters": rope}
+    options: dict[str, Any] = {"hidden_size": 16, "num_attention_heads": 1, "rope_parameters": rope}
     module: Any
     config: Any
     if blocks:
         from transformers.models.qwen2_vl.configuration_qwen2_vl import Qwen2VLTextConfig
         from transformers.models.qwen2_vl.modeling_qwen2_vl import Qwen2VLRotaryEmbedding
 
-        config = Qwen2VLTextConfig(**asked)
+        config = Qwen2VLTextConfig(**options)
         module, axes = Qwen2VLRotaryEmbedding(config), [0] * 4 + [1] * 2 + [2] * 2
     else:
         from transformers.models.qwen3_vl.configuration_qwen3_vl import Qwen3VLTextConfig
         from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLTextRotaryEmbedding
 
-        module, axes = Qwen3VLTextRotaryEmbedding(Qwen3VLTextConfig(**asked, head_dim=16)), [0, 1, 2, 0, 1, 2, 0, 0]
+        module, axes = Qwen3VLTextRotaryEmbedding(Qwen3VLTextConfig(**options, head_dim=16)), [0, 1, 2, 0, 1, 2, 0, 0]
     position_ids = torch.randint(0, 50, (3, 2, 7), generator=SEED)
     theirs = module(torch.zeros(1), position_ids)
     mine = ours.multi_axis_angles(position_ids, ours.frequencies(16), axes)

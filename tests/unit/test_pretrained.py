@@ -248,10 +248,10 @@ def test_pickled_files_are_refused_unopened(tmp_path: Path, how: str, name: str)
 
 def test_neither_models_names(tmp_path: Path) -> None:
     save_file({f"layer.{i}": draw(2) for i in range(10)}, tmp_path / "a.safetensors")
-    with pytest.raises(ValueError) as told:
+    with pytest.raises(ValueError) as error:
         load_embeddings(tmp_path / "a.safetensors")
-    assert "neither GPT-2's wte.weight and wpe.weight, nor BERT's embeddings.word_emb" in str(told.value)
-    assert str(told.value).endswith(
+    assert "neither GPT-2's wte.weight and wpe.weight, nor BERT's embeddings.word_emb" in str(error.value)
+    assert str(error.value).endswith(
         "it holds layer.0, layer.1, layer.2, layer.3, layer.4, layer.5, layer.6, layer.7 and 2 more"
     )
     for held in ({GPT2[0]: draw(2, 2)}, {GPT2[0]: draw(2, 2), "transformer." + GPT2[1]: draw(2, 2)}):  # a half, a mix
@@ -288,15 +288,15 @@ def test_an_unknown_model_is_told() -> None:
 
 
 def test_a_file_in_the_cache_needs_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    calls = []
 
     def cached(repo_id: str, filename: str, local_files_only: bool = False) -> str:
-        asked.append((repo_id, filename, local_files_only))
+        calls.append((repo_id, filename, local_files_only))
         return str(written(tmp_path, BERT))
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", cached)
     assert load_embeddings(model="bert-base-uncased").source == "BERT, model.safetensors"
-    assert asked == [("google-bert/bert-base-uncased", "model.safetensors", True)]
+    assert calls == [("google-bert/bert-base-uncased", "model.safetensors", True)]
 
 
 def test_without_a_cache_nothing_is_fetched_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,22 +314,22 @@ def test_whatever_fails_on_the_way_is_one_error_with_one_message(
     monkeypatch: pytest.MonkeyPatch, failure: type[Exception]
 ) -> None:
     def empty(local_files_only: bool = False, **_) -> str:
-        raise FileNotFoundError if local_files_only else failure("told differently on every computer")
+        raise FileNotFoundError if local_files_only else failure("error differently on every computer")
 
     def fails(*_, timeout: float, **__) -> None:
         assert timeout <= 5
-        raise failure("told differently on every computer")
+        raise failure("error differently on every computer")
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", empty)
-    for asked in (fails, lambda *_, **__: None):  # the hub does not answer; it answers and then breaks off
-        monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", asked)
-        with pytest.raises(EmbeddingsUnavailable) as told:
+    for calls in (fails, lambda *_, **__: None):  # the hub does not answer; it answers and then breaks off
+        monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", calls)
+        with pytest.raises(EmbeddingsUnavailable) as error:
             load_embeddings(download=True)
-        assert str(told.value) == (
+        assert str(error.value) == (
             "gpt2 is not on this computer and could not be fetched from the hub: give a .safetensors file, or try "
             "again with a network"
         )
-        assert isinstance(told.value.__cause__, failure)
+        assert isinstance(error.value.__cause__, failure)
 
 
 def hub(file: Path) -> http.server.ThreadingHTTPServer:

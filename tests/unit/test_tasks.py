@@ -39,10 +39,10 @@ def test_order_asks_which_of_two_comes_first() -> None:
 
 def test_latest_asks_for_the_last_value_of_a_key() -> None:
     for text, answers in zip(*(t.tolist() for t in texts(LATEST, 50, 20)), strict=True):
-        seen: dict[int, int] = {}
+        last_value: dict[int, int] = {}
         for token, answer in zip(text, answers, strict=True):
-            assert answer == seen.get(token // VALUES, IGNORED)
-            seen[token // VALUES] = token % VALUES
+            assert answer == last_value.get(token // VALUES, IGNORED)
+            last_value[token // VALUES] = token % VALUES
 
 
 def test_recall_asks_for_the_token_three_places_before() -> None:

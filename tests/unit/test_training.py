@@ -121,7 +121,7 @@ def test_gradients_and_adam_by_hand_are_torchs() -> None:
     centre = ((torch.rand(14, 5, generator=torch.Generator().manual_seed(3)) - 0.5) / 5).requires_grad_()
     context = torch.zeros(14, 5, requires_grad=True)
     optimiser = torch.optim.Adam([centre, context], lr=0.2)
-    losses, told = [], []
+    losses, steps_seen = [], []
     for _ in range(8):
         scores = centre @ context.T
         softplus = torch.nn.functional.softplus
@@ -131,13 +131,17 @@ def test_gradients_and_adam_by_hand_are_torchs() -> None:
         loss.backward()
         optimiser.step()
     found = training.count_skipgram(
-        counts, d_model=5, steps=8, seed=3, on_step=lambda step, loss, table: told.append((step, loss, table.clone()))
+        counts,
+        d_model=5,
+        steps=8,
+        seed=3,
+        on_step=lambda step, loss, table: steps_seen.append((step, loss, table.clone())),
     )
     assert torch.allclose(found[0][2:], centre[2:], atol=1e-4)
     assert torch.allclose(found[1][2:], context[2:], atol=1e-4)
-    assert [step for step, _, _ in told] == list(range(1, 9))
-    assert [loss for _, loss, _ in told] == pytest.approx(losses, rel=1e-4)
-    assert torch.equal(told[-1][2][2:], found[0][2:])
+    assert [step for step, _, _ in steps_seen] == list(range(1, 9))
+    assert [loss for _, loss, _ in steps_seen] == pytest.approx(losses, rel=1e-4)
+    assert torch.equal(steps_seen[-1][2][2:], found[0][2:])
 
 
 def test_counts_are_what_a_plain_loop_gives() -> None:
@@ -242,15 +246,15 @@ for name, train in TRAINERS.items():
 def test_neither_hash_seeds_nor_threads_nor_kernels_matter() -> None:
     """Words to the letter; accuracies and cosines to two decimals (the last bits of floats may differ)."""
     ways = [("1", "0", "default"), ("2", "4242", "")]
-    told = []
+    outputs = []
     for threads, hashes, kernels in ways:
         environment = os.environ | {"PYTHONHASHSEED": hashes, "OMP_WAIT_POLICY": "PASSIVE"}
         environment |= {"ATEN_CPU_CAPABILITY": kernels} if kernels else {}
         command = [sys.executable, "-c", REPORT, threads]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-        told.append([line.split() for line in done.stdout.splitlines()])
-    assert told[0][0] == told[1][0]
-    for one, other in zip(told[0][1:], told[1][1:], strict=True):
+        outputs.append([line.split() for line in done.stdout.splitlines()])
+    assert outputs[0][0] == outputs[1][0]
+    for one, other in zip(outputs[0][1:], outputs[1][1:], strict=True):
         assert one[0] == other[0]
         assert [float(x) for x in one[1:]] == pytest.approx([float(x) for x in other[1:]], abs=0.011)
 
