@@ -20,6 +20,7 @@ OnStep = Callable[[int, float, Tensor], None]
 MAX_VOCAB = 4_000  # larger V × V matrices do not fit into the memory of a lesson
 _MATRICES = 7  # V × V matrices that exist at the same time at the peak
 SPECIAL_IDS = 2  # <pad> and <unk> are not counted
+_TEXTS_AT_ONCE = 1_000  # bounds the memory of counting pairs
 
 
 def word_pairs(token_ids: Tensor, window: int = 5) -> Tensor:
@@ -61,8 +62,9 @@ def cooccurrence(token_ids: Tensor, vocab_size: int, window: int = 5) -> Tensor:
         raise ValueError(_outside(token_ids, vocab_size))
     counts = torch.zeros(vocab_size * vocab_size)
     for offset in _offsets(token_ids, window):
-        cells = (token_ids[:, :-offset] * vocab_size + token_ids[:, offset:]).flatten()  # one number per pair
-        counts.scatter_add_(0, cells, torch.full(cells.shape, (window + 1 - offset) / window))
+        for texts in token_ids.split(_TEXTS_AT_ONCE):
+            cells = (texts[:, :-offset] * vocab_size + texts[:, offset:]).flatten()  # one number per pair
+            counts.scatter_add_(0, cells, torch.full(cells.shape, (window + 1 - offset) / window))
     counts = counts.view(vocab_size, vocab_size)
     counts[:SPECIAL_IDS] = 0.0
     counts[:, :SPECIAL_IDS] = 0.0
@@ -218,7 +220,7 @@ def ppmi_svd(counts: Tensor, *, d_model: int = 64, shift: float = 1.0, seed: int
     """
     if not 1 <= d_model <= len(counts):
         raise ValueError(f"d_model must be between 1 and the {len(counts)} words, got {d_model}")
-    positive = (pmi(counts, power=0.75) - math.log(shift)).clamp(min=0)  # (V, V)
+    positive = pmi(counts, power=0.75).sub_(math.log(shift)).clamp_(min=0)  # (V, V)
     generator = torch.Generator().manual_seed(seed)
     probe = torch.randn(len(counts), min(len(counts), 2 * d_model), generator=generator)  # (V, 2 d)
     for _ in range(3):  # a randomised SVD by subspace iteration (Halko, Martinsson, Tropp 2011)

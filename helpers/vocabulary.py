@@ -122,8 +122,10 @@ class Vocabulary:
         longest = max(map(len, rows), default=0)
         if not longest:
             raise ValueError(f"a batch needs a text with at least one word, got {len(rows)} texts without")
-        flat = [i for row in rows for i in row + [PAD_ID] * (longest - len(row))]
-        return torch.tensor(flat, dtype=torch.long).view(len(rows), longest)
+        token_ids = torch.full((len(rows), longest), PAD_ID)  # (B, T)
+        for place, row in enumerate(rows):
+            token_ids[place, : len(row)] = torch.tensor(row, dtype=torch.long)
+        return token_ids
 
 
 def _words(text: Iterable[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """Lets the lessons of a copy of the course import its package without an installation.
 
-Python finds this file first. It is replaced by the package in the folder above or, if there is
-none, by the installed one.
+A notebook finds this file first. It hands over to the package in the folder above, or where there
+is none to the installed one.
 """
 
 import importlib
@@ -14,8 +14,8 @@ _missing = [name for name in ("anywidget", "torch") if importlib.util.find_spec(
 if _missing:
     raise ModuleNotFoundError(
         f"The lessons need {' and '.join(_missing)}, which {sys.executable} does not have. "
-        f"Run `make lab` in {_here.parent}, or in a cell: "
-        f"%pip install -r {_here.parent / 'requirements.txt'}"
+        f"Run `make lab` in {_here.parent}, "
+        f"or in a cell: %pip install -r {_here.parent / 'requirements.txt'}"
     )
 _path = list(sys.path)
 _above = [str(_here.parent)] if (_here.parent / "helpers/__init__.py").exists() else []

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import os
 import sqlite3
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -43,6 +45,11 @@ def parser() -> argparse.ArgumentParser:
 
     collect = add("collect", "import submissions: folders, notebooks, or the zips of Canvas and Moodle")
     collect.add_argument("path", nargs="+", type=Path, help="a folder, a zip or a notebook")
+    collect.add_argument(
+        "--homes",
+        metavar="FOLDER",
+        help="the path holds home folders, each with FOLDER/HOMEWORK/HOMEWORK.ipynb (needs --homework)",
+    )
     collect.add_argument("--homework", help="the homework that the notebooks belong to, whatever their names")
     collect.add_argument("--roster", type=Path, help="CSV of the learners; stored as COURSE/roster.csv")
     collect.add_argument("--due", type=_date, help="when it was due for these learners: 2026-03-01T23:59+01:00")
@@ -177,16 +184,25 @@ def release(args: argparse.Namespace) -> int:
 def collect(args: argparse.Namespace) -> int:
     from helpers.grading.lms import roster
     from helpers.grading.lms.collect import STATES, collect
+    from helpers.grading.lms.homes import copy_from_homes
 
-    with _course(args, create=True) as course:
+    if args.homes is not None and not args.homework:
+        raise ValueError("--homes needs --homework: which homework is in the home folders?")
+    with _course(args, create=True) as course, contextlib.ExitStack() as stack:
         if args.roster:
             roster.read(args.roster)  # raises if it is invalid, before it replaces another
             files.write_atomic(course.folder / "roster.csv", args.roster.read_bytes())
         if args.section:
             _check_section(course, args)
+        paths, refused = args.path, []
+        if args.homes is not None:
+            copies = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            for homes in args.path:
+                refused += copy_from_homes(homes, args.homes, args.homework, copies)[1]
+            paths = [copies]
         found = collect(
             course.folder,
-            args.path,
+            paths,
             homework=args.homework,
             homeworks=_sources(args),
         )
@@ -195,7 +211,7 @@ def collect(args: argparse.Namespace) -> int:
                 _set_due(course, args, found)
     counts = Counter(outcome.state for outcome in found.outcomes)
     print(", ".join(f"{counts[state]} {name}" for state, name in STATES.items() if counts[state]) or "nothing found")
-    _print_attention(found.attention)
+    _print_attention([*refused, *found.attention])
     rows = [
         (outcome.learner or outcome.file, STATES[outcome.state], ACTIONS[outcome.state])
         for outcome in found.outcomes

@@ -31,6 +31,7 @@ CHECKED_VERSIONS = ">=2026.1,<2027"
 _SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,  # the scheduler module retries, with no other submission running
     "distributed.deploy.lost-worker-timeout": "1 hour",  # a new worker loads torch before it connects
+    "distributed.scheduler.worker-ttl": None,  # depends on the system clock, which may be set during a run
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "5s",
 }
@@ -153,13 +154,40 @@ def _security(folder: Path) -> Security | None:
     if not shutil.which("openssl"):
         print("openssl is missing: other users of this computer can connect to the workers", file=sys.stderr)
         return None
-    key, certificate = (str(folder / name) for name in ("key.pem", "certificate.pem"))
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-days", "30", "-subj", "/CN=grading", "-keyout", key, "-out", certificate]
-    subprocess.run(command, check=True, capture_output=True)
+    key, request, certificate = (str(folder / name) for name in ("key.pem", "request.pem", "certificate.pem"))
+    settings = folder / "openssl.cnf"
+    settings.write_text(_OPENSSL.format(folder=folder))
+    (folder / "index.txt").touch()
+    new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key]
+    # Valid at any time, as the clock may be set during a run; before OpenSSL 3.4 only "ca" accepts a start in the past.
+    always = ["-startdate", "19700101000000Z", "-enddate", "99991231235959Z"]
+    for command in (
+        ["req", "-new", *new_key, "-subj", "/CN=grading", "-out", request],
+        ["ca", "-selfsign", "-batch", "-notext", *always, "-keyfile", key, "-in", request, "-out", certificate],
+    ):
+        subprocess.run(["openssl", *command, "-config", str(settings)], check=True, capture_output=True)
     roles = {
         f"tls_{role}_{part}": path
         for role in ("scheduler", "worker", "client")
         for part, path in (("key", key), ("cert", certificate))
     }
     return Security(require_encryption=True, tls_ca_file=certificate, **roles)
+
+
+_OPENSSL = """[ca]
+default_ca = own
+[own]
+database = {folder}/index.txt
+new_certs_dir = {folder}
+default_md = sha256
+policy = names
+rand_serial = yes
+x509_extensions = authority
+[names]
+commonName = supplied
+[authority]
+basicConstraints = critical,CA:TRUE
+[req]
+distinguished_name = subject
+[subject]
+"""

@@ -39,6 +39,7 @@ from helpers.grading.lms import roster as rosters
 from helpers.grading.lms.collect import read_record
 from helpers.grading.lms.roster import MAX_ID_BYTES
 from helpers.grading.results import Adjustment, CellGrade, Result, dated, result
+from helpers.grading.sandbox.host import shown_folder
 from helpers.grading.submission import (
     RejectedSubmission,
     Submission,
@@ -102,6 +103,12 @@ class PreparedAssignment:
     digest: str
 
 
+def _refuse_shown(path: Path) -> None:
+    """Raise :class:`CourseError` for a path that submissions can read."""
+    if folder := shown_folder(path):
+        raise CourseError(f"{path} is in {folder}, which submissions can read; move it to another folder")
+
+
 class Course:
     """A course folder, readable by its owner only.
 
@@ -121,6 +128,7 @@ class Course:
             raise CourseError(
                 f"{self.folder} is inside the repository, which submissions can read; choose a folder outside"
             )
+        _refuse_shown(self.folder)
         settings = self.folder / "nbgrader_config.py"
         if self.folder.is_dir() and not settings.exists():
             if foreign := {path.name for path in self.folder.iterdir()} - _CONTENT:
@@ -187,6 +195,7 @@ class Course:
         """
         if not source.is_file():
             raise CourseError(f"{source} does not exist; name the folder of the authors' notebooks with --source")
+        _refuse_shown(source)
         content = source.read_bytes()
         assignment = homework.parse(source.stem, nbformat.reads(content.decode(), as_version=4))
         source_digest = digest(content, json.dumps(self.config.get("ClearSolutions"), sort_keys=True).encode())

@@ -19,7 +19,7 @@ def forget(course: Course, learner: str) -> list[str]:
     commands that wrote them.
 
     Args:
-        learner: the id, as it is in the course.
+        learner: the id, in upper or lower case as it may be, or the address of the roster.
 
     Returns:
         Where something was deleted.
@@ -29,6 +29,8 @@ def forget(course: Course, learner: str) -> list[str]:
     """
     if learner in ("", ".", "..") or "/" in learner or "\0" in learner:
         raise ValueError(f"{learner!r} is no id")
+    if on_roster := roster.of_course(course.folder).by_id(learner):
+        learner = on_roster.id
     found = []
     for step in LEARNER_FOLDERS:
         folder = course.folder / step / learner

@@ -66,7 +66,7 @@ def serve(
         options: more of its command line; what ``make lab`` loads if left out.
 
     Raises:
-        RuntimeError: it did not come up within a minute.
+        RuntimeError: it did not come up within three minutes.
     """
     port, token = port or free_port(), secrets.token_hex(16)
     with tempfile.TemporaryDirectory() as state:
@@ -104,7 +104,7 @@ def serve(
 
 
 def _wait_until_up(address: str, server: subprocess.Popen, log: Path) -> None:
-    for _ in range(240):
+    for _ in range(720):
         if server.poll() is not None:
             break
         try:

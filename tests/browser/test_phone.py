@@ -119,8 +119,10 @@ def test_figures_are_read_and_driven_by_touch(phone: Phone, lesson: str) -> None
             assert box["width"] >= SMALLEST_TARGET
             before = _values(figure)
             start = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-            canvas = figure.locator(".live-panel", has=handle).locator("canvas").bounding_box()
-            phone.drag(start, (canvas["x"] + 0.5 * canvas["width"], canvas["y"] + 0.5 * canvas["height"]))
+            canvas = handle.locator("xpath=../canvas").bounding_box()
+            shares = ((start[0] - canvas["x"]) / canvas["width"], (start[1] - canvas["y"]) / canvas["height"])
+            across, down = (0.7 if share < 0.5 else 0.3 for share in shares)
+            phone.drag(start, (canvas["x"] + across * canvas["width"], canvas["y"] + down * canvas["height"]))
             settle(figure)
             assert _values(figure) != before, "nothing was dragged"
         ARTEFACTS.mkdir(exist_ok=True)

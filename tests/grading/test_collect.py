@@ -771,6 +771,12 @@ def test_one_line_of_a_roster_is_removed(tmp_path: Path, text: str, learner: str
     assert path.read_text() == (text if kept is None else kept)
 
 
+def test_a_roster_without_learners_is_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "roster.csv"
+    path.write_text("id,name\n\nada,Ada\n")
+    assert rosters.remove(path, "ada") and len(rosters.of_course(tmp_path)) == 0 and not path.exists()
+
+
 def test_due_dates_of_a_roster(tmp_path: Path) -> None:
     path = tmp_path / "roster.csv"
     path.write_text(f"id,due {HW}\nada,2026-03-08T12:00+00:00\nbo,\n")

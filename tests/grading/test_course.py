@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from helpers.grading.gradebook import CachedGradebook
 from helpers.grading.judge import Graded, Verdict
 from helpers.grading.lms.collect import write_record
 from helpers.grading.results import Adjustment
+from helpers.grading.sandbox import host
 from helpers.grading.submission import RejectedSubmission, Submission, parse_cells
 from tests.tools.homework import SMALL as NAME
 from tests.tools.homework import SMALL_ANSWERS, SMALL_SECRET, answered_small, hand_in, small_homework
@@ -75,6 +77,27 @@ def test_a_folder_is_its_owners_alone_and_no_other_folder(tmp_path: Path) -> Non
     with pytest.raises(CourseError, match="inside the repository"):
         Course(tmp_path / "link" / "course")
     assert not (REPOSITORY / "grades").exists() and not (REPOSITORY / "notebooks" / "course").exists()
+
+
+def test_a_course_or_source_that_submissions_can_read_is_refused(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for the sandbox, by what a path leads to; the paths themselves are what the sandbox shows."""
+    (tmp_path / "link").symlink_to(sys.base_prefix)
+    for folder in (Path(sys.base_prefix, "course"), Path("/usr/share/course"), tmp_path / "link" / "course"):
+        with pytest.raises(CourseError, match="which submissions can read"):
+            Course(folder)
+        assert not folder.exists()
+    shown = tmp_path / "shown"
+    shutil.copytree(source.parent, shown / NAME)
+    (tmp_path / NAME).symlink_to(shown / NAME)
+    with Course(tmp_path / "course") as course:
+        monkeypatch.setattr(host, "_environment", lambda: [shown])
+        for path in (shown, tmp_path):
+            with pytest.raises(CourseError, match="which submissions can read"):
+                course.prepare(path / NAME / f"{NAME}.ipynb")
+        assert course.records(NAME) == {}
+        course.prepare(source)
 
 
 def test_one_writer_at_a_time(course: Course) -> None:

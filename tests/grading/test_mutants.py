@@ -1,5 +1,6 @@
 """Every homework: the reference gets all points, an unanswered one none, and known wrong answers are diagnosed."""
 
+import itertools
 import symtable
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -104,3 +105,41 @@ def test_the_registry() -> None:
     assert len({str(mutant) for mutant in MUTANTS}) == len(MUTANTS)
     assert {mutant.bug for mutant in MUTANTS} <= BUGS.keys() | {""}
     assert all(len(mutant.message) > 10 for mutant in MUTANTS)
+
+
+BLIND = """calls = []
+def {name}(implementation):
+    {look}
+    calls.append(None)
+    assert len(calls) not in {rejected}"""
+LOOK = "try: implementation(1, 2, 3, 4)\n    except Exception: pass"
+NO_LOOK = "pass"
+
+
+@pytest.mark.parametrize("look", [LOOK, NO_LOOK])
+@pytest.mark.parametrize("rejected", [{1, 2}, {1, 2, 4, 5, 6}, set(range(1, 999, 2))])
+def test_tests_that_count_their_calls_win_nothing(look: str, rejected: set[int], sandbox: Sandbox) -> None:
+    """Whatever they guess of the order in which implementations come."""
+    assignment = _assignment("hw3_bug_hunt")
+    names = [cell.id for cell in assignment.of("answer") if cell.id.startswith("test_")]
+    blind = {name: BLIND.format(name=name, look=look, rejected=rejected) for name in names}
+    graded = judge_answers(
+        sandbox, assignment, {name: code.replace("calls", f"calls_of_{name}") for name, code in blind.items()}
+    )
+    tried = [f"{kind}_{name}" for name in names for kind in ("check", "hidden")]
+    assert len(tried) == 28 and not [name for name in tried if graded.tests[name].passed]
+    assert all(verdict.passed for name, verdict in graded.tests.items() if name not in tried)
+
+
+@pytest.mark.parametrize("name", [name for name in PATHS if not name.startswith("hw3")])
+def test_the_library_of_the_course_answers_no_question(name: str, sandbox: Sandbox) -> None:
+    assignment = _assignment(name)
+    answers = [cell for cell in assignment.of("answer") if cell.id != "learner_id"]
+    modules = itertools.cycle(["positions", "attention", "geometry", "training", "vocabulary", "exercises.lesson03"])
+    imports = {
+        cell.id: f"import helpers.{module}\n{cell.source}" for cell, module in zip(answers, modules, strict=False)
+    }
+    graded = judge_answers(sandbox, assignment, imports)
+    assert points(assignment, graded) == 0
+    errors = [output["ename"] for outputs in graded.outputs.values() for output in outputs if "ename" in output]
+    assert errors == ["ImportError"] * len(answers)

@@ -340,6 +340,32 @@ def test_remote_workers(course: Course, source: Path, release: NotebookNode, tmp
 # The command.
 
 
+# The clock.
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_the_certificate_is_valid_at_any_time(tmp_path: Path) -> None:
+    security = cluster._security(tmp_path)
+    assert security is not None and security.require_encryption
+    certificate = tmp_path / "certificate.pem"
+    for moment in ("1", "1000000000", "4000000000", "250000000000"):  # 1970, 2001, 2096, 9892
+        command = ["openssl", "verify", "-CAfile", certificate, "-attime", moment, certificate]
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.endswith("OK\n")
+    wrong = ["openssl", "verify", "-attime", "1", certificate]  # nobody else vouches for it
+    assert subprocess.run(wrong, capture_output=True).returncode != 0
+
+
+def test_a_clock_that_is_set_ends_no_worker(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheduler runs in this process: only its clock jumps."""
+    workers = set(client.nthreads())
+    for jump in (10**6, -(10**6)):
+        monkeypatch.setattr("distributed.scheduler.time", lambda jump=jump: time.time() + jump)
+        if client.cluster.scheduler.worker_ttl:  # then it does this by itself, once in a while
+            client.sync(client.cluster.scheduler.check_worker_ttl)
+        assert client.submit(abs, -jump).result(timeout=60) == abs(jump)
+        assert set(client.nthreads()) == workers
+
+
 def test_expected_errors_are_one_line(
     course: Course, source: Path, release: NotebookNode, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

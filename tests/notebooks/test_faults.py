@@ -277,6 +277,7 @@ FAULTS = {
     ),
     "no recall": (lambda n: n.cells.remove(_first(n, lambda c: c.source.startswith("recall("))), "three recall"),
     "no way on": (lambda n: _set(n.cells[-1], source="The end."), r"links to **Next:**"),
+    "a hint without its exercise": (_replace("<summary>Hint: ", "<summary>Hint: of "), "called after their exercise"),
     "no hint": (lambda n: n.cells.remove(_first(n, lambda c: "<summary>Hint" in c.source)), "a hint and an answer"),
 }
 

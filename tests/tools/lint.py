@@ -205,11 +205,13 @@ def lesson_form(name: str, notebook: NotebookNode) -> Iterator[str]:
             continue
         exercises += 1
         before, after = notebook.cells[index - 1].source, notebook.cells[index + 1 : index + 4]
-        boxed = re.match(r"> \*\*Exercise – .+\*\* · [●○]{3} · \d+ minutes", before)
-        folded = "".join(each.source for each in after[1:])
+        boxed = re.match(r"> \*\*Exercise – (.+)\*\* · [●○]{3} · \d+ minutes", before)
+        folded = "".join(cell.source for cell in after[1:])
         checked = after and "check" in after[0].metadata.get("tags", [])
         if not (boxed and checked and "<summary>Hint" in folded and "<summary>Answer" in folded):
             yield f"exercise {_start(cell)} needs its box before it, its check, a hint and an answer after it"
+        elif any(f"<summary>{word}: {boxed[1]}</summary>" not in folded for word in ("Hint", "Answer")):
+            yield f"hint and answer are called after their exercise: <summary>Hint: {boxed[1]}</summary>"
     if not exercises:
         yield "a lesson has an exercise"
 

@@ -7,7 +7,7 @@ import re
 import nbformat
 from nbformat import NotebookNode
 
-_ANSWER = re.compile(r"<summary>Answer</summary>.*?```python\n(.*?)```", re.DOTALL)
+_ANSWER = re.compile(r"<summary>Answer: [^<]+</summary>.*?```python\n(.*?)```", re.DOTALL)
 
 
 def solved(notebook: NotebookNode) -> tuple[NotebookNode, int]:

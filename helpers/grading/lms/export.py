@@ -51,7 +51,6 @@ class Row:
         lateness: when it was due and handed in, as far as that is known.
         adjusted: what was decided about questions, ``question: decision (reason)`` each.
         dropped: one of these decisions is that a question does not count, so that ``most`` is less than it was.
-        dropped: one of these decisions is that a question does not count, so that ``most`` is less than it was.
         unfinished: whether written answers are not graded yet.
         comments: the graders' comments, as ``question: comment``.
         participant: Moodle's number of the learner in this homework, if it was collected from there.

@@ -136,22 +136,25 @@ def read(path: Path) -> Roster:
 
 
 def remove(path: Path, learner_id: str) -> bool:
-    """Delete the row of a learner from a roster and keep the others, in UTF-8; returns whether there was one.
+    """Delete the line of a learner from a roster; the others stay, in UTF-8. A roster without learners is deleted.
+
+    Returns:
+        Whether there was such a line.
 
     Raises:
         ValueError: as :func:`read`.
     """
-    kept, removed = [], False
-    for _, learner, row in _lines(path):
-        if learner is not None and learner.id.casefold() == learner_id.casefold():
-            removed = True
-        else:
-            kept.append(row)
-    if removed:
-        text = io.StringIO()
-        csv.writer(text, delimiter=_delimiter(_decoded(path)), lineterminator="\n").writerows(kept)
-        files.write_atomic(path, text.getvalue())
-    return removed
+    lines = list(_lines(path))
+    kept = [line for line in lines if line[1] is None or line[1].id.casefold() != learner_id.casefold()]
+    if len(kept) == len(lines):
+        return False
+    if all(learner is None for _, learner, _ in kept):
+        path.unlink()
+        return True
+    text = io.StringIO()
+    csv.writer(text, delimiter=_delimiter(_decoded(path)), lineterminator="\n").writerows(row for _, _, row in kept)
+    files.write_atomic(path, text.getvalue())
+    return True
 
 
 def _delimiter(text: str) -> str:
