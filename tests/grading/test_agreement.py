@@ -285,7 +285,7 @@ def test_a_written_answer_that_is_missing(learner: Learner) -> None:
     assert learner.lines == () and learner.course.count_waiting_for_manual_grade(NAME) == 0
 
 
-@pytest.mark.parametrize(("typed", "line"), [('"eve"', "learner_id says 'eve'"), ('""', "learner_id is not filled in")])
+@pytest.mark.parametrize(("typed", "line"), [('"eve"', "learner_id is 'eve'"), ('""', "learner_id is not filled in")])
 def test_another_learner_id(typed: str, line: str, learner: Learner) -> None:
     learner.change("learner_id", f"learner_id = {typed}")
     learner.pretend_to_run()

@@ -108,7 +108,7 @@ def test_numbers_of_ones_own_are_those_of_the_typed_id(sandbox: Sandbox) -> None
     for typed, attention in {
         "learner_id = ' bob  b'": (),
         "learner_id = 'eve'": ("learner_id is 'eve' in the notebook and 'Bob B' in the roster",),
-        "learner_id = 7": ("learner_id says '7', the roster 'Bob B'",),
+        "learner_id = 7": ("learner_id is '7' in the notebook and 'Bob B' in the roster",),
         "learner_id = ...": (empty,),
         "learner_id = lambda: 0": (empty,),
     }.items():
