@@ -639,9 +639,9 @@ def add_positions(vectors, table):{_TOO_LONG}
     return result
 """,
 ]
-STYLES["06.stretch"] = [
+STYLES["06.interpolate"] = [
     """
-def stretch(position_table, new_len):
+def interpolate(position_table, new_len):
     old_len, d = position_table.shape
     rows = []
     for r in range(new_len):
@@ -654,24 +654,24 @@ def stretch(position_table, new_len):
     """
 import numpy as np
 
-def stretch(position_table, new_len):
+def interpolate(position_table, new_len):
     table = position_table.numpy()
     new = np.arange(new_len) * (len(table) - 1) / (new_len - 1)
     return np.stack([np.interp(new, np.arange(len(table)), column) for column in table.T], axis=1)
 """,
     """
-def stretch(position_table, new_len):
+def interpolate(position_table, new_len):
     columns = position_table.float().T[None]
     return F.interpolate(columns, size=new_len, mode="linear", align_corners=True)[0].T
 """,
     """
-class Stretch:
+class Interpolate:
     def __call__(self, table, new_len):
         new = torch.arange(new_len).double() * (len(table) - 1) / (new_len - 1)
         weights = (1 - (new[:, None] - torch.arange(len(table))).abs()).clamp(min=0)
         return torch.einsum("rm,md->rd", weights, table.double())
 
-stretch = Stretch()
+interpolate = Interpolate()
 """,
 ]
 STYLES["06.texts_per_row"] = [
