@@ -53,8 +53,8 @@ EQUIVALENT = {
     "hw3.alibi": {
         "-1 → 1 in scores.shape[-1]": "queries and keys are as many",
         "1 → 2 in scores.shape[-1]": "queries and keys are as many",
-        "places[:, None] - places[None, :] → places[None, :] - places[:, None]": "a distance has no sign",
-        "places[None, :] → places": "it broadcasts alike",
+        "positions[:, None] - positions[None, :] → positions[None, :] - positions[:, None]": "a distance has no sign",
+        "positions[None, :] → positions": "it broadcasts alike",
     },
 }
 """Homework and answer → change of the answer that changes nothing → why. One that loses points fails the test."""
