@@ -40,7 +40,7 @@ DRIFT = [sys.executable, "-m", "tests.tools.offline", *NBVAL, f"--kernel-prelude
 
 SETUP = ["tests/unit/test_setup.py", "tests/unit/test_binder.py"]
 # Started first, so that the last part to end is a short one.
-LONGEST_FIRST = ("homework", "site", "browser", "notebooks", "drift", "faults", "unit", "setup", "solved", "release")
+LONGEST_FIRST = ("homework", "site", "browser", "notebooks", "drift", "faults", "unit", "hub", "setup", "solved")
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ def parts() -> dict[str, Part]:
         "homework": Part([*PYTEST, "tests/grading"]),
         "setup": Part([*PYTEST, *SETUP]),
         "browser": Part([*PYTEST, "tests/browser"]),
+        "hub": Part([*PYTEST, "tests/hub"]),
         "site": Part([*PYTEST, "tests/site"]),
     }
 

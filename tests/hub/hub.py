@@ -35,6 +35,7 @@ c.ConfigurableHTTPProxy.api_url = {proxy_api!r}
 c.DummyAuthenticator.password = {password!r}
 c.Authenticator.allowed_users = set({users!r})
 c.SimpleLocalProcessSpawner.home_dir_template = {homes!r} + "/{{username}}"
+c.Spawner.cmd = [{python!r}, "-m", "jupyterhub.singleuser"]
 c.Spawner.default_url = "/lab"
 c.Spawner.start_timeout = c.Spawner.http_timeout = 120
 c.Spawner.args = ["--allow-root", "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None"]
@@ -79,6 +80,7 @@ def serve(folder: Path, users: Sequence[str], environment: Mapping[str, str]) ->
     config = _CONFIG.format(
         bind_url=f"http://127.0.0.1:{port}",
         hub_port=hub_port,
+        python=sys.executable,
         proxy=str(PROXY),
         proxy_api=f"http://127.0.0.1:{api_port}",
         password=password,

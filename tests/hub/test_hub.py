@@ -69,9 +69,7 @@ def learners(hub: Hub, browser: Browser) -> Iterator[dict[str, lab.Lab]]:
     """Each user's JupyterLab, opened by the link of a lesson and a log-in."""
     opened = {}
     for user in USERS:
-        opened[user] = lab.Lab(
-            browser, Links(REPOSITORY, hub=hub.address).pull("{path}").replace("%7B", "{").replace("%7D", "}")
-        )
+        opened[user] = lab.Lab(browser, hub.address)
         page = opened[user].page
         page.goto(Links(REPOSITORY, hub=hub.address).pull(LESSON), timeout=90_000)
         page.fill("#username_input", user)
