@@ -108,7 +108,7 @@ def test_numbers_of_ones_own_are_those_of_the_typed_id(sandbox: Sandbox) -> None
     for typed, attention in {
         "learner_id = ' bob  b'": (),
         "learner_id = 'eve'": ("learner_id is 'eve' in the notebook and 'Bob B' in the roster",),
-        "learner_id = 7": ("learner_id says '7', the roster 'Bob B'",),
+        "learner_id = 7": ("learner_id is '7' in the notebook and 'Bob B' in the roster",),
         "learner_id = ...": (empty,),
         "learner_id = lambda: 0": (empty,),
     }.items():
@@ -321,8 +321,8 @@ for name in ("attention", "geometry", "positions", "training", "tasks", "exercis
         found.append(importlib.import_module(f"helpers.{name}"))
     except ImportError:
         pass
-for path in glob.glob("/**/*.py*", root_dir="/course", recursive=True):
-    found += [path] * (b"inverse" in open(f"/course/{path}", "rb").read())
+for path in glob.glob("**/*.py*", root_dir="/course", recursive=True):
+    found += [path] * (b"def rope_angles" in open(f"/course/{path}", "rb").read())
 found += [o for o in gc.get_objects() if isinstance(o, types.CodeType) and o.co_name == "rope_angles"]
 from helpers import check, heatmap
 print("found", found)"""
