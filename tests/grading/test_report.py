@@ -94,9 +94,9 @@ def test_the_counts_are_those_of_the_planted_mistakes(name: str, judge_mutant: C
     for mutant in copies:
         if mutant.where == "hidden":
             names = [text for question in results.questions for text in question.outcomes("mistake", hidden=True)]
-            assert any(mutant.says in text for text in names), mutant
+            assert any(mutant.message in text for text in names), mutant
     planted = [mutant for mutant in copies if mutant.where == "visible"]
-    shown = {mutant: mutant.says.partition(" (it raised")[0] for mutant in planted}
+    shown = {mutant: mutant.message.partition(" (it raised")[0] for mutant in planted}
     found = [mutant for mutant in planted if any(shown[mutant] in text for _, text in rows)]
     assert len(planted) - len(found) <= 3, set(planted) - set(found)  # told in the general words of the checks
     if name != "hw3_bug_hunt":  # there a wrong function makes its right test fail, too
