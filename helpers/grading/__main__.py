@@ -352,7 +352,7 @@ def _report_state(course, summary) -> None:
     name = summary.assignment
     print(summary)
     due = course.due_dates(name)
-    due_dates = [f"due {dates.show(due.course)}"] * bool(due.course)
+    due_dates = [f"due {dates.show(due.course)}"] if due.course else []
     due_dates += [f"section {section}: {dates.show(when)}" for section, when in sorted(due.sections.items())]
     due_dates += [f"{learner}: {dates.show(when)}" for learner, when in sorted(due.learners.items())]
     lines = ["; ".join(due_dates)] * bool(due_dates)

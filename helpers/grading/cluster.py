@@ -55,8 +55,9 @@ class Stopped(RuntimeError):
 
 def api_changes() -> list[str]:
     """The parts of distributed that this module needs and the installed version lacks, as sentences."""
+    missing = object()  # None is a value of some settings
     changes = [
-        f"distributed has no setting {name} any more" for name in _SETTINGS if dask.config.get(name, None) is None
+        f"distributed has no setting {name} any more" for name in _SETTINGS if dask.config.get(name, missing) is missing
     ]
     for owner, name, parameters in _PARAMETERS:
         method = getattr(owner, name, None)

@@ -46,9 +46,14 @@ def test_a_changed_api_raises(
             pass
 
 
-def test_a_missing_setting_is_reported() -> None:
-    with dask.config.set({"distributed.scheduler.allowed-failures": None}):
-        assert api_changes() == ["distributed has no setting distributed.scheduler.allowed-failures any more"]
+def test_a_missing_setting_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(dask.config.config["distributed"]["scheduler"], "allowed-failures")
+    assert api_changes() == ["distributed has no setting distributed.scheduler.allowed-failures any more"]
+
+
+def test_a_setting_without_a_value_is_no_missing_one() -> None:
+    with dask.config.set({"distributed.scheduler.worker-ttl": None}):
+        assert api_changes() == []
 
 
 def test_no_scheduler_answers() -> None:

@@ -128,7 +128,7 @@ def test_the_probe_names_what_is_not_prevented() -> None:
         ("guest._drop_capabilities = lambda: guest._LIBC.prctl(38, 1, 0, 0, 0)", "capabilities"),
         ("guest.resource.setrlimit = lambda *a: None", "all memory"),
         ("guest.seccomp.refuse_calls = lambda: None", "locks on files of the host; the host's page cache"),
-        ("guest._unshare = lambda flags: guest._checked(-1, 'unshare')", "confined here: .*unshare"),
+        ("guest._unshare = lambda flags: guest._checked(-1, 'unshare')", "not be confined: .*unshare"),
     ],
 )
 def test_a_missing_part_is_noticed(fault: str, found: str) -> None:
