@@ -45,6 +45,6 @@ def work(assignment: Assignment, notebook: bytes, learner: str, version: str, se
     return {"tests": tests, "outputs": {}, "attention": [], "cpu_seconds": 0.5}
 
 
-def strict(*arguments: Any) -> dict[str, Any]:
+def strict(assignment: Assignment, notebook: bytes, learner: str, version: str, seconds: float) -> dict[str, Any]:
     """The real grader with stricter limits."""
-    return scheduler.work(*arguments, limits=STRICT)
+    return scheduler.work(assignment, notebook, learner, version, seconds, limits=STRICT)

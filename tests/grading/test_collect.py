@@ -13,6 +13,7 @@ import sys
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -60,8 +61,9 @@ def submitted(course: Path) -> dict[str, bytes]:
     return found
 
 
-def run(course: Path, *paths: Path, **more) -> module.Collected:
-    return collect(course, paths, **({"homework": HW, "roster": ROSTER, "homeworks": KNOWN} | more))
+def run(course: Path, *paths: Path, **more: Any) -> module.Collected:
+    options: dict[str, Any] = {"homework": HW, "roster": ROSTER, "homeworks": KNOWN, **more}
+    return collect(course, paths, **options)
 
 
 CANVAS = {
@@ -92,14 +94,14 @@ MOODLE = {
 def test_canvas_names(name: str) -> None:
     found = parse_name(name, KNOWN)
     number, who, late, version, stem = CANVAS[name]
-    assert found.lms == "canvas" and found.student_id == number and found.name == who
+    assert found and found.lms == "canvas" and found.student_id == number and found.name == who
     assert bool(found.late) == late and found.version == version and found.file_id == stem
 
 
 @pytest.mark.parametrize("name", MOODLE)
 def test_moodle_names(name: str) -> None:
     found = parse_name(name, KNOWN)
-    assert found.lms == "moodle"
+    assert found and found.lms == "moodle"
     assert (found.student_id, found.name, found.file_id) == MOODLE[name]
 
 
@@ -137,14 +139,14 @@ NUMBERS = st.integers(1, 10**9)
 def test_any_name_of_canvas_is_read_back(name: str, late: bool, user: int, file: int, copy: int) -> None:
     display = HW + (f"-{copy}" if copy else "") + ".ipynb"
     found = parse_name(canvas_name(name, late, user, file, display), KNOWN)
-    assert found.lms == "canvas" and found.student_id == str(user) and found.version == file
+    assert found and found.lms == "canvas" and found.student_id == str(user) and found.version == file
     assert bool(found.late) == late and without_copy(found.file_id, KNOWN) == (HW, copy)
 
 
 @given(LETTERS, NUMBERS, st.sampled_from(["_/", "/", "_", "_/sub/"]))
 def test_any_name_of_moodle_is_read_back(name: str, number: int, joint: str) -> None:
     found = parse_name(f"{name}_{number}_assignsubmission_file{joint}{HW}.ipynb", KNOWN)
-    assert found.lms == "moodle" and (found.name, found.student_id) == (name, str(number))
+    assert found and found.lms == "moodle" and (found.name, found.student_id) == (name, str(number))
     assert found.file_id == HW
 
 

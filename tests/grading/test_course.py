@@ -297,7 +297,11 @@ def test_outputs_and_verdicts_are_in_the_notebook(course: Course, release: Noteb
     error = {"output_type": "error", "ename": "E", "evalue": "v", "traceback": ["a", "b"]}
     flood = {"output_type": "stream", "name": "stdout", "text": "x" * 3_000_000}
     forged = {"output_type": "stream", "name": "stdout", "text": "all right"}
-    outputs = {indices["double"]: [image, error], indices["total"]: [flood, flood], indices["test_total"]: [forged]}
+    outputs: dict[int, list[dict]] = {
+        indices["double"]: [image, error],
+        indices["total"]: [flood, flood],
+        indices["test_total"]: [forged],
+    }
     course.store(submission, result(failing=("test_total",), outputs=outputs))
     cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in autograded(course, "ada").cells}
     assert cells["double"].outputs == [

@@ -69,10 +69,10 @@ def test_points_comments_and_messages(pages: dict[str, BeautifulSoup]) -> None:
 
 
 def test_dates_and_late_penalty(pages: dict[str, BeautifulSoup]) -> None:
-    bo = " ".join(pages["bo"].find(id="summary").get_text().split())
+    bo = " ".join(pages["bo"].select("#summary")[0].get_text().split())
     assert "handed in 2026-03-01 15:00 UTC · due 2026-03-01 12:00 UTC · late by 3 hours" in bo
     assert "Late penalty: 0.5 of your 1 points." in bo
-    ada = pages["ada"].find(id="summary").get_text()
+    ada = pages["ada"].select("#summary")[0].get_text()
     assert "late" not in ada and "handed in" not in ada
 
 
@@ -94,8 +94,8 @@ def test_no_solution_is_shown(pages: dict[str, BeautifulSoup]) -> None:
 def test_nothing_on_a_page_is_alive_and_nothing_is_fetched(pages: dict[str, BeautifulSoup]) -> None:
     for soup in pages.values():
         assert not soup(["script", "iframe", "object", "embed", "link", "form"])
-        assert soup.head.find("meta").attrs == {"http-equiv": "Content-Security-Policy", "content": POLICY}
-        assert not [tag for tag in soup(True) if tag.get("src", "data:")[:5] != "data:"]
+        assert soup.select("head meta")[0].attrs == {"http-equiv": "Content-Security-Policy", "content": POLICY}
+        assert not [tag for tag in soup(True) if str(tag.get("src", "data:"))[:5] != "data:"]
 
 
 def test_who_waits_for_a_grade_is_told(course: Path) -> None:
@@ -283,8 +283,8 @@ def test_markdown_keeps_what_is_harmless() -> None:
     )
     soup = BeautifulSoup(html, "html.parser")
     assert [len(soup(tag)) for tag in ("h2", "em", "strong", "table", "td")] == [1, 1, 1, 1, 2]
-    assert soup.code.text == "c<d" and soup("a")[-1]["href"] == "https://example.org"
-    assert soup.img["src"] == "data:image/png;base64,aGVsbG8="
+    assert soup("code")[0].text == "c<d" and soup("a")[-1]["href"] == "https://example.org"
+    assert soup("img")[0]["src"] == "data:image/png;base64,aGVsbG8="
 
 
 SLOW = {
@@ -321,7 +321,7 @@ def test_time_grows_with_the_length_not_with_its_square(name: str) -> None:
 
 def test_a_long_text_is_shown_as_typed() -> None:
     text = "*a* <b>" * 5_000
-    assert BeautifulSoup(inert_markdown({"cell": {}}, text), "html.parser").pre.text == text
+    assert BeautifulSoup(inert_markdown({"cell": {}}, text), "html.parser")("pre")[0].text == text
     assert not BeautifulSoup(inert_markdown({"cell": {}}, text), "html.parser")(["em", "b"])
 
 
@@ -372,7 +372,7 @@ def test_a_hostile_answer_is_inert_on_the_page(course: Path, tmp_path: Path, nam
     assert not soup(["script", "iframe", "object", "embed", "form", "svg"])
     assert not [tag for tag in soup(True) if any(attribute.startswith("on") for attribute in tag.attrs)]
     assert not [
-        tag for tag in soup("a") if not tag.get("href", "#").startswith(("#", "https://", "http://", "mailto:"))
+        tag for tag in soup("a") if not str(tag.get("href", "#")).startswith(("#", "https://", "http://", "mailto:"))
     ]
     assert [str(tag) for tag in soup("style")] and "tracker.example)" not in "".join(tag.text for tag in soup("style"))
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
 import pytest
@@ -23,16 +23,12 @@ from tests.tools.refresh import run
 HOMEWORKS = sorted(path.stem for path in SOURCE.glob("*/*.ipynb"))
 
 
-@dataclass(frozen=True)
-class Paths:
+class Paths(NamedTuple):
     """A source, its release and the released questions, in a folder of their own."""
 
     source: Path
     release: Path
     questions: Path
-
-    def __iter__(self) -> Iterator[Path]:
-        return iter((self.source, self.release, self.questions))
 
     def problems(self) -> list[str]:
         return problems(*self)

@@ -84,7 +84,7 @@ def test_the_counts_are_those_of_the_planted_mistakes(name: str, judge_mutant: C
         for question in results.questions
         for text, count in question.outcomes("mistake", hidden=False).items()
     }
-    told = Counter()  # from the messages themselves, without the templates of the report
+    told: Counter[tuple[str, str]] = Counter()  # from the messages themselves, without the templates of the report
     for graded in class_of.values():
         messages = {(visible[test], verdict.message) for test, verdict in graded.tests.items() if test in visible}
         told.update(
@@ -267,7 +267,8 @@ def test_a_question_that_discriminates_badly_is_marked() -> None:
     weak = [question.name for question in results.questions if question.correlation and question.correlation.weak]
     assert weak == ["Question 3"]
     marked = BeautifulSoup(page(results), "html.parser").find("span", string="discriminates badly")
-    assert marked and marked.find_parent("tr").th.get_text() == "Question 3"
+    row = marked and marked.find_parent("tr")
+    assert row and row.th and row.th.get_text() == "Question 3"
     few = dict(list(verdicts.items())[: MIN_LEARNERS - 1])
     results = class_statistics(homework.parse("hw", author), homework.questions(author), scores, few, {})
     assert "discriminates badly" not in page(results) and "Nothing is reported for fewer than 30" in page(results)

@@ -126,7 +126,9 @@ def test_canvas_gives_each_page_to_its_learner(tmp_path: Path, names: dict[str, 
 
 
 @pytest.mark.parametrize(("format", "names"), [("moodle", MOODLE), ("canvas", CANVAS)])
-def test_the_collector_reads_the_zip_back(tmp_path: Path, format: str, names: dict[str, str]) -> None:
+def test_the_collector_reads_the_zip_back(
+    tmp_path: Path, format: Literal["moodle", "canvas"], names: dict[str, str]
+) -> None:
     """Each page as a notebook of the same name reaches its own learner and nobody else."""
     collected(tmp_path / "course", names)
     _, entries, _ = returned(tmp_path / "course", format)

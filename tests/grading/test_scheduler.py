@@ -57,8 +57,8 @@ def run(course: Course, source: Path, client: Client, **options: Any) -> Summary
     chosen = {key: options.pop(key) for key in ("only", "force") if key in options}
     prepared = course.prepare(source)
     summary = scheduler.scan(course, prepared, **chosen)
-    options = {"work": fakes.work, "seconds": fakes.LIMIT, "progress": io.StringIO()} | options
-    return scheduler.grade(course, prepared, client, summary, **options)
+    defaults: dict[str, Any] = {"work": fakes.work, "seconds": fakes.LIMIT, "progress": io.StringIO()}
+    return scheduler.grade(course, prepared, client, summary, **(defaults | options))
 
 
 def hand_in_all(course: Course, release: NotebookNode, **answers: str) -> None:
@@ -277,8 +277,13 @@ def autograded_at(course: Course, learner: str) -> int:
 @contextlib.contextmanager
 def started(*arguments: str) -> Iterator[subprocess.Popen]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen([sys.executable, "-m", *arguments], cwd=ROOT, env=environment, **quiet)
+    process = subprocess.Popen(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         yield process
     finally:
@@ -296,10 +301,10 @@ def test_remote_workers(course: Course, source: Path, release: NotebookNode, tmp
     answers = {f"learner{number}": "sleep 0.4" for number in range(12)}
     hand_in_all(course, release, **answers)
     contact = tmp_path / "scheduler.json"
-    worker = ("distributed.cli.dask_worker", "--scheduler-file", str(contact), "--nthreads", "1", "--host", "127.0.0.1")
-    worker += ("--local-directory", str(tmp_path / "scratch"), "--no-dashboard")
-    scheduler_command = ("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0")
-    scheduler_command += ("--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(contact))
+    worker = ["distributed.cli.dask_worker", "--scheduler-file", str(contact), "--nthreads", "1", "--host", "127.0.0.1"]
+    worker += ["--local-directory", str(tmp_path / "scratch"), "--no-dashboard"]
+    scheduler_command = ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    scheduler_command += ["--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(contact)]
     with started(*scheduler_command), started(*worker, "--no-nanny") as doomed, started(*worker):
         while not contact.exists() or not contact.read_text():  # the scheduler creates the file, then fills it
             time.sleep(0.1)
@@ -349,7 +354,7 @@ def test_remote_workers(course: Course, source: Path, release: NotebookNode, tmp
 def test_the_certificate_is_valid_at_any_time(tmp_path: Path) -> None:
     security = cluster._security(tmp_path)
     assert security is not None and security.require_encryption
-    certificate = tmp_path / "certificate.pem"
+    certificate = str(tmp_path / "certificate.pem")
     for moment in ("1", "1000000000", "4000000000", "250000000000"):  # 1970, 2001, 2096, 9892
         command = ["openssl", "verify", "-CAfile", certificate, "-attime", moment, certificate]
         assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.endswith("OK\n")
@@ -360,6 +365,7 @@ def test_the_certificate_is_valid_at_any_time(tmp_path: Path) -> None:
 def test_a_clock_that_is_set_ends_no_worker(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scheduler runs in this process: only its clock jumps."""
     workers = set(client.nthreads())
+    assert client.cluster is not None
     for jump in (10**6, -(10**6)):
         monkeypatch.setattr("distributed.scheduler.time", lambda jump=jump: time.time() + jump)
         if client.cluster.scheduler.worker_ttl:  # then it does this by itself, once in a while

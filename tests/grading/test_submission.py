@@ -73,9 +73,9 @@ def test_hostile_files_are_refused(case: hostile.Case, tmp_path: Path, request: 
 def test_harmless_oddities_are_taken() -> None:
     lone = '{"cell_type": "markdown", "source": ["half \\ud800", 5, " a letter"], "metadata": {"nbgrader": []}}'
     odd = '{"cell_type": "code", "source": "x", "metadata": NaN, "outputs": [{"text": Infinity}, 1e999], "id": []}'
-    lone, odd = parse_cells(f"\ufeff{_HEAD}[{lone}, {odd}]}}".encode())
-    assert lone == {"cell_type": "markdown", "source": "half ? a letter", "metadata": {}}
-    assert odd == {"cell_type": "code", "source": "x", "metadata": {}}
+    first, second = parse_cells(f"\ufeff{_HEAD}[{lone}, {odd}]}}".encode())
+    assert first == {"cell_type": "markdown", "source": "half ? a letter", "metadata": {}}
+    assert second == {"cell_type": "code", "source": "x", "metadata": {}}
     pasted = {"a.png": {"image/png": "AAAA", "text/html": "<script>"}, "b": []}
     [cell] = parse_cells(
         (_HEAD + json.dumps([{"cell_type": "markdown", "source": "", "attachments": pasted}]) + "}").encode()
