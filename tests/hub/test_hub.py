@@ -115,7 +115,7 @@ def test_homeworks_are_collected_from_home_folders(
     assert "2 taken" in capsys.readouterr().out
     for user in USERS:
         assert f"learner_id = '{user}'" in (course / "submitted" / user / HOMEWORK / f"{HOMEWORK}.ipynb").read_text()
-    assert main(command) == 0 and "2 there already" in capsys.readouterr().out
+    assert main(command) == 0 and "2 already imported" in capsys.readouterr().out
 
 
 def test_links_in_a_home_folder_are_not_followed(tmp_path: Path) -> None:
