@@ -268,7 +268,7 @@ def _forge_tests(notebook: NotebookNode) -> None:
 
 
 def _forge_setup(notebook: NotebookNode) -> None:
-    notebook.cells[0].source = "import torch\ntorch.tensor = None\nraise SystemExit"
+    notebook.cells[0].source = "examine = hidden = lambda *args, **kwargs: print('Right')\nraise SystemExit"
 
 
 def _copy_tests(notebook: NotebookNode) -> None:
@@ -310,7 +310,7 @@ CASES = (
     *_read(Path(__file__).with_suffix(".txt").read_text()),
     Case("forged points", 9, change=_forge_points),
     Case("forged tests", 9, change=_forge_tests),
-    Case("forged setup", 6, change=_forge_setup),  # it runs after the author's and spoils the learner's own answers
+    Case("forged setup", 9, change=_forge_setup),
     Case("tests copied by accident", 9, change=_copy_tests),
     Case("tests deleted", 9, change=_delete_tests),
     Case("a widget's state of 2 MB", 9, change=_widget_bomb),
