@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ElementHandle, Error, Locator, Page, Playwright
+from playwright.sync_api import Browser, ElementHandle, Error, FloatRect, Locator, Page, Playwright
 
 from tests.tools.refresh import ENVIRONMENT, ROOT
 
@@ -241,7 +241,14 @@ def settle(figure: Locator, draws: int | None = None) -> dict[str, Any]:
 def controls(figure: Locator) -> dict[str, Locator]:
     """Every control's input by its name."""
     boxes = figure.locator(".live-control").all()
-    return {box.get_attribute("data-name"): box.locator("input, select") for box in boxes}
+    return {box.get_attribute("data-name") or "": box.locator("input, select") for box in boxes}
+
+
+def box_of(part: Locator) -> FloatRect:
+    """Where a part of the page stands, in css pixels from the corner of the viewport; it must be shown."""
+    box = part.bounding_box()
+    assert box is not None, f"{part} is not shown"
+    return box
 
 
 def kind(control: Locator) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import Browser, FloatRect, Locator
 
-from tests.browser.lab import NOTEBOOK, Lab, controls, settle, state
+from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, settle, state
 from tests.tools.refresh import METADATA
 
 SOURCE = """import math
@@ -65,7 +65,7 @@ def figure_of(lab: Lab) -> Iterator[Callable[[str], Locator]]:
     assert lab.errors == []
 
 
-def _middle(box: dict) -> tuple[float, float]:
+def _middle(box: FloatRect) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
@@ -76,11 +76,11 @@ def _number(figure: Locator, label: str) -> float:
 def _unit(figure: Locator) -> tuple[tuple[float, float], float]:
     """The pixel of the origin and the pixels a unit, from the places of two handles of the tip."""
     handle = figure.locator(".live-handle").first
-    x, y = _middle(handle.bounding_box())
+    x, y = _middle(box_of(handle))
     angle, length = math.radians(_number(figure, "degrees")), _number(figure, "length")
     controls(figure)["length"].press("Home")  # 0.5
     settle(figure)
-    x0, y0 = _middle(handle.bounding_box())
+    x0, y0 = _middle(box_of(handle))
     unit = math.hypot(x - x0, y - y0) / (length - 0.5)
     return (x - length * unit * math.cos(angle), y + length * unit * math.sin(angle)), unit
 
@@ -95,7 +95,7 @@ def test_a_tip_is_dragged_by_mouse_and_the_sliders_follow(lab: Lab, figure_of) -
     figure = figure_of("Tip")
     x, y = _tip_at(figure, 152, 1.24)
     mouse = lab.page.mouse
-    mouse.move(*_middle(figure.locator(".live-handle").first.bounding_box()))
+    mouse.move(*_middle(box_of(figure.locator(".live-handle").first)))
     mouse.down()
     mouse.move(x, y, steps=12)
     shown = settle(figure)
@@ -114,8 +114,8 @@ def test_a_tip_is_dragged_by_mouse_and_the_sliders_follow(lab: Lab, figure_of) -
 def test_a_tip_is_dragged_by_finger_and_the_page_does_not_scroll(lab: Lab, figure_of) -> None:
     figure = figure_of("Tip")
     x, y = _tip_at(figure, 240, 1.5)
-    start = _middle(figure.locator(".live-handle").first.bounding_box())
-    top = figure.bounding_box()["y"]
+    start = _middle(box_of(figure.locator(".live-handle").first))
+    top = box_of(figure)["y"]
     session = lab.page.context.new_cdp_session(lab.page)
 
     def touch(kind: str, *points: tuple[float, float]) -> None:
@@ -123,11 +123,12 @@ def test_a_tip_is_dragged_by_finger_and_the_page_does_not_scroll(lab: Lab, figur
 
     touch("touchStart", start)
     for share in range(1, 11):
-        touch("touchMove", tuple(a + (b - a) * share / 10 for a, b in zip(start, (x, y), strict=True)))
+        across, down = (a + (b - a) * share / 10 for a, b in zip(start, (x, y), strict=True))
+        touch("touchMove", (across, down))
     touch("touchEnd")
     settle(figure)
     assert (_number(figure, "degrees"), _number(figure, "length")) == (240, 1.5)
-    assert figure.bounding_box()["y"] == top
+    assert box_of(figure)["y"] == top
 
 
 def test_a_tip_is_moved_by_keyboard_and_says_its_values(lab: Lab, figure_of) -> None:
@@ -148,7 +149,7 @@ def test_a_tip_is_moved_by_keyboard_and_says_its_values(lab: Lab, figure_of) -> 
 def test_a_cursor_and_a_row_are_dragged_within_the_range_of_their_controls(lab: Lab, figure_of) -> None:
     figure = figure_of("Tip")
     handle = figure.get_by_role("slider", name="in the picture “Curve”")
-    x, y = _middle(handle.bounding_box())
+    x, y = _middle(box_of(handle))
     lab.page.mouse.move(x, y)
     lab.page.mouse.down()
     lab.page.mouse.move(x + 60, y - 40, steps=5)
@@ -159,8 +160,8 @@ def test_a_cursor_and_a_row_are_dragged_within_the_range_of_their_controls(lab: 
 
     figure = figure_of("Row")
     handle = figure.locator(".live-handle")
-    x, y = _middle(handle.bounding_box())
-    canvas = figure.locator("canvas").first.bounding_box()
+    x, y = _middle(box_of(handle))
+    canvas = box_of(figure.locator("canvas").first)
     lab.page.mouse.move(x, y)
     lab.page.mouse.down()
     lab.page.mouse.move(x, y + 0.25 * canvas["height"], steps=5)
@@ -175,17 +176,17 @@ def test_a_cursor_and_a_row_are_dragged_within_the_range_of_their_controls(lab: 
 
 def test_the_handle_follows_the_slider(figure_of) -> None:
     figure = figure_of("Row")
-    before = figure.locator(".live-handle").bounding_box()["y"]
+    before = box_of(figure.locator(".live-handle"))["y"]
     controls(figure)["n"].press("End")
     settle(figure)
-    assert figure.locator(".live-handle").bounding_box()["y"] > before + 50
+    assert box_of(figure.locator(".live-handle"))["y"] > before + 50
 
 
 def test_a_drag_on_the_picture_is_announced_once(lab: Lab, figure_of) -> None:
     figure = figure_of("Row")
     lab.page.wait_for_timeout(900)
     figure.evaluate(_ANNOUNCEMENTS)
-    x, y = _middle(figure.locator(".live-handle").bounding_box())
+    x, y = _middle(box_of(figure.locator(".live-handle")))
     lab.page.mouse.move(0, 0)
     lab.page.mouse.move(x, y)
     lab.page.mouse.down()
@@ -208,7 +209,7 @@ def test_what_is_read_in_one_panel_is_marked_in_the_others(lab: Lab, figure_of) 
     lab.page.mouse.move(0, 0)
     settle(figure)
     plain = canvases.evaluate_all(pictures)
-    box = canvases.first.bounding_box()
+    box = box_of(canvases.first)
     lab.page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.3 * box["height"])
     settle(figure)
     marked = canvases.evaluate_all(pictures)

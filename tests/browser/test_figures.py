@@ -7,13 +7,14 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Browser, Locator
 
 from helpers import Slider, arrows, bars, heatmap, lines, live, points
 from helpers.figures import static, theme
 from helpers.figures.live import LiveFigure, _View
-from tests.browser.lab import NOTEBOOK, Lab, controls, settle, state
+from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, settle, state
 from tests.browser.test_lessons import _by_keyboard, _by_mouse, drive
 from tests.tools.refresh import METADATA
 
@@ -221,10 +222,10 @@ def test_a_figure_is_redrawn_when_its_data_change(lab: Lab, figure_of) -> None:
 
 def test_the_projector_enlarges_what_is_on_the_page(lab: Lab, figure_of) -> None:
     canvas = figure_of("Dead").locator("canvas").first
-    width = canvas.bounding_box()["width"]
+    width = box_of(canvas)["width"]
     lab.execute("projector()")
     lab.page.wait_for_timeout(500)
-    assert abs(canvas.bounding_box()["width"] / width - 1.5) < 0.01
+    assert abs(box_of(canvas)["width"] / width - 1.5) < 0.01
     lab.execute("projector(False)")
 
 
@@ -250,7 +251,7 @@ PANELS = {
     "bars": bars([1.0, -2.0, 3.0], highlight=[2], title="t"),
 }
 # Data coordinates, and the colour that stands there: a series, a map's value, or None for bare paper.
-EXPECTED = {
+EXPECTED: dict[str, list[tuple[tuple[float, float], float | str | None]]] = {
     "heatmap": [((0.5, 0.5), 0.0), ((1.5, 0.5), 1.0), ((2.5, 0.5), 2.0), ((0.5, 1.5), 2.0), ((1.5, 1.5), 0.5)],
     "lines": [((1.0, 1.0), theme.SERIES[0]), ((0.05, 1.975), theme.SERIES[1]), ((0.5, -0.5), None)],
     "points": [((0, 0), theme.SERIES[0]), ((1, 1), theme.SERIES[1]), ((2, 0.5), theme.SERIES[2]), ((0.1, 0.9), None)],
@@ -307,6 +308,7 @@ def test_both_renderers_put_the_same_colour_at_the_same_place(blank_page, kind: 
     canvas = np.array(blank_page.evaluate(_SAMPLE, [str(_View._esm), message, buffers, figure.widget.spec, places]))
 
     drawn = static.draw(figure._fixed([panel]), figure._limits([panel]))
+    assert isinstance(drawn.canvas, FigureCanvasAgg)
     drawn.canvas.draw()
     pixels = np.asarray(drawn.canvas.buffer_rgba()).astype(int)
     axes = drawn.axes[0]

@@ -7,9 +7,9 @@ import nbformat
 import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import Browser, FloatRect, Locator
 
-from tests.browser.lab import NOTEBOOK, Lab, controls, settle, state
+from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, settle, state
 from tests.tools.refresh import METADATA
 
 SOURCE = """import time
@@ -97,12 +97,12 @@ def test_panels_share_the_width(figures, name: str, width: int, rows: int) -> No
     figure.evaluate("(root) => { root.parentElement.style.width = ''; }")
 
 
-def shown(figure: Locator, index: int) -> tuple[Locator, dict, Locator]:
+def shown(figure: Locator, index: int) -> tuple[Locator, FloatRect, Locator]:
     """A panel's canvas, scrolled into view, its box on the page, and its tooltip."""
     panel = figure.locator(".live-panel").nth(index)
     canvas = panel.locator("canvas")
     canvas.scroll_into_view_if_needed()
-    return canvas, canvas.bounding_box(), panel.locator(".live-tooltip")
+    return canvas, box_of(canvas), panel.locator(".live-tooltip")
 
 
 def test_the_value_at_the_pointer_stands_beside_it(lab: Lab, figures) -> None:
@@ -110,7 +110,7 @@ def test_the_value_at_the_pointer_stands_beside_it(lab: Lab, figures) -> None:
     lab.page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.4 * box["height"])
     tooltip.wait_for()
     assert tooltip.inner_text().startswith("j ") and ", i " in tooltip.inner_text()
-    place = tooltip.bounding_box()
+    place = box_of(tooltip)
     assert abs(place["y"] + place["height"] / 2 - box["y"] - 0.4 * box["height"]) < 20
     assert box["x"] <= place["x"] and place["x"] + place["width"] <= box["x"] + box["width"] + 1
     lab.page.mouse.move(0, 0)

@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator
 
 from tests.browser.conftest import ARTEFACTS
-from tests.browser.lab import NOTEBOOK, Lab, controls, kind, settle, state
+from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, kind, settle, state
 from tests.tools.refresh import NOTEBOOKS, lessons
 
 LESSONS = [str(path.relative_to(NOTEBOOKS)) for path in lessons()]
@@ -30,7 +30,7 @@ def _by_keyboard(control: Locator) -> list:
 
 def _click(control: Locator, share: float) -> None:
     control.scroll_into_view_if_needed()
-    box = control.bounding_box()
+    box = box_of(control)
     control.page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
 
 

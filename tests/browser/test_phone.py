@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import Browser, FloatRect, Locator
 
 from tests.browser.conftest import ARTEFACTS
-from tests.browser.lab import Lab, controls, kind, serve, settle
+from tests.browser.lab import Lab, box_of, controls, kind, serve, settle
 from tests.tools.refresh import lessons
 
 LESSONS = [path.name for path in lessons() if "@live" in path.read_text(encoding="utf-8")]
@@ -60,12 +60,10 @@ def phone(browser: Browser, notebook_7: str) -> Iterator[Phone]:
     phone.close()
 
 
-def _in_view(part: Locator) -> dict[str, float]:
+def _in_view(part: Locator) -> FloatRect:
     part.evaluate("(element) => element.scrollIntoView({ block: 'center' })")
     part.page.wait_for_timeout(150)
-    box = part.bounding_box()
-    assert box is not None
-    return box
+    return box_of(part)
 
 
 def _move_by_touch(phone: Phone, control: Locator) -> None:
@@ -98,14 +96,14 @@ def test_figures_are_read_and_driven_by_touch(phone: Phone, lesson: str) -> None
         left, right = figure.evaluate("(root) => { const r = root.getBoundingClientRect(); return [r.left, r.right]; }")
         assert left >= 0 and right <= 390
         for control in figure.locator(".live-controls :is(input, select, button)").all():
-            box = control.bounding_box()
+            box = box_of(control)
             assert box["height"] >= SMALLEST_TARGET and box["width"] >= SMALLEST_TARGET, control.inner_html()
         for panel in figure.locator(".live-panel").all():
             box = _in_view(panel.locator("canvas"))
             phone.page.touchscreen.tap(box["x"] + 0.55 * box["width"], box["y"] + 0.4 * box["height"])
             tooltip = panel.locator(".live-tooltip")
             tooltip.wait_for()
-            place = tooltip.bounding_box()
+            place = box_of(tooltip)
             assert place["x"] >= 0 and place["x"] + place["width"] <= 390, "the value is cut off"
             panel.locator("canvas").evaluate("(canvas) => canvas.blur()")
         for name, control in controls(figure).items():
@@ -115,18 +113,18 @@ def test_figures_are_read_and_driven_by_touch(phone: Phone, lesson: str) -> None
             assert after["error"] == "" and after["sentence"] != before["sentence"], name
             figure.get_by_role("button", name="Reset").tap()  # a control may do nothing at the ends of others
             settle(figure)
-        for place in range(figure.locator(".live-handle").count()):
-            handle = figure.locator(".live-handle").nth(place)
+        for index in range(figure.locator(".live-handle").count()):
+            handle = figure.locator(".live-handle").nth(index)
             box = _in_view(handle)
             assert box["width"] >= SMALLEST_TARGET
-            before = _values(figure)
+            values = _values(figure)
             start = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-            canvas = handle.locator("xpath=../canvas").bounding_box()
+            canvas = box_of(handle.locator("xpath=../canvas"))
             shares = ((start[0] - canvas["x"]) / canvas["width"], (start[1] - canvas["y"]) / canvas["height"])
             across, down = (0.7 if share < 0.5 else 0.3 for share in shares)
             phone.drag(start, (canvas["x"] + across * canvas["width"], canvas["y"] + down * canvas["height"]))
             settle(figure)
-            assert _values(figure) != before, "nothing was dragged"
+            assert _values(figure) != values, "nothing was dragged"
         ARTEFACTS.mkdir(exist_ok=True)
         figure.screenshot(path=ARTEFACTS / f"{lesson[:2]}-{number}-phone.png")
     small = [text for text in phone.page.evaluate("() => window.fonts") if text[0] < SMALLEST_TEXT - 0.01]

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from helpers.grading import assignment as homework
 from helpers.grading.analysis import class_statistics
@@ -51,6 +51,13 @@ def similar_page() -> str:
     return render("similar.html.j2", date="2026-03-01", lines=lambda cell, shared: [(1, "x" * 400, True)], **values)
 
 
+def requests_of(opened: Page) -> list[str]:
+    """The addresses that the page asks for from now on; the list grows."""
+    asked: list[str] = []
+    opened.on("request", lambda request: asked.append(request.url))
+    return asked
+
+
 @pytest.mark.parametrize("make", [report_page, similar_page], ids=["report", "similar"])
 def test_a_page_for_instructors(browser: Browser, tmp_path: Path, make) -> None:
     path = tmp_path / "page.html"
@@ -58,8 +65,8 @@ def test_a_page_for_instructors(browser: Browser, tmp_path: Path, make) -> None:
     for scheme in ("light", "dark"):
         for width in (1200, 390):
             context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
-            opened, asked = context.new_page(), []
-            opened.on("request", lambda request, asked=asked: asked.append(request.url))
+            opened = context.new_page()
+            asked = requests_of(opened)
             opened.goto(path.as_uri())
             assert asked == [path.as_uri()]
             wide = opened.evaluate(
