@@ -18,9 +18,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Browser, ElementHandle, Error, FloatRect, Locator, Page, Playwright
 
-from tests.tools.refresh import ENVIRONMENT, ROOT
+from tests.tools.refresh import ENVIRONMENT, METADATA, ROOT
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC_CHROME = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
@@ -242,6 +244,21 @@ def controls(figure: Locator) -> dict[str, Locator]:
     """Every control's input by its name."""
     boxes = figure.locator(".live-control").all()
     return {box.get_attribute("data-name") or "": box.locator("input, select") for box in boxes}
+
+
+@contextlib.contextmanager
+def open_cells(
+    browser: Browser, address: str, folder: Path, name: str, sources: Sequence[str], **context: Any
+) -> Iterator[Lab]:
+    """A page with a notebook of these code cells, which have run; ``context`` is for the browser's context."""
+    cells = [new_code_cell(source) for source in sources]
+    nbformat.write(new_notebook(cells=cells, metadata=METADATA), folder / f"{name}.ipynb")
+    lab = Lab(browser, address, **context)
+    lab.open(f"{name}.ipynb")
+    lab.theme("JupyterLab Light")
+    lab.run_all()
+    yield lab
+    lab.close()
 
 
 def box_of(part: Locator) -> FloatRect:

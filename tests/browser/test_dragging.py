@@ -4,13 +4,10 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Browser, FloatRect, Locator
+from playwright.sync_api import Browser, FloatRect, Locator, expect
 
-from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, settle, state
-from tests.tools.refresh import METADATA
+from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, open_cells, settle, state
 
 SOURCE = """import math
 from helpers import *
@@ -41,13 +38,8 @@ _ANNOUNCEMENTS = """(root) => {
 
 @pytest.fixture(scope="module")
 def lab(browser: Browser, address: str, folder: Path) -> Iterator[Lab]:
-    nbformat.write(new_notebook(cells=[new_code_cell(SOURCE)], metadata=METADATA), folder / "dragging.ipynb")
-    lab = Lab(browser, address, has_touch=True)
-    lab.open("dragging.ipynb")
-    lab.theme("JupyterLab Light")
-    lab.run_all()
-    yield lab
-    lab.close()
+    with open_cells(browser, address, folder, "dragging", [SOURCE], has_touch=True) as lab:
+        yield lab
 
 
 @pytest.fixture
@@ -226,7 +218,8 @@ def test_long_tables_are_read_in_parts(figure_of) -> None:
     figure = figure_of("Row")
     figure.locator("summary").click()
     table = figure.locator(".live-table").first
-    assert table.get_by_role("row").count() == 21 and table.get_by_role("columnheader").count() == 13
+    expect(table.get_by_role("row")).to_have_count(21)  # it is filled after the click
+    expect(table.get_by_role("columnheader")).to_have_count(13)
     assert table.locator("caption").inner_text() == "Table (20 of 60 rows; 12 of 40 columns)"
     table.get_by_label("Rows of “Table”").select_option("40 to 59")
     table.get_by_label("Columns of “Table”").select_option("36 to 39")

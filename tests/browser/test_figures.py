@@ -4,19 +4,16 @@ import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Browser, Locator
 
 from helpers import Slider, arrows, bars, heatmap, lines, live, points
 from helpers.figures import static, theme
 from helpers.figures.live import LiveFigure, _View
-from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, settle, state
+from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, open_cells, settle, state
 from tests.browser.test_lessons import _by_keyboard, _by_mouse, drive
-from tests.tools.refresh import METADATA
 
 SOURCES = [
     "import time\nfrom helpers import *",
@@ -57,14 +54,8 @@ def reads(n):
 @pytest.fixture(scope="module")
 def lab(browser: Browser, address: str, folder: Path) -> Iterator[Lab]:
     """One page for all tests; each has a figure of its own or leaves it as it was."""
-    cells = [new_code_cell(source) for source in SOURCES]
-    nbformat.write(new_notebook(cells=cells, metadata=METADATA), folder / "figures.ipynb")
-    lab = Lab(browser, address)
-    lab.open("figures.ipynb")
-    lab.theme("JupyterLab Light")
-    lab.run_all()
-    yield lab
-    lab.close()
+    with open_cells(browser, address, folder, "figures", SOURCES) as lab:
+        yield lab
 
 
 @pytest.fixture

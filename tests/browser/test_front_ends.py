@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from playwright.sync_api import Browser
 
 from tests.browser import lab
 from tests.browser.test_lessons import _by_keyboard, answer, drive
-from tests.tools.bidi import Page, find_firefox, firefox
+from tests.tools.bidi import Page, required_firefox
 from tests.tools.refresh import lessons
 
 CHOSEN = [path.name for path in lessons() if path.name[:2] in ("00", "06")]
@@ -50,13 +49,7 @@ def test_notebook_7(browser: Browser, notebook_7: str, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def fox() -> Iterator[Page]:
-    program = find_firefox()
-    if program is None:
-        reason = "no Firefox found: install firefox-esr"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with firefox(program) as page:
+    with required_firefox() as page:
         page.resize(1280, 1000)
         yield page
 

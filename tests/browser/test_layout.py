@@ -3,14 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Browser, FloatRect, Locator
 
-from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, settle, state
-from tests.tools.refresh import METADATA
+from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, open_cells, settle, state
 
 SOURCE = """import time
 from helpers import *
@@ -57,13 +54,8 @@ _ANNOUNCEMENTS = """(root) => {
 
 @pytest.fixture(scope="module")
 def lab(browser: Browser, address: str, folder: Path) -> Iterator[Lab]:
-    nbformat.write(new_notebook(cells=[new_code_cell(SOURCE)], metadata=METADATA), folder / "layout.ipynb")
-    lab = Lab(browser, address, has_touch=True)
-    lab.open("layout.ipynb")
-    lab.theme("JupyterLab Light")
-    lab.run_all()
-    yield lab
-    lab.close()
+    with open_cells(browser, address, folder, "layout", [SOURCE], has_touch=True) as lab:
+        yield lab
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from helpers.site import __main__ as site
-from tests.tools.bidi import Page, find_firefox, firefox
+from tests.tools.bidi import Page, required_firefox
 from tests.tools.refresh import ROOT
 
 VERIFY = (
@@ -33,11 +32,5 @@ def built(tmp_path_factory: pytest.TempPathFactory, rows: list[dict]) -> Path:
 
 @pytest.fixture(scope="session")
 def firefox_page() -> Iterator[Page]:
-    program = find_firefox()
-    if program is None:
-        reason = "no Firefox found: install firefox-esr"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with firefox(program) as page:
+    with required_firefox() as page:
         yield page

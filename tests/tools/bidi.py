@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import websocket
 
 PREFERENCES = {
@@ -142,3 +144,16 @@ def firefox(program: str) -> Iterator[Page]:
         finally:
             process.terminate()
             process.wait(30)
+
+
+@contextlib.contextmanager
+def required_firefox() -> Iterator[Page]:
+    """A page of the system's Firefox; without one the test is skipped, in CI it fails."""
+    program = find_firefox()
+    if program is None:
+        reason = "no Firefox found: install firefox-esr"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with firefox(program) as page:
+        yield page
