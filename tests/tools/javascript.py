@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from filelock import FileLock
+
 from tests.tools.refresh import ROOT
 
 SKIPPED = 77
@@ -31,21 +33,24 @@ def node_version() -> int | None:
 def install(tools: Path = TOOLS) -> None:
     """Install the packages of ``package-lock.json``, unless these versions are installed already.
 
+    Several parts of the tests call this at the same time: the first one installs, the others wait.
+
     Raises:
         RuntimeError: npm failed; the message includes its output.
     """
     wanted = {name: (ROOT / name).read_bytes() for name in MANIFEST}
     stamp = tools / "installed"
-    if stamp.exists() and stamp.read_bytes() == b"".join(wanted.values()):
-        return
-    stamp.unlink(missing_ok=True)
     tools.mkdir(parents=True, exist_ok=True)
-    for name, content in wanted.items():
-        (tools / name).write_bytes(content)
-    done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=tools, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"npm could not install the packages of package-lock.json:\n{done.stdout}{done.stderr}")
-    stamp.write_bytes(b"".join(wanted.values()))
+    with FileLock(tools / "install.lock"):
+        if stamp.exists() and stamp.read_bytes() == b"".join(wanted.values()):
+            return
+        stamp.unlink(missing_ok=True)
+        for name, content in wanted.items():
+            (tools / name).write_bytes(content)
+        done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=tools, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"npm could not install the packages of package-lock.json:\n{done.stdout}{done.stderr}")
+        stamp.write_bytes(b"".join(wanted.values()))
 
 
 def main(arguments: list[str]) -> int:

@@ -2,6 +2,9 @@
 
 import json
 import re
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -24,6 +27,22 @@ def test_the_reason_of_npm_is_passed_on(monkeypatch, capsys) -> None:
     monkeypatch.setattr(javascript, "install", fail)
     assert javascript.main([]) == 1
     assert "no network" in capsys.readouterr().out
+
+
+def test_parts_that_run_at_the_same_time_install_once(monkeypatch, tmp_path) -> None:
+    running: list[int] = []
+
+    def npm(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+        running.append(1)
+        time.sleep(0.05)
+        assert len(running) == 1, "npm runs twice in one folder"
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", npm)
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(javascript.install, tmp_path / "node") for _ in range(4)]:
+            done.result()
+    assert len(running) == 1
 
 
 def test_versions_are_exact() -> None:
