@@ -35,7 +35,7 @@ def examine(
     answer: Any,
     examples: Sequence[Example],
     *,
-    says: Mapping[str, Sequence[Any]] | None = None,
+    mistakes: Mapping[str, Sequence[Any]] | None = None,
     raises: Sequence[tuple] = (),
     requires: Collection[str] = (),
     right: str = "",
@@ -46,9 +46,9 @@ def examine(
         name: name of the function in the printed line.
         answer: the learner's function, or a stub.
         examples: pairs of arguments and the expected result.
-        says: message for a known mistake → what it returns in the first example, the second, …: a value, an error, or
-            a function that returns whether a value is this mistake's. An error is a type, or an exception whose text
-            is a pattern found in that of the learner's.
+        mistakes: message for a known mistake → what it returns in the first example, the second, …: a value, an
+            error, or a function that returns whether a value is this mistake's. An error is a type, or an exception
+            whose text is a pattern found in that of the learner's.
         raises: calls that must fail: the fields of :class:`~helpers.exercises.exercise.MustRaise`.
         requires: as in :class:`~helpers.exercises.exercise.Exercise`.
         right: a remark that is printed with a right answer.
@@ -56,13 +56,13 @@ def examine(
     Raises:
         AssertionError: only while grading (``NBGRADER_EXECUTION`` is set): the answer is not right.
     """
-    mistakes = [Mistake(wrong, text) for text, wrong in (says or {}).items()]
+    known = [Mistake(wrong, text) for text, wrong in (mistakes or {}).items()]
     cases, results = zip(*examples, strict=True)
     exercise = Exercise(
         f"homework.{name}",
         cases=cases,
         results=results,
-        mistakes=mistakes,
+        mistakes=known,
         raises=raises,
         requires=requires,
         right=right,
@@ -71,11 +71,12 @@ def examine(
 
 
 def examine_value(
-    name: str, answer: Any, expected: Any, *, says: Mapping[str, Any] | None = None, right: str = ""
+    name: str, answer: Any, expected: Any, *, mistakes: Mapping[str, Any] | None = None, right: str = ""
 ) -> None:
-    """The same for an answer that is a value: a number, a choice, a list; ``says`` maps a text to the wrong value."""
-    mistakes = [Mistake(wrong, text) for text, wrong in (says or {}).items()]
-    report(Exercise(f"homework.{name}", expected, mistakes=mistakes, right=right), answer)
+    """The same for an answer that is a value: a number, a choice, a list; ``mistakes`` maps a message to the wrong
+    value."""
+    known = [Mistake(wrong, text) for text, wrong in (mistakes or {}).items()]
+    report(Exercise(f"homework.{name}", expected, mistakes=known, right=right), answer)
 
 
 def plausible(name: str, answer: Any, claims: Mapping[str, Callable[[Any], Any]], *, right: str = "") -> None:
@@ -86,7 +87,7 @@ def plausible(name: str, answer: Any, claims: Mapping[str, Callable[[Any], Any]]
             that does not hold is printed.
     """
     answer = answer.tolist() if isinstance(answer, torch.Tensor | np.ndarray) else answer
-    reason = next((says for says, claim in claims.items() if not holds(claim, answer)), "")
+    reason = next((message for message, claim in claims.items() if not holds(claim, answer)), "")
     if answer is None or answer is ...:
         report(Exercise(f"homework.{name}", ""), answer)
     else:

@@ -99,9 +99,9 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
         return _right(exercise, agreement.notes)
     for mistake in exercise.mistakes:
         if not _compare(exercise, answer, mistake.wrong, ignore_case=True).reason:
-            return Verdict("wrong", mistake.says)
+            return Verdict("wrong", mistake.message)
     found = _deviations(exercise, answer)
-    contained = [each.says for each in exercise.mistakes if frozenset() < _deviations(exercise, each.wrong) <= found]
+    contained = [each.message for each in exercise.mistakes if frozenset() < _deviations(exercise, each.wrong) <= found]
     return Verdict("wrong", "; ".join(contained) or agreement.reason)
 
 
@@ -151,14 +151,14 @@ def _judge_function(exercise: Exercise, answer: Callable) -> Verdict:
     if any(reasons):
         for mistake in exercise.mistakes:
             if _is_mistake(outcomes, mistake, exercise):
-                return Verdict("wrong", mistake.says)
+                return Verdict("wrong", mistake.message)
         index = next(i for i, reason in enumerate(reasons) if reason)
         which = f" (try {index + 1} of {len(reasons)})" if len(reasons) > 1 else ""
         return Verdict("wrong", reasons[index] + which)
     for entry in exercise.raises:
-        says = _must_raise(answer, MustRaise(*entry))
-        if says:
-            return Verdict("wrong", says)
+        message = _must_raise(answer, MustRaise(*entry))
+        if message:
+            return Verdict("wrong", message)
     changed = next((outcome.changed for outcome in outcomes if outcome.changed), "")
     if changed:
         return Verdict("wrong", changed)
@@ -169,9 +169,9 @@ def _must_raise(answer: Callable, entry: MustRaise) -> str:
     """What to say when a call that must fail does not fail as it must; empty when it does."""
     error = _call(answer, entry.arguments).error
     if error is None:
-        return entry.says
+        return entry.message
     if not isinstance(error, entry.error):
-        return f"{entry.says} (it raised {type(error).__name__})"
+        return f"{entry.message} (it raised {type(error).__name__})"
     message = describe_error_text(error)
     missing = [text for text in entry.mentions if text not in message]
     return f"the message of your {type(error).__name__} does not say {' and '.join(missing)}" if missing else ""

@@ -20,13 +20,13 @@ class Mistake:
         wrong: a value or a function; where an exercise has ``results``, what comes out instead in its first cases,
             each a value, an error, or a function that returns whether a value is this mistake's. An error is a type,
             or an exception whose text is a pattern found in the text of the learner's.
-        says: the message.
+        message: the message.
         error: for a function that raises on a case: a pattern (:func:`re.search`) that is found in the text of the
             learner's error, which has the same type. Without it an answer that raises is not this mistake.
     """
 
     wrong: Any
-    says: str
+    message: str
     error: str = ""
 
 
@@ -36,13 +36,13 @@ class MustRaise(NamedTuple):
     Attributes:
         arguments: of the call.
         error: the type of the error, or several.
-        says: the message for an answer that does not raise it.
+        message: the message for an answer that does not raise it.
         mentions: texts that the error's message must hold.
     """
 
     arguments: tuple
     error: type[BaseException] | tuple[type[BaseException], ...]
-    says: str
+    message: str
     mentions: tuple[str, ...] = ()
 
 

@@ -29,11 +29,13 @@ def report_page() -> str:
     for i in range(40):
         tests = {}
         for j, cell in enumerate(assignment.of("test")):
-            says = "hidden tests failed: one; two" if "HIDDEN" in cell.source else "Wrong ✗ f: it raised KeyError: 'x'"
-            tests[cell.id] = Verdict((i * 7 + j * 3) % 5 > 0, says, 0.1 * j)
+            message = (
+                "hidden tests failed: one; two" if "HIDDEN" in cell.source else "Wrong ✗ f: it raised KeyError: 'x'"
+            )
+            tests[cell.id] = Verdict((i * 7 + j * 3) % 5 > 0, message, 0.1 * j)
         if not tests["test_encode"].passed:
-            says = "unknown words become <pad>; then nobody can tell that a word stood there"
-            tests["test_encode"] = Verdict(False, f"Wrong ✗ encode: {says}")
+            message = "unknown words become <pad>; then nobody can tell that a word stood there"
+            tests["test_encode"] = Verdict(False, f"Wrong ✗ encode: {message}")
         points = {cell.id: cell.points * tests[cell.id].passed for cell in assignment.of("test")}
         scores[str(i)] = {**points, **{cell.id: None if i % 2 else 1.0 for cell in assignment.of("written")}}
         verdicts[str(i)], records[str(i)] = tests, GradingRecord("", None, ("f ran longer than 10 s",), 3.0 + i)

@@ -42,7 +42,7 @@ AUTHOR = homework.homework(
             "test_test_add",
             1,
             "def add(x):\n    return x + 1\n\ncaught = [fails(test_add, wrong) for wrong in (add, torch.clone)]\n"
-            'examine_value("test_add", caught, [False, True], says={"it rejects a right function": [True, True]})',
+            'examine_value("test_add", caught, [False, True], mistakes={"it rejects a right function": [True, True]})',
         ),
         answer_cell("size", OWN),
         graded_cell("test_size", 1, f'examine_value("size", size, {OWN.partition(" = ")[2]})'),

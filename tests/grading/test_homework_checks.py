@@ -63,21 +63,21 @@ def test_the_first_example_alone_is_not_enough(capsys) -> None:
     ],
 )
 def test_a_known_mistake_is_told_by_values_errors_and_functions(wrong, answer, capsys) -> None:
-    says = {"another mistake": [["x"]], "this mistake": wrong}
-    assert line(capsys, examine, "count", answer, EXAMPLES, says=says) == "Wrong ✗ count: this mistake"
-    assert line(capsys, examine, "count", count, EXAMPLES, says=says) == "Right ✓ count"
+    mistakes = {"another mistake": [["x"]], "this mistake": wrong}
+    assert line(capsys, examine, "count", answer, EXAMPLES, mistakes=mistakes) == "Wrong ✗ count: this mistake"
+    assert line(capsys, examine, "count", count, EXAMPLES, mistakes=mistakes) == "Right ✓ count"
 
 
 @pytest.mark.parametrize(
     "claim", [lambda got: got[9] == 1, lambda got: 1, lambda got: torch.tensor(True), lambda got: False]
 )
 def test_a_function_that_breaks_or_says_less_than_true_names_no_mistake(claim, capsys) -> None:
-    assert "this mistake" not in line(capsys, examine, "count", from_one, EXAMPLES, says={"this mistake": [claim]})
+    assert "this mistake" not in line(capsys, examine, "count", from_one, EXAMPLES, mistakes={"this mistake": [claim]})
 
 
 def test_an_error_is_no_value_of_a_mistake(capsys) -> None:
-    says = {"this mistake": [lambda got: True]}
-    assert "it raised" in line(capsys, examine, "count", lambda n: [][n], EXAMPLES, says=says)
+    mistakes = {"this mistake": [lambda got: True]}
+    assert "it raised" in line(capsys, examine, "count", lambda n: [][n], EXAMPLES, mistakes=mistakes)
 
 
 def test_calls_that_must_fail(capsys) -> None:
@@ -100,10 +100,10 @@ def test_only_grading_raises(monkeypatch) -> None:
 
 
 def test_a_value_and_its_known_mistakes(capsys) -> None:
-    says = {"you add": 5, "you count bits": 48}
-    assert line(capsys, examine_value, "size", 6, 6, says=says, right="2 × 3") == "Right ✓ size – 2 × 3"
-    assert line(capsys, examine_value, "size", 48, 6, says=says) == "Wrong ✗ size: you count bits"
-    assert line(capsys, examine_value, "size", 7, 6, says=says).startswith("Wrong ✗ size: value 7")
+    mistakes = {"you add": 5, "you count bits": 48}
+    assert line(capsys, examine_value, "size", 6, 6, mistakes=mistakes, right="2 × 3") == "Right ✓ size – 2 × 3"
+    assert line(capsys, examine_value, "size", 48, 6, mistakes=mistakes) == "Wrong ✗ size: you count bits"
+    assert line(capsys, examine_value, "size", 7, 6, mistakes=mistakes).startswith("Wrong ✗ size: value 7")
     assert line(capsys, examine_value, "size", ..., 6) == "Not attempted – size"
 
 

@@ -56,7 +56,7 @@ def points(graded: Graded) -> str:
 
 
 def test_messages_of_visible_tests_are_those_that_learners_see(sandbox: Sandbox) -> None:
-    tests = {"test_f": "examine('f', f, [((2,), 4)], says={'that is a square': [5]}, right='so it is')"}
+    tests = {"test_f": "examine('f', f, [((2,), 4)], mistakes={'that is a square': [5]}, right='so it is')"}
     messages = {
         "def f(x):\n    return 2 * x": "Right ✓ f – so it is",
         "def f(x):\n    return 5": "Wrong ✗ f: that is a square",

@@ -184,7 +184,7 @@ def test_the_page_names_nobody_and_quotes_nobody(graded: Course) -> None:
 
 def test_the_texts_of_an_author_are_escaped() -> None:
     hostile = '</td><script>alert("x")</script>'
-    test = graded_cell("test_f", 1, f"examine('f', f, [((2,), 4)], says={{{hostile!r}: [5]}})")
+    test = graded_cell("test_f", 1, f"examine('f', f, [((2,), 4)], mistakes={{{hostile!r}: [5]}})")
     cells = [setup_cell("import torch"), text_cell("q", "**Question 1 – <b>f</b>**"), answer_cell("f", "f = 1"), test]
     author = notebook_of(cells)
     message = " ".join(f"Wrong ✗ f: {hostile}".split())

@@ -181,8 +181,8 @@ LOOKUP = '''def lookup(table: torch.Tensor, token_ids: torch.Tensor) -> torch.Te
 TEST_LOOKUP = """table = torch.arange(6.0).reshape(3, 2)  # (3, 2)
 ids = torch.tensor([2, 0])  # (2,)
 columns = table[:, :2][:2].T  # (2, 2)
-says = {"these are columns: a token's vector is a row of the table": [columns]}
-examine("lookup", lookup, [((table, ids), torch.tensor([[4.0, 5.0], [0.0, 1.0]]))], says=says)"""
+mistakes = {"these are columns: a token's vector is a row of the table": [columns]}
+examine("lookup", lookup, [((table, ids), torch.tensor([[4.0, 5.0], [0.0, 1.0]]))], mistakes=mistakes)"""
 HIDDEN_LOOKUP = """secret_table = torch.arange(12.0).reshape(4, 3) * 7  # (4, 3)
 secret_ids = torch.tensor([3, 3, 1])  # (3,)
 hidden({
@@ -196,7 +196,7 @@ parameters = (
     ### END SOLUTION
 )"""
 TEST_PARAMETERS = """V, d = own_numbers(learner_id, "parameters", (100, 900), (8, 64))
-examine_value("parameters", parameters, V * d, says={"that is one row: the table has one for each token": d})"""
+examine_value("parameters", parameters, V * d, mistakes={"that is one row: the table has one for each token": d})"""
 WRITTEN = "A row of the weight answers for one token; a one-hot vector picks it by a product."
 
 

@@ -28,9 +28,9 @@ def test_stubs_are_not_attempts(name: str) -> None:
 def test_every_mistake_is_rejected_with_its_own_words(name: str) -> None:
     exercise = EXERCISES[name]
     assert len(exercise.mistakes) >= 2
-    assert len({mistake.says for mistake in exercise.mistakes}) == len(exercise.mistakes)
+    assert len({mistake.message for mistake in exercise.mistakes}) == len(exercise.mistakes)
     for mistake in exercise.mistakes:
-        assert judge(exercise, mistake.wrong) == Verdict("wrong", mistake.says)
+        assert judge(exercise, mistake.wrong) == Verdict("wrong", mistake.message)
 
 
 @pytest.mark.parametrize("name", ALL)
