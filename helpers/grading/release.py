@@ -22,7 +22,10 @@ QUESTIONS = SOURCE.parent / "questions.json"
 STUB = "...  # your code here"
 WRITE_HERE = "*Write your answer here.*"
 
-_NOTEBOOK_METADATA = {"kernelspec": ("display_name", "language", "name"), "language_info": ("name",)}
+_NOTEBOOK_METADATA = {
+    "kernelspec": ("display_name", "language", "name"),
+    "language_info": ("file_extension", "mimetype", "name", "nbconvert_exporter"),
+}
 _CELL_METADATA = ("deletable", "editable", "nbgrader", "tags")
 _NBGRADER_METADATA = {
     "cell_type", "checksum", "grade", "grade_id", "locked", "points", "schema_version", "solution", "task",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import html
 import os
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbconvert.exporters import HTMLExporter, LatexExporter, MarkdownExporter, SlidesExporter
+from nbconvert.exporters import HTMLExporter, LatexExporter, MarkdownExporter, ScriptExporter, SlidesExporter
 from traitlets.config import Config
 
 from helpers.exercises.registry import QUESTIONS
@@ -104,6 +105,13 @@ def test_slides_begin_at_headings_and_exercises(exported, path: Path) -> None:
     starts = [source for source in sources if source.startswith(("# ", "## ", "> **Exercise"))]
     assert text.count("<section") == len(starts) + sum(source.startswith(("# ", "## ")) for source in starts)
     assert "scroll-wrapper" in text or "overflow-y" in text
+
+
+@pytest.mark.parametrize("path", CHOSEN, ids=lambda path: path.stem)
+def test_a_script_is_a_python_file(path: Path) -> None:
+    text, resources = ScriptExporter(config=CONFIG).from_filename(str(path))
+    assert resources["output_extension"] == ".py"
+    assert ast.parse(text).body
 
 
 def test_a_view_that_was_saved_is_not_exported() -> None:
