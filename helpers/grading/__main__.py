@@ -9,6 +9,7 @@ import os
 import sqlite3
 import sys
 import tempfile
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -451,6 +452,7 @@ _FUNCTIONS = (
 COMMANDS = {function.__name__: function for function in _FUNCTIONS}
 
 
+LONGEST_LIST = 5  # rows of the closing table with the same state and action
 ACTIONS = {
     "refused": "ask for the notebook again",
     "unclear": "find out whose it is, then collect again",
@@ -469,13 +471,23 @@ def _without(folder: Path, homework: str) -> list[tuple[str, str, str]]:
 
 
 def _table(rows: Sequence[tuple[str, str, str]]) -> None:
-    """Print an aligned table of learner, state and action; nothing if there are no rows."""
+    """Print an aligned table of learner, state and action; nothing if there are no rows.
+
+    Where a state and its action apply to more than five, their names follow the table as one paragraph.
+    """
     if not rows:
         return
-    lines = [tuple(map(files.printable, line)) for line in [("learner", "state", "action"), *rows]]
+    counts = Counter(row[1:] for row in rows)
+    single = [row for row in rows if counts[row[1:]] <= LONGEST_LIST]
+    lines = [tuple(map(files.printable, line)) for line in [("learner", "state", "action"), *single]]
     learner, state = (min(60, max(len(line[column]) for line in lines)) for column in (0, 1))
-    for line in lines:
+    for line in lines if single else ():
         print(f"  {line[0]:<{learner}}  {line[1]:<{state}}  {line[2]}".rstrip())
+    for (state_of_many, action), count in counts.items():
+        if count > LONGEST_LIST:
+            names = ", ".join(files.printable(row[0]) for row in rows if row[1:] == (state_of_many, action))
+            text = f"{count} {files.printable(state_of_many)}{f' ({action})' if action else ''}: {names}"
+            print(textwrap.fill(text, 100, initial_indent="  ", subsequent_indent="    ", break_long_words=False))
 
 
 def _course(args: argparse.Namespace, create: bool = False):

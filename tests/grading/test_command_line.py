@@ -20,7 +20,7 @@ import pytest
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 
-from helpers.grading.__main__ import main
+from helpers.grading.__main__ import _table, main
 from helpers.grading.course import REPOSITORY, Course
 from helpers.grading.removal import forget
 from tests.grading.test_course import by_hand, penalise, result
@@ -109,6 +109,16 @@ def test_an_archive_from_collection_to_removal(tmp_path: Path, source: Path, rel
     printed = typed("roster", "remove", "bo", course=course)
     assert printed.startswith("bo: removed from submitted/bo, autograded/bo, feedback/bo, collected.json, roster.csv, ")
     assert b"Bo Diddley" not in b"".join(path.read_bytes() for path in course.rglob("*") if path.is_file())
+
+
+def test_many_learners_of_one_state_are_one_paragraph_that_names_each(capsys: pytest.CaptureFixture[str]) -> None:
+    refused = [("ada", "refused", "ask for the notebook again")]
+    _table([*refused, *((f"u{number:02}", "no submission", "") for number in range(30))])
+    table, paragraph = capsys.readouterr().out.split("  30 no submission: ")
+    assert re.search(r"ada +refused +ask for the notebook again", table) and "no submission" not in table
+    assert re.findall(r"u\d\d", paragraph) == [f"u{number:02}" for number in range(30)]
+    _table([("ada", "no submission", ""), *refused])
+    assert re.search(r"ada +no submission\n", capsys.readouterr().out)
 
 
 def everything(course: Path) -> bytes:
