@@ -313,7 +313,7 @@ def report(result: dict[str, Any]) -> str:
     lines = [
         "Milliseconds from a slider's event to the new picture, median / 95th percentile (`make bench`, headless",
         "Chromium without a GPU; *remote*: 80 ms round trip, 10 Mbit/s). *interact* is the same figure with `interact`",
-        "and inline matplotlib, in one run; *live* asks the kernel at every step; *cached* is what a learner gets.",
+        "and inline matplotlib, in one run; *live* asks the kernel at every step; *cached* is the figure as shipped.",
         "",
         "| figure | interact | live | cached | interact ÷ live | remote: interact | live | cached |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -359,8 +359,8 @@ def key_figure(result: dict[str, Any]) -> str:
     )
     seconds = [row["seconds"] for row in kernels]
     return (
-        f"A step of a slider is on the screen after {cached:.0f} ms where its picture is kept, {live:.0f} ms where the "
-        f"kernel draws it: {factor:.0f} times faster than `interact`. A lesson runs in {min(seconds):.0f} to "
+        f"A step of a slider is on the screen after {cached:.0f} ms where its picture is cached, {live:.0f} ms where "
+        f"the kernel computes it: {factor:.0f} times faster than `interact`. A lesson runs in {min(seconds):.0f} to "
         f"{max(seconds):.0f} s and takes {max(row['peak_mb'] for row in kernels)} MB at most."
     )
 
