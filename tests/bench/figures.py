@@ -226,9 +226,11 @@ def memory(folder: Path, address: str, browser: Any) -> dict[str, float]:
 @contextlib.contextmanager
 def slow_link(port: int) -> Iterator[int]:
     """A loopback proxy to ``port`` with a round trip of 80 ms and 10 Mbit/s each way; yields its own port."""
-    own, loop = free_port(), asyncio.new_event_loop()
+    own, started, ended = free_port(), threading.Event(), asyncio.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        loop = asyncio.get_running_loop()
         free_at = loop.time()
         pending: asyncio.Queue = asyncio.Queue()
 
@@ -250,17 +252,21 @@ def slow_link(port: int) -> Iterator[int]:
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer), return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):  # the link ends; asyncio would report it as an error
+            await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer), return_exceptions=True)
 
-    def run() -> None:
-        asyncio.set_event_loop(loop)
-        loop.run_until_complete(asyncio.start_server(accept, "127.0.0.1", own))
-        loop.run_forever()
+    async def run() -> None:
+        loops.append(asyncio.get_running_loop())
+        async with await asyncio.start_server(accept, "127.0.0.1", own):
+            started.set()
+            await ended.wait()
 
-    threading.Thread(target=run, daemon=True).start()
-    time.sleep(0.5)
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    thread.start()
+    started.wait()
     yield own
-    loop.call_soon_threadsafe(loop.stop)
+    loops[0].call_soon_threadsafe(ended.set)
+    thread.join()
 
 
 def execution(cells: list[Any]) -> dict[str, float]:
