@@ -174,7 +174,7 @@ def bias_direction(table: Tensor, vocabulary: Vocabulary, pairs: Sequence[tuple[
 
 
 def project_out(vectors: Tensor, along: Tensor) -> Tensor:
-    """``vectors`` ``(N, d)`` minus their projections on a direction ``(d,)``: what remains is orthogonal to it.
+    """``vectors`` ``(N, d)`` minus their components along a direction ``(d,)``: what remains is orthogonal to it.
 
     Raises:
         ValueError: a direction that is zero, or of a different dimension.

@@ -275,11 +275,11 @@ QUESTIONS = [
         "A program shows that “dog” is the nearest neighbour of “cat”. What do you ask first?",
         [
             "Which dimension do the vectors have?",
-            "How large is the cosine, compared with a random table?",
+            "How large is the cosine, compared with the average of its table?",
             "Is “cat” also the nearest neighbour of “dog”?",
         ],
         answer=1,
-        reason="Every word has a nearest neighbour, in random numbers as well.",
+        reason="Every word has a nearest neighbour, and in some tables all cosines are near 1.",
     ),
     Question(
         "03.optimal_score",

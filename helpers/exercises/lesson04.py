@@ -129,8 +129,8 @@ _MEASURES = {
     "synonyms": (
         "cosine",
         {
-            "dot product": "for words of similar meaning, the dot product favours large norms, and with them frequency",
-            "distance": "for words of similar meaning, the distance favours small norms, whatever the direction",
+            "dot product": "for similar meaning, the dot product favours large norms, which depend on frequency",
+            "distance": "for similar meaning, the distance favours small norms, whatever the direction",
         },
     ),
     "cities": (
@@ -282,11 +282,11 @@ EXERCISES = [
             ),
             Mistake(
                 lambda vectors, direction: vectors - direction,
-                "you subtract the direction itself; each vector loses only its own projection on it",
+                "you subtract the direction itself; each vector loses only its own component along it",
             ),
             Mistake(
                 lambda vectors, direction: 2 * _project_out(vectors, direction) - vectors,
-                "you subtract the projection twice: that mirrors the vectors",
+                "you subtract the component twice: that mirrors the vectors",
             ),
             Mistake(
                 lambda vectors, direction: F.normalize(_project_out(vectors, direction), dim=1),
@@ -294,7 +294,7 @@ EXERCISES = [
             ),
             Mistake(
                 lambda vectors, direction: vectors @ F.normalize(direction, dim=0),
-                "these are the projections, a number per vector; subtract their part from the vectors",
+                "these are the projections, a number per vector; subtract that many times the direction",
             ),
         ],
         right="one direction is gone; look at the neighbours to see what remains",
@@ -363,7 +363,7 @@ QUESTIONS = [
         ["nearly all", "about half", "less than a quarter"],
         answer=2,
         reason=(
-            "Two of 64 directions keep less than a quarter of the variance. What is far apart can have one projection."
+            "Two of 64 directions keep less than a quarter of the variance. Distant vectors can fall on one point."
         ),
     ),
     Question(
