@@ -199,7 +199,7 @@ QUESTIONS = [
     ),
     Question(
         "06.rows_beyond_training_length",
-        "We train with SGD on sequences of 32 tokens. What is in rows 32 to 63 afterwards?",
+        "We train with plain gradient descent (SGD) on sequences of 32 tokens. What is in rows 32 to 63 afterwards?",
         [
             "vectors that continue the pattern of rows 0 to 31",
             "vectors close to zero, since they were never needed",
@@ -232,7 +232,7 @@ QUESTIONS = [
     ),
     Question(
         "06.why_added",
-        "Why are positional embeddings usually added and not concatenated?",
+        "What is an advantage of adding positional embeddings over concatenating them?",
         [
             "the embedding dimension stays the same",
             "concatenation would hide the word from attention",

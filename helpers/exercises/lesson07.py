@@ -59,7 +59,7 @@ EXERCISES = [
             ),
             Mistake(
                 lambda length, d_model, base: _table(length, base ** (-torch.arange(d_model // 2).double() / d_model)),
-                "you use i / d in the exponent; it is 2i / d, so that the last pair comes near to the base",
+                "you use −i / d in the exponent; it is −2i / d, so that the last frequency comes near to 1 / base",
             ),
             Mistake(
                 lambda length, d_model, base: _table(length, _frequencies(d_model, base)).roll(1, dims=1),
@@ -160,7 +160,7 @@ QUESTIONS = [
     ),
     Question(
         "07.what_dot_products_tell",
-        "What does the dot product of two sinusoidal positions tell?",
+        "What does the dot product of two sinusoidal positions tell you?",
         [
             "roughly how far apart they are",
             "which one comes first",

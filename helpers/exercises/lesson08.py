@@ -214,7 +214,7 @@ QUESTIONS = [
         "Why does the original transformer multiply word embeddings by √d?",
         [
             "the paper proves that √d gives the smallest loss",
-            "the paper gives no reason; weight tying and the norm of the positions explain it",
+            "the paper gives no reason; weight tying and the norm of the positions offer an explanation",
             "it undoes the division by √d in the attention score",
         ],
         answer=1,

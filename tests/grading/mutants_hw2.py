@@ -253,7 +253,7 @@ def embed(token_ids, token_table, position_table):
         "sinusoid",
         "half_the_exponent",
         _SINUSOID.format(**_SINUSOID_RIGHT | {"exponent": "-pairs / d_model"}),
-        "the exponent is 2i / d_model",
+        "the exponent is -2i / d_model",
     ),
     _mutant(
         "sinusoid",
@@ -315,7 +315,7 @@ def sinusoid(positions, d_model, base):
         "rope_angles",
         "half_the_exponent",
         _ANGLES.format(**_ANGLES_RIGHT | {"exponent": "-pairs / head_dim"}),
-        "the exponent is 2i / head_dim",
+        "the exponent is -2i / head_dim",
     ),
     _mutant(
         "rope_angles",
