@@ -16,7 +16,7 @@ SPECIALS = (PAD, UNK)
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Words and their ids: ``<pad>`` is 0, ``<unk>`` is 1, then words by falling frequency, ties broken
+    """Words and their ids: ``<pad>`` is 0, ``<unk>`` is 1, then words by decreasing frequency, ties broken
     alphabetically. Made by :meth:`build`.
 
     Attributes:

@@ -81,7 +81,7 @@ EXERCISES = [
 QUESTIONS = [
     Question(
         "00.count_the_numbers",
-        "A tensor holds 2 sentences of 5 words, and each word is 8 numbers. How many numbers is that?",
+        "An array holds 2 sentences of 5 words, with 8 numbers for each word. How many numbers is that?",
         ["15", "18", "80"],
         answer=2,
         reason="2 × 5 × 8 = 80. The number of elements is the product of the sizes in the shape.",
@@ -91,7 +91,7 @@ QUESTIONS = [
         "A variable seems to have a value that no cell gives it. What do you do first?",
         ["Restart the kernel and run all cells", "Run the last cell again", "Close the notebook and open it again"],
         answer=0,
-        reason="The kernel remembers cells that you have changed or deleted, also while the notebook is closed.",
+        reason="The kernel keeps the variables of changed and deleted cells, even when you close the notebook.",
     ),
     Question(
         "00.shape_after_index",

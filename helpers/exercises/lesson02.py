@@ -17,7 +17,7 @@ _ORDER = torch.tensor([3, 0, 4, 6, 1, 2, 5])  # no word keeps its id, and going 
 def _batch(texts: list[list[str]], ids: dict[str, int], pad: int = 0, unknown: int = 1) -> torch.Tensor:
     rows = [[ids.get(word, unknown) for word in text] for text in texts]
     longest = max(map(len, rows))
-    return torch.tensor([row + [pad] * (longest - len(row)) for row in rows])
+    return torch.tensor([row + [pad] * (longest - len(row)) for row in rows], dtype=torch.long)
 
 
 def _left(texts: list[list[str]], ids: dict[str, int]) -> torch.Tensor:
