@@ -16,7 +16,7 @@ _SAYS = {
     5: "sinusoids can be computed there, but the layers never saw these rows in training",
     6: "ALiBi lost less than 0.15 for every seed; 'near rather than far' is true at every length",
     7: "one block of ALiBi gives nearer keys of equal content the higher score; it was not solved",
-    8: "for RoPE offset 3 is the same angle everywhere; at twice the length it was above 0.9",
+    8: "for RoPE offset 3 is the same angle everywhere; at twice the length it was above 0.9, at 4 times at chance",
 }
 
 
@@ -113,7 +113,10 @@ EXERCISES = [
                 ("C", "C"),
                 "the first: token embeddings are the same at every position; what differs between positions?",
             ),
-            Mistake(("B", "A"), "the second: three times as many steps did not help either, and three blocks did"),
+            Mistake(
+                ("B", "A"),
+                "the second: three times as many steps did not help either, nor a wider block; three wider blocks did",
+            ),
             Mistake(("B", "B"), "the second: the mask hides later tokens only, and four other schemes solve the task"),
         ],
         right="both follow from the measurements above",
@@ -180,11 +183,11 @@ EXERCISES = [
 QUESTIONS = [
     Question(
         "10.is_mask_needed",
-        "`padding_idx=0` keeps the vector of token 0 at zero. Is the padding mask still needed?",
+        "With `padding_idx=0` padding starts as a vector of zeros. Is the padding mask still needed?",
         [
             "No: a vector of zeros adds nothing to a weighted sum",
             "Yes: padding gets attention weight, too",
-            "Only without positions, whose vectors are not zero",
+            "Only with positions, whose vectors are not zero",
         ],
         answer=1,
         reason="A score of 0 is not a weight of 0. And after a position is added, the vector is not zero at all.",

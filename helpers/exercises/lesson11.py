@@ -151,7 +151,7 @@ EXERCISES = [
                 "between alpha and beta a fraction of f must stay",
             ),
         ],
-        right="YaRN adds a temperature, and its code blends over the indices of the pairs",
+        right="YaRN adds a temperature, and its code interpolates by the index of a pair",
     ),
     Exercise(
         id="11.decode_step",
