@@ -42,6 +42,13 @@ def form_problems(text: str) -> Iterator[str]:
     yield from (f"{field.get('id')} has no label" for field in form["body"] if not field["attributes"].get("label"))
 
 
+def npm_folders_without_manifest(text: str) -> list[str]:
+    """The folders that a ``dependabot.yml`` names for npm and that hold no ``package.json``."""
+    updates = yaml.safe_load(text)["updates"]
+    folders = [update["directory"] for update in updates if update["package-ecosystem"] == "npm"]
+    return [folder for folder in folders if not (ROOT / folder.lstrip("/") / "package.json").exists()]
+
+
 def _run(name: str, *arguments: str | Path) -> bool:
     program = Path(sysconfig.get_path("scripts")) / name
     return subprocess.run([program, *arguments], cwd=ROOT).returncode == 0
@@ -65,6 +72,9 @@ def main() -> int:
     workflows = sorted((GITHUB / "workflows").glob("*.yml"))
     passed = _run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
     passed &= _run("check-jsonschema", "--builtin-schema", "vendor.dependabot", GITHUB / "dependabot.yml")
+    if folders := npm_folders_without_manifest((GITHUB / "dependabot.yml").read_text("utf-8")):
+        print(f"dependabot.yml: no package.json in {', '.join(folders)}")
+        passed = False
     passed &= _run("zizmor", "--offline", "--quiet", ".github")
     for path in sorted((GITHUB / "ISSUE_TEMPLATE").glob("*.yml")):
         for problem in () if path.name == "config.yml" else form_problems(path.read_text("utf-8")):

@@ -9,7 +9,7 @@ import pytest
 from tests.__main__ import parts
 from tests.tools import workflows
 from tests.tools.refresh import ROOT
-from tests.tools.workflows import form_problems, jobs_without_parts, run_actionlint
+from tests.tools.workflows import form_problems, jobs_without_parts, npm_folders_without_manifest, run_actionlint
 
 TESTS = (ROOT / ".github/workflows/tests.yml").read_text("utf-8")
 FORM = (ROOT / ".github/ISSUE_TEMPLATE/check.yml").read_text("utf-8")
@@ -31,6 +31,12 @@ def test_a_form_that_github_refuses_is_found() -> None:
 
 
 @pytest.mark.slow
+def test_a_folder_of_npm_without_its_manifest_is_found() -> None:
+    text = (ROOT / ".github/dependabot.yml").read_text("utf-8")
+    assert npm_folders_without_manifest(text) == []
+    assert npm_folders_without_manifest(text.replace("directory: /", "directory: /helpers")) == ["/helpers"]
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "message"),
     [
