@@ -374,7 +374,8 @@ def _report_state(course, summary) -> None:
         for learner, result in results.items()
         if result.lateness.is_late
     ]
-    _table([*late, *_without(course.folder, name)])
+    rejected = [(learner, "rejected", ACTIONS["refused"]) for learner in summary.rejected]
+    _table([*late, *rejected, *_without(course.folder, name)])
 
 
 def formgrade(args: argparse.Namespace) -> int:

@@ -50,13 +50,14 @@ def test_an_archive_from_collection_to_removal(tmp_path: Path, source: Path, rel
     require_bubblewrap()
     course, authors = tmp_path / "course", f"--source={source.parent.parent}"
     (tmp_path / "roster.csv").write_text(
-        "id;name;section\nada;Ada Lovelace;A\nbo;Bo Diddley;A\nsean;Sean O'Brien;B\nzoe;Zoë Non;B\neve;Eve;=1+1;\n"
+        "id;name;section\nada;Ada Lovelace;A\nbo;Bo Diddley;A\nsean;Sean O'Brien;B\nzoe;Zoë Non;B\neve;Eve;=1+1;\nmax;Max Frei;A\n"
     )
     half = {"double": "def double(x):\n    return x"}
     with zipfile.ZipFile(tmp_path / "moodle.zip", "w") as archive:
         for learner, answers in (("Ada Lovelace_1", {}), ("Bo Diddley_2", half), ("Sean OBrien_3", half)):
             content = nbformat.writes(answered_small(release, **answers))
             archive.writestr(f"{learner}_{MOODLE}/{NAME}.ipynb", content)
+        archive.writestr(f"Max Frei_5_{MOODLE}/{NAME}.ipynb", content[:-40])
         archive.writestr(f"Zoë Non_4_{MOODLE}/answers.pdf", b"%PDF")
 
     printed = typed(
@@ -64,7 +65,7 @@ def test_an_archive_from_collection_to_removal(tmp_path: Path, source: Path, rel
         "--due", "2026-03-01T12:00+00:00", course=course,
     )  # fmt: skip
     assert (
-        "3 taken, 1 not a notebook" in printed
+        "4 taken, 1 not a notebook" in printed
         and f"{NAME}: due 2026-03-01 12:00 UTC for all learners without" in printed
     )
     assert re.search(r"zoe +not a notebook +ask for the notebook", printed) and re.search(
@@ -77,6 +78,7 @@ def test_an_archive_from_collection_to_removal(tmp_path: Path, source: Path, rel
     printed = typed("grade", "--workers", "1", authors, course=course)
     assert "3 graded" in printed and re.search(r"bo +late by 2 hours, loses 5 points", printed)
     assert re.search(r"zoe +refused: not a notebook: a PDF", printed)
+    assert re.search(r"max +rejected +ask for the notebook again", printed)
     printed = typed("extend", "bo", NAME, "--until", "2026-03-01T15:00+00:00", authors, course=course)
     assert printed == f"bo, {NAME}: due 2026-03-01 15:00 UTC, individual\n"
     assert "--reason is missing" in typed("adjust", NAME, "1", "--points", "9", authors, course=course, code=1)
@@ -99,7 +101,7 @@ def test_an_archive_from_collection_to_removal(tmp_path: Path, source: Path, rel
         rows = {row["id"]: row for row in csv.DictReader(lines)}
     assert {learner: (row["score"], row["state"].partition(":")[0]) for learner, row in rows.items()} == {
         "ada": ("8", "graded"), "bo": ("6", "graded"), "sean": ("6", "graded"), "zoe": ("", "refused"),
-        "eve": ("0", "missing"),
+        "eve": ("0", "missing"), "max": ("", "ungraded"),
     }  # fmt: skip
     assert (rows["bo"]["handed in"], rows["bo"]["late"]) == ("2026-03-01 14:00 UTC", "on time")
     assert rows["ada"]["handed in"] == "" and "unclear" in rows["ada"]["adjusted"]
