@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from tests.browser import lab
 from tests.tools.refresh import NOTEBOOKS, ROOT
@@ -39,13 +39,26 @@ def address(browser: Browser, folder: Path) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def notebook_7(folder: Path) -> Iterator[str]:
+    """The address of Notebook 7, as that of JupyterLab."""
+    with lab.serve(folder, app="notebook") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def shared(browser: Browser) -> BrowserContext:
+    """A context for all pages without options of their own."""
+    return lab.new_context(browser)
+
+
 @pytest.fixture
-def page_of(browser: Browser, address: str) -> Iterator:
+def page_of(browser: Browser, shared: BrowserContext, address: str) -> Iterator:
     """A function that opens a notebook in a page of its own."""
     opened: list[lab.Lab] = []
 
-    def open_notebook(path: str, **context) -> lab.Lab:
-        opened.append(lab.Lab(browser, address, **context))
+    def open_notebook(path: str, **options) -> lab.Lab:
+        opened.append(lab.Lab(browser if options else shared, address, **options))
         opened[-1].open(path)
         return opened[-1]
 

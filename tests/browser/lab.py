@@ -20,7 +20,7 @@ from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Browser, ElementHandle, Error, FloatRect, Locator, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, ElementHandle, Error, FloatRect, Locator, Page, Playwright
 
 from tests.tools.refresh import ENVIRONMENT, METADATA, ROOT
 
@@ -124,11 +124,22 @@ def launch(playwright: Playwright) -> Browser:
     )
 
 
-class Lab:
-    """One page of JupyterLab with a notebook in it."""
+def new_context(browser: Browser, **options: Any) -> BrowserContext:
+    """A context of the browser, with a window of 1280 × 1000 pixels unless ``options`` say otherwise."""
+    return browser.new_context(**{"viewport": {"width": 1280, "height": 1000}} | options)
 
-    def __init__(self, browser: Browser, address: str, **context: Any) -> None:
-        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 1000}} | context)
+
+class Lab:
+    """One page of JupyterLab with a notebook in it.
+
+    Args:
+        opener: a browser, where the page gets a context of its own with ``options``; or a context that several pages
+            share: it keeps JupyterLab's scripts, which take seconds of processor time to load.
+    """
+
+    def __init__(self, opener: Browser | BrowserContext, address: str, **options: Any) -> None:
+        self._shared = isinstance(opener, BrowserContext)
+        self.context = opener if isinstance(opener, BrowserContext) else new_context(opener, **options)
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(ACTION_MS)
         self.address = address
@@ -190,7 +201,10 @@ class Lab:
         """Stop the kernel and close the page."""
         with contextlib.suppress(Error):  # a page that never came up has no kernel
             self.page.evaluate("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()")
-        self.context.close()
+        if self._shared:
+            self.page.close()
+        else:
+            self.context.close()
 
 
 # Notebook 7 has no such mode: it shows one document only.
@@ -248,12 +262,12 @@ def controls(figure: Locator) -> dict[str, Locator]:
 
 @contextlib.contextmanager
 def open_cells(
-    browser: Browser, address: str, folder: Path, name: str, sources: Sequence[str], **context: Any
+    opener: Browser | BrowserContext, address: str, folder: Path, name: str, sources: Sequence[str], **options: Any
 ) -> Iterator[Lab]:
-    """A page with a notebook of these code cells, which have run; ``context`` is for the browser's context."""
+    """A page with a notebook of these code cells, which have run; ``opener`` and ``options`` as of :class:`Lab`."""
     cells = [new_code_cell(source) for source in sources]
     nbformat.write(new_notebook(cells=cells, metadata=METADATA), folder / f"{name}.ipynb")
-    lab = Lab(browser, address, **context)
+    lab = Lab(opener, address, **options)
     lab.open(f"{name}.ipynb")
     lab.theme("JupyterLab Light")
     lab.run_all()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import BrowserContext, Locator
 
 from helpers import Slider, arrows, bars, heatmap, lines, live, points
 from helpers.figures import static, theme
@@ -52,9 +52,9 @@ def reads(n):
 
 
 @pytest.fixture(scope="module")
-def lab(browser: Browser, address: str, folder: Path) -> Iterator[Lab]:
+def lab(shared: BrowserContext, address: str, folder: Path) -> Iterator[Lab]:
     """One page for all tests; each has a figure of its own or leaves it as it was."""
-    with open_cells(browser, address, folder, "figures", SOURCES) as lab:
+    with open_cells(shared, address, folder, "figures", SOURCES) as lab:
         yield lab
 
 
@@ -158,9 +158,9 @@ _SHOW = """async (source) => {
 }"""
 
 
-def test_two_tabs_with_one_kernel_are_independent(lab: Lab, figure_of, browser: Browser, address: str) -> None:
+def test_two_tabs_with_one_kernel_are_independent(lab: Lab, figure_of, shared: BrowserContext, address: str) -> None:
     """Both tabs show the same figure, ask at the same time, and each shows the picture of its own slider."""
-    other = Lab(browser, address)
+    other = Lab(shared, address)
     try:
         other.open("figures.ipynb")
         other.page.evaluate(_SHOW, "shared")
@@ -176,7 +176,7 @@ def test_two_tabs_with_one_kernel_are_independent(lab: Lab, figure_of, browser: 
                 assert settle(figure)["sentence"] == f"The second bar is {value} high."
         assert other.errors == []
     finally:
-        other.context.close()  # the kernel is that of the first tab
+        other.page.close()  # the kernel is that of the first tab
 
 
 def test_values_are_read_with_the_arrow_keys(figure_of) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 
 from tests.browser import lab
 from tests.browser.test_lessons import _by_keyboard, answer, drive
@@ -19,15 +18,9 @@ CHOSEN = [path.name for path in lessons() if path.name[:2] in ("00", "06")]
 HOME, END = "\ue011", "\ue010"  # keys, as WebDriver names them
 
 
-@pytest.fixture(scope="module")
-def notebook_7(folder: Path) -> Iterator[str]:
-    with lab.serve(folder, app="notebook") as address:
-        yield address
-
-
 @pytest.mark.parametrize("name", CHOSEN)
-def test_notebook_7(browser: Browser, notebook_7: str, name: str) -> None:
-    page = lab.Lab(browser, notebook_7)
+def test_notebook_7(shared: BrowserContext, notebook_7: str, name: str) -> None:
+    page = lab.Lab(shared, notebook_7)
     try:
         page.open(f"notebooks/{name}")
         page.errors.clear()  # Notebook 7 itself stumbles over settings of JupyterLab

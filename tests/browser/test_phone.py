@@ -1,13 +1,12 @@
 """Every figure on a telephone: Notebook 7, 390 pixels wide, driven by touch alone."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, FloatRect, Locator
+from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator
 
 from tests.browser.conftest import ARTEFACTS
-from tests.browser.lab import Lab, box_of, controls, kind, serve, settle
+from tests.browser.lab import Lab, box_of, controls, kind, new_context, settle
 from tests.tools.refresh import lessons
 
 LESSONS = [path.name for path in lessons() if "@live" in path.read_text(encoding="utf-8")]
@@ -48,14 +47,13 @@ class Phone(Lab):
 
 
 @pytest.fixture(scope="module")
-def notebook_7(folder: Path) -> Iterator[str]:
-    with serve(folder, app="notebook") as address:
-        yield address
+def screen(browser: Browser) -> BrowserContext:
+    return new_context(browser, **PHONE)
 
 
 @pytest.fixture
-def phone(browser: Browser, notebook_7: str) -> Iterator[Phone]:
-    phone = Phone(browser, notebook_7, **PHONE)
+def phone(screen: BrowserContext, notebook_7: str) -> Iterator[Phone]:
+    phone = Phone(screen, notebook_7)
     yield phone
     phone.close()
 

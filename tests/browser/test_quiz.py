@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import BrowserContext, Locator
 
 from helpers.exercises.registry import QUESTIONS
 from tests.browser.lab import NOTEBOOK, Lab
@@ -27,10 +27,10 @@ _CHANGES = """(element) => {
 
 
 @pytest.fixture(scope="module")
-def lab(browser: Browser, address: str, folder: Path) -> Iterator[Lab]:
+def lab(shared: BrowserContext, address: str, folder: Path) -> Iterator[Lab]:
     cells = [new_code_cell(f"from helpers import *\npredict({QUESTION.id!r})"), new_code_cell("1"), new_code_cell("2")]
     nbformat.write(new_notebook(cells=cells, metadata=METADATA), folder / "quiz.ipynb")
-    lab = Lab(browser, address)
+    lab = Lab(shared, address)
     lab.open("quiz.ipynb")
     lab.run_all()
     yield lab
