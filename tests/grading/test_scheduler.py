@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from helpers.grading.version import grader_version
 from tests.grading import fakes, hostile
 from tests.grading.test_course import autograded, book
 from tests.tools.homework import SMALL as NAME
-from tests.tools.homework import answered_small, hand_in, require_bubblewrap
+from tests.tools.homework import answered_small, hand_in
 from tests.tools.refresh import ROOT
 
 RIGHT = ("ada", "bo", "cy")
@@ -47,7 +47,9 @@ def client() -> Iterator[Client]:
 
 @pytest.fixture(scope="module", autouse=True)
 def sandboxed() -> None:
-    require_bubblewrap()
+    """Skip where there is no bubblewrap; in CI there must be one."""
+    if shutil.which("bwrap") is None and not os.environ.get("CI"):
+        pytest.skip("bubblewrap is not installed")
 
 
 def run(course: Course, source: Path, client: Client, **options: Any) -> Summary:
@@ -151,7 +153,7 @@ def test_a_hung_worker_is_replaced(
     monkeypatch.setattr(scheduler, "_GRACE", 2.0)
     monkeypatch.setattr(scheduler, "_POLL", 0.2)
     hand_in_all(course, release, kim=answer)
-    summary = run(course, source, client, seconds=12.0)  # a new worker loads the grader in that time, too
+    summary = run(course, source, client, seconds=12.0)  # a new worker starts its sandbox in that time, too
     assert sorted(summary.graded) == sorted(RIGHT) and summary.quarantined == {"kim": why}
     client.wait_for_workers(2, timeout=120)
 
@@ -209,27 +211,23 @@ def test_hostile_submissions_harm_nobody(tmp_path: Path, client: Client, request
     assert scores == {learner: cases[learner].expected for learner in scores}
     assert set(summary.rejected) == {learner for learner, case in cases.items() if case.expected is None}
     assert not summary.quarantined
-    assert hostile.fingerprint() == outside and hostile.daemons() == []
-    assert_nothing_is_left(course, client)
-    for learner in scores:
-        stored = course.folder / "autograded" / learner / hostile.NAME / f"{hostile.NAME}.ipynb"
-        cells = nbformat.read(stored, as_version=4).cells
-        outputs = json.dumps([cell.outputs for cell in cells if cell.cell_type == "code"])
-        assert hostile.SECRET not in outputs and hostile.CANARY not in outputs, cases[learner].name
-
-
-def assert_nothing_is_left(course: Course, client: Client) -> None:
-    """No file in the course folder but the usual ones, no process of the workers but their warm sandboxes."""
     steps = {"source", "release", "submitted", "autograded", "feedback"}
     assert {path.name for path in course.folder.iterdir()} == steps | {"gradebook.db", "nbgrader_config.py"}
+    assert hostile.fingerprint() == outside and hostile.daemons() == []
     workers = [psutil.Process(pid) for pid in client.run(os.getpid).values()]
     left = [child.cmdline() for worker in workers for child in worker.children(recursive=True)]
-    assert left and all("guest.main()" in " ".join(line) for line in left)
+    assert left and all("guest.main()" in " ".join(line) for line in left)  # the warm sandboxes
+    for learner in scores:
+        notebook = nbformat.read(
+            tmp_path / "course" / "autograded" / learner / hostile.NAME / f"{hostile.NAME}.ipynb", as_version=4
+        )
+        outputs = json.dumps([cell.outputs for cell in notebook.cells if cell.cell_type == "code"])
+        assert hostile.SECRET not in outputs and hostile.CANARY not in outputs, cases[learner].name
 
 
 def command(course: Path, source: Path, *more: str) -> subprocess.Popen:
     arguments = [sys.executable, "-m", "helpers.grading", "grade", f"--course={course}"]
-    arguments += [f"--source={source.parent.parent}", "--workers=1", *more]
+    arguments += [f"--source={source.parent.parent}", "--workers=2", *more]
     return subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -250,7 +248,7 @@ def test_a_run_killed_at_any_moment_goes_on(
         process = command(course.folder, source)
         while len(course.records(NAME)) < wanted or not psutil.Process(process.pid).children():
             assert process.poll() is None, process.communicate()
-            time.sleep(0.1)
+            time.sleep(0.02)
         started = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -298,67 +296,55 @@ def started(*arguments: str) -> Iterator[subprocess.Popen]:
         process.wait()
 
 
-@contextlib.contextmanager
-def remote_cluster(folder: Path) -> Iterator[tuple[str, subprocess.Popen]]:
-    """A scheduler and two workers, each a process of its own that knows no course.
-
-    Yields:
-        The address of the scheduler, and a worker that may be killed.
-    """
-    contact = folder / "scheduler.json"
+def test_remote_workers(course: Course, source: Path, release: NotebookNode, tmp_path: Path) -> None:
+    """A scheduler and two workers, each a process of its own that knows no course; one of them is killed."""
+    answers = {f"learner{number}": "sleep 0.4" for number in range(12)}
+    hand_in_all(course, release, **answers)
+    contact = tmp_path / "scheduler.json"
     worker = ["distributed.cli.dask_worker", "--scheduler-file", str(contact), "--nthreads", "1", "--host", "127.0.0.1"]
-    worker += ["--local-directory", str(folder / "scratch"), "--no-dashboard"]
+    worker += ["--local-directory", str(tmp_path / "scratch"), "--no-dashboard"]
     scheduler_command = ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
     scheduler_command += ["--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(contact)]
     with started(*scheduler_command), started(*worker, "--no-nanny") as doomed, started(*worker):
         while not contact.exists() or not contact.read_text():  # the scheduler creates the file, then fills it
             time.sleep(0.1)
-        yield json.loads(contact.read_text())["address"], doomed
+        address = json.loads(contact.read_text())["address"]
+        counts: list[dict] = []
+        with cluster.remote(address) as client:
+            client.wait_for_workers(2, timeout=120)
+            done = threading.Event()
 
+            def watch() -> None:
+                dashboard = client.dashboard_link.removesuffix("/status")
+                while not done.wait(0.2):
+                    with urllib.request.urlopen(f"{dashboard}/json/counts.json", timeout=10) as reply:
+                        counts.append(json.load(reply))
+                    if len(course_graded()) >= 3 and doomed.poll() is None:
+                        doomed.kill()
+                with urllib.request.urlopen(client.dashboard_link, timeout=10) as reply:
+                    assert reply.status == 200
 
-@contextlib.contextmanager
-def watching(client: Client, each: Callable[[], None]) -> Iterator[list[dict[str, int]]]:
-    """Ask the dashboard for its counts and call a function, again and again; the counts so far."""
-    counts: list[dict[str, int]] = []
-    done = threading.Event()
+            def course_graded() -> list[Path]:
+                return list((course.folder / "autograded").glob(f"*/{NAME}/{NAME}.ipynb"))
 
-    def watch() -> None:
-        dashboard = client.dashboard_link.removesuffix("/status")
-        while not done.wait(0.2):
-            with urllib.request.urlopen(f"{dashboard}/json/counts.json", timeout=10) as reply:
-                counts.append(json.load(reply))
-            each()
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield counts
-    finally:
-        done.set()
-        watcher.join()
-
-
-def test_remote_workers(course: Course, source: Path, release: NotebookNode, tmp_path: Path) -> None:
-    """One of two is killed."""
-    answers = {f"learner{number}": "sleep 0.4" for number in range(12)}
-    hand_in_all(course, release, **answers)
-    with remote_cluster(tmp_path) as (address, doomed), cluster.remote(address) as client:
-
-        def kill() -> None:
-            if len(list((course.folder / "autograded").glob(f"*/{NAME}/{NAME}.ipynb"))) >= 3:
-                doomed.kill()
-
-        client.wait_for_workers(2, timeout=120)
-        with watching(client, kill) as counts:
-            summary = run(course, source, client)
-        with urllib.request.urlopen(client.dashboard_link, timeout=10) as reply:
-            assert reply.status == 200
+            watcher = threading.Thread(target=watch)
+            watcher.start()
+            try:
+                summary = run(course, source, client)
+            finally:
+                done.set()
+                watcher.join()
     assert doomed.returncode == -signal.SIGKILL
     assert sorted(summary.graded) == sorted([*RIGHT, *answers]) and not summary.quarantined
-    # A worker slow to hand over a result is replaced: there may be none for a while.
-    assert {count["workers"] for count in counts} >= {1, 2}
+    assert {count["workers"] for count in counts} >= {
+        1,
+        2,
+    }  # a worker slow to hand over a result is replaced: 0 at times
     assert max(count["processing"] for count in counts) >= 1
     assert not list(course.folder.rglob("*scratch*"))
+
+
+# The command.
 
 
 # The clock.
@@ -386,9 +372,6 @@ def test_a_clock_that_is_set_ends_no_worker(client: Client, monkeypatch: pytest.
             client.sync(client.cluster.scheduler.check_worker_ttl)
         assert client.submit(abs, -jump).result(timeout=60) == abs(jump)
         assert set(client.nthreads()) == workers
-
-
-# The command.
 
 
 def test_expected_errors_are_one_line(
