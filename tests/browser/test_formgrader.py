@@ -14,10 +14,18 @@ from playwright.sync_api import Browser, Frame, expect
 
 from helpers.grading.course import Course
 from helpers.grading.feedback import feedback
+from helpers.grading.sandbox.host import Sandbox
 from tests.browser import lab
-from tests.grading.test_feedback import COLUMNS, HOSTILE, RIGHT
+from tests.grading.test_feedback import HOSTILE
 from tests.tools.homework import SAMPLE as NAME
-from tests.tools.homework import find, grade_course, sample_homework
+from tests.tools.homework import (
+    SAMPLE_COLUMNS,
+    SAMPLE_RIGHT,
+    find,
+    grade_course,
+    require_bubblewrap,
+    sample_homework,
+)
 
 SCRIPT = "<script>window.hit = 'output'</script><img src=x onerror=\"window.hit = 'image'\">"
 ANSWER = "Rows of one table.\n\n" + "\n\n".join(HOSTILE[name] for name in ("script", "handler", "svg", "frame"))
@@ -27,7 +35,10 @@ ANSWER = "Rows of one table.\n\n" + "\n\n".join(HOSTILE[name] for name in ("scri
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two graded submissions whose written answers wait; one of them, and an output of it, is full of scripts."""
     folder = tmp_path_factory.mktemp("course")
-    grade_course(folder, NAME, sample_homework(), {"ada": RIGHT | {"why": ANSWER}, "bo": COLUMNS})
+    require_bubblewrap()
+    with Sandbox() as sandbox:
+        submissions = {"ada": SAMPLE_RIGHT | {"why": ANSWER}, "bo": SAMPLE_COLUMNS}
+        grade_course(folder, NAME, sample_homework(), submissions, sandbox)
     path = folder / "autograded" / "ada" / NAME / f"{NAME}.ipynb"
     notebook = nbformat.read(path, as_version=4)
     find(notebook, "lookup").outputs = [

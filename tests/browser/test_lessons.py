@@ -99,20 +99,18 @@ def photograph(lab: Lab, name: str) -> None:
     lab.page.set_viewport_size({"width": 1280, "height": 1000})
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
-def test_lesson(page_of, lesson: str) -> None:
-    stem = lesson.removesuffix(".ipynb").replace("/", "_")
-    lab = page_of(f"notebooks/{lesson}")
-    lab.theme("JupyterLab Light")
+def stored_pictures(lab: Lab) -> Locator:
+    """The pictures of a lesson of which nothing has run: they stand, and no widget is missed."""
     stills = lab.page.locator(f"{NOTEBOOK} figure.live-still img")
-    pictures = stills.count()
-    for place in range(pictures):  # nothing has run: the stored pictures stand, no widget is missed
-        assert stills.nth(place).evaluate("(image) => image.complete && image.naturalWidth > 300")
-        assert len(stills.nth(place).get_attribute("alt")) > 20
+    for still in stills.all():
+        assert still.evaluate("(image) => image.complete && image.naturalWidth > 300")
+        assert len(still.get_attribute("alt") or "") > 20
     assert lab.page.locator(f"{NOTEBOOK} .live-figure").count() == 0
     assert lab.page.get_by_text(re.compile("Error (displaying|rendering|creating) widget")).count() == 0
+    return stills
 
-    lab.run_all()
+
+def assert_errors_are_tagged(lab: Lab) -> None:
     tagged = lab.page.evaluate(
         """() => window.jupyterapp.shell.currentWidget.content.widgets.filter((cell) =>
              (cell.model.getMetadata("tags") ?? []).includes("raises-exception")).length"""
@@ -122,38 +120,58 @@ def test_lesson(page_of, lesson: str) -> None:
              cell.model.toJSON().outputs.some((output) => output.output_type === "error")).length"""
     )
     assert raised == tagged
-    figures = lab.figures()
-    assert len(figures) == pictures
-    assert not any(picture.is_visible() for picture in stills.all())
 
-    for figure in figures:
-        start = state(figure)
-        assert start["error"] == "" and start["draws"] >= 1
-        assert len(set(figure.locator("canvas").first.evaluate(_COLOURS))) > 3, "the canvas is blank"
-        for name, control in controls(figure).items():
-            drive(figure, f"{name} by keyboard", control, _by_keyboard(control))
-            drive(figure, f"{name} by mouse", control, _by_mouse(control))
-    questions = lab.page.locator(f"{NOTEBOOK} form.quiz").all()
-    for question in questions:
-        answer(question)
 
-    photograph(lab, f"{stem}-light")
-    if figures:
-        assert violations(lab) == []
-    before = [state(figure)["pixels"] for figure in figures]
-    lab.theme("JupyterLab Dark")
-    assert all(state(figure)["pixels"] != pixels for figure, pixels in zip(figures, before, strict=True))
-    photograph(lab, f"{stem}-dark")
-    if figures:
-        assert violations(lab) == []
+def drive_all(figure: Locator) -> None:
+    """Move every control of a figure by keyboard and by mouse."""
+    start = state(figure)
+    assert start["error"] == "" and start["draws"] >= 1
+    assert len(set(figure.locator("canvas").first.evaluate(_COLOURS))) > 3, "the canvas is blank"
+    for name, control in controls(figure).items():
+        drive(figure, f"{name} by keyboard", control, _by_keyboard(control))
+        drive(figure, f"{name} by mouse", control, _by_mouse(control))
+
+
+def assert_readable_in_both_themes(lab: Lab, figures: list[Locator], stem: str) -> None:
+    before: list[str] = []
+    for theme in ("Light", "Dark"):
+        lab.theme(f"JupyterLab {theme}")
+        pixels = [state(figure)["pixels"] for figure in figures]
+        assert all(one != other for one, other in zip(before, pixels, strict=False)), "the theme changes nothing"
+        before = pixels
+        photograph(lab, f"{stem}-{theme.lower()}")
+        if figures:
+            assert violations(lab) == []
     lab.theme("JupyterLab Light")
+
+
+def assert_whole_on_a_projector(lab: Lab, figures: list[Locator], stem: str) -> None:
     lab.execute("import helpers; helpers.projector()")
     lab.page.wait_for_timeout(500)
     for figure in figures:
-        assert not figure.evaluate("(root) => root.scrollWidth > root.clientWidth + 1"), (
-            "the enlarged figure is cut off"
-        )
+        cut = figure.evaluate("(root) => root.scrollWidth > root.clientWidth + 1")
+        assert not cut, "the enlarged figure is cut off"
     photograph(lab, f"{stem}-projector")
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_lesson(page_of, lesson: str) -> None:
+    stem = lesson.removesuffix(".ipynb").replace("/", "_")
+    lab = page_of(f"notebooks/{lesson}")
+    lab.theme("JupyterLab Light")
+    stills = stored_pictures(lab)
+    pictures = stills.count()
+    lab.run_all()
+    assert_errors_are_tagged(lab)
+    figures = lab.figures()
+    assert len(figures) == pictures
+    assert not any(picture.is_visible() for picture in stills.all())
+    for figure in figures:
+        drive_all(figure)
+    for question in lab.page.locator(f"{NOTEBOOK} form.quiz").all():
+        answer(question)
+    assert_readable_in_both_themes(lab, figures, stem)
+    assert_whole_on_a_projector(lab, figures, stem)
     assert lab.errors == []
 
 
@@ -169,6 +187,7 @@ def test_released_homework(page_of, homework: str) -> None:
     )
     outputs = [output for cell in cells for output in cell["outputs"]]
     assert not [output["evalue"] for output in outputs if output["output_type"] == "error"]
+    assert not [output["text"] for output in outputs if output.get("name") == "stderr"]
     checks = [cell for cell in cells if cell["nbgrader"].get("grade") and not cell["nbgrader"]["solution"]]
     said = ["".join(output.get("text", "") for output in cell["outputs"]) for cell in checks]
     assert any("Not attempted –" in text for text in said)

@@ -82,6 +82,41 @@ def _values(figure: Locator) -> list[str]:
     return figure.locator(".live-number").evaluate_all("(all) => all.map((field) => field.value)")
 
 
+def _assert_it_fits(figure: Locator) -> None:
+    _in_view(figure)
+    assert not figure.evaluate("(root) => root.scrollWidth > root.clientWidth + 1"), "the figure is cut off"
+    left, right = figure.evaluate("(root) => { const r = root.getBoundingClientRect(); return [r.left, r.right]; }")
+    assert left >= 0 and right <= 390
+    for control in figure.locator(".live-controls :is(input, select, button)").all():
+        box = box_of(control)
+        assert box["height"] >= SMALLEST_TARGET and box["width"] >= SMALLEST_TARGET, control.inner_html()
+
+
+def _read_by_touch(phone: Phone, panel: Locator) -> None:
+    canvas = panel.locator("canvas")
+    box = _in_view(canvas)
+    phone.page.touchscreen.tap(box["x"] + 0.55 * box["width"], box["y"] + 0.4 * box["height"])
+    tooltip = panel.locator(".live-tooltip")
+    tooltip.wait_for()
+    place = box_of(tooltip)
+    assert place["x"] >= 0 and place["x"] + place["width"] <= 390, "the value is cut off"
+    canvas.evaluate("(canvas) => canvas.blur()")
+
+
+def _drag_by_touch(phone: Phone, figure: Locator, handle: Locator) -> None:
+    """Drag a mark towards the other side of its picture."""
+    box = _in_view(handle)
+    assert box["width"] >= SMALLEST_TARGET
+    values = _values(figure)
+    start = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    canvas = box_of(handle.locator("xpath=../canvas"))
+    shares = ((start[0] - canvas["x"]) / canvas["width"], (start[1] - canvas["y"]) / canvas["height"])
+    across, down = (0.7 if share < 0.5 else 0.3 for share in shares)
+    phone.drag(start, (canvas["x"] + across * canvas["width"], canvas["y"] + down * canvas["height"]))
+    settle(figure)
+    assert _values(figure) != values, "nothing was dragged"
+
+
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_figures_are_read_and_driven_by_touch(phone: Phone, lesson: str) -> None:
     phone.open(f"notebooks/{lesson}")
@@ -89,21 +124,9 @@ def test_figures_are_read_and_driven_by_touch(phone: Phone, lesson: str) -> None
     figures = phone.figures()
     assert figures
     for number, figure in enumerate(figures, start=1):
-        _in_view(figure)
-        assert not figure.evaluate("(root) => root.scrollWidth > root.clientWidth + 1"), "the figure is cut off"
-        left, right = figure.evaluate("(root) => { const r = root.getBoundingClientRect(); return [r.left, r.right]; }")
-        assert left >= 0 and right <= 390
-        for control in figure.locator(".live-controls :is(input, select, button)").all():
-            box = box_of(control)
-            assert box["height"] >= SMALLEST_TARGET and box["width"] >= SMALLEST_TARGET, control.inner_html()
+        _assert_it_fits(figure)
         for panel in figure.locator(".live-panel").all():
-            box = _in_view(panel.locator("canvas"))
-            phone.page.touchscreen.tap(box["x"] + 0.55 * box["width"], box["y"] + 0.4 * box["height"])
-            tooltip = panel.locator(".live-tooltip")
-            tooltip.wait_for()
-            place = box_of(tooltip)
-            assert place["x"] >= 0 and place["x"] + place["width"] <= 390, "the value is cut off"
-            panel.locator("canvas").evaluate("(canvas) => canvas.blur()")
+            _read_by_touch(phone, panel)
         for name, control in controls(figure).items():
             before = settle(figure)
             _move_by_touch(phone, control)
@@ -112,17 +135,7 @@ def test_figures_are_read_and_driven_by_touch(phone: Phone, lesson: str) -> None
             figure.get_by_role("button", name="Reset").tap()  # a control may do nothing at the ends of others
             settle(figure)
         for index in range(figure.locator(".live-handle").count()):
-            handle = figure.locator(".live-handle").nth(index)
-            box = _in_view(handle)
-            assert box["width"] >= SMALLEST_TARGET
-            values = _values(figure)
-            start = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-            canvas = box_of(handle.locator("xpath=../canvas"))
-            shares = ((start[0] - canvas["x"]) / canvas["width"], (start[1] - canvas["y"]) / canvas["height"])
-            across, down = (0.7 if share < 0.5 else 0.3 for share in shares)
-            phone.drag(start, (canvas["x"] + across * canvas["width"], canvas["y"] + down * canvas["height"]))
-            settle(figure)
-            assert _values(figure) != values, "nothing was dragged"
+            _drag_by_touch(phone, figure, figure.locator(".live-handle").nth(index))
         ARTEFACTS.mkdir(exist_ok=True)
         figure.screenshot(path=ARTEFACTS / f"{lesson[:2]}-{number}-phone.png")
     small = [text for text in phone.page.evaluate("() => window.fonts") if text[0] < SMALLEST_TEXT - 0.01]

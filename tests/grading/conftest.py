@@ -1,9 +1,11 @@
-"""Fixtures: a small homework, and courses to grade it in."""
+"""Fixtures: a sandbox for all tests, a small homework, and courses to grade it in."""
 
 from __future__ import annotations
 
 import functools
+import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,14 +18,61 @@ from helpers.grading.course import Course
 from helpers.grading.judge import Graded
 from helpers.grading.release import student_version
 from helpers.grading.sandbox.host import Sandbox
+from tests.grading.hostile import CANARY
 from tests.grading.mutants import Mutant
-from tests.tools.homework import SMALL, judge_answers, require_bubblewrap, small_homework, write
-from tests.tools.refresh import homeworks
+from tests.tools.homework import (
+    SAMPLE,
+    SAMPLE_COLUMNS,
+    SAMPLE_RIGHT,
+    SMALL,
+    grade_course,
+    judge_answers,
+    require_bubblewrap,
+    sample_homework,
+    small_homework,
+    write,
+)
+from tests.tools.refresh import ROOT, homeworks
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # nbgrader adds objects in an order for which SQLAlchemy warns; the result is right.
     config.addinivalue_line("filterwarnings", "ignore:Object of type .* not in session:sqlalchemy.exc.SAWarning")
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """One for all tests: to start it takes seconds, and no session knows of another one."""
+    require_bubblewrap()
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+class Unconfined(Sandbox):
+    """The same guest without a sandbox, for submissions that are harmless."""
+
+    def command(self, mode: str) -> list[str]:
+        paths = [str(ROOT / "helpers/grading/sandbox"), str(ROOT)]
+        return [sys.executable, "-c", f"import sys; sys.path[:0] = {paths}\n{_BARE}", mode, str(os.getuid())]
+
+    def _test(self) -> None:
+        """Skip the probe, which would fail."""
+
+
+_BARE = f"""
+import os
+os.environ["HOSTILE_CANARY"] = {CANARY!r}
+import guest
+guest._unshare = guest._write = guest._confine = lambda *arguments: None
+guest.main()
+"""
+
+
+@pytest.fixture(scope="session")
+def unconfined() -> Iterator[Sandbox]:
+    require_bubblewrap()
+    with Unconfined(warm=True) as bare:
+        yield bare
 
 
 @pytest.fixture(scope="session")
@@ -56,14 +105,19 @@ def course(tmp_path: Path, entered: Path, source: Path) -> Iterator[Course]:
 
 
 @pytest.fixture(scope="session")
-def judge_mutant() -> Iterator[Callable[[Mutant], Graded]]:
+def graded_sample(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Path:
+    """A course folder, to be copied, with three learners: one right, one who takes columns, one who changed nothing."""
+    submissions: dict[str, dict[str, str]] = {"ada": SAMPLE_RIGHT, "bo": SAMPLE_COLUMNS, "zoe": {}}
+    return grade_course(tmp_path_factory.mktemp("sample") / "course", SAMPLE, sample_homework(), submissions, sandbox)
+
+
+@pytest.fixture(scope="session")
+def judge_mutant(sandbox: Sandbox) -> Callable[[Mutant], Graded]:
     """A function that judges the author's answers with one wrong answer among them, each only once."""
-    require_bubblewrap()
     assignments = {path.stem: read(path) for path in homeworks()}
-    with Sandbox() as sandbox:
 
-        @functools.cache
-        def judge(mutant: Mutant) -> Graded:
-            return judge_answers(sandbox, assignments[mutant.homework], {mutant.answer: mutant.source})
+    @functools.cache
+    def judge(mutant: Mutant) -> Graded:
+        return judge_answers(sandbox, assignments[mutant.homework], {mutant.answer: mutant.source})
 
-        yield judge
+    return judge

@@ -56,17 +56,9 @@ VISIBLE = ["test_double", "test_ids", "test_test_add", "test_size"]
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
-    homework.require_bubblewrap()
     with Course(tmp_path_factory.mktemp("agreement") / "course") as course:
         course.prepare(homework.write(course.folder.with_name("authors"), NAME, AUTHOR))
         yield course
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    homework.require_bubblewrap()
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 class Learner:

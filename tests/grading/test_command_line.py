@@ -7,12 +7,13 @@ import csv
 import io
 import os
 import re
-import shlex
+import shutil
 import sqlite3
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -38,80 +39,115 @@ def typed(*arguments: str, course: Path, code: int = 0) -> str:
     return out.getvalue() if code == 0 else err.getvalue()
 
 
-def typed_in_a_shell(command: str, *, course: Path) -> str:
-    """Run a command in a process of its own; return what it prints."""
-    line = f"{shlex.quote(sys.executable)} -m helpers.grading {command} --course={shlex.quote(str(course))}"
-    done = subprocess.run(line, shell=True, cwd=REPOSITORY, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+@dataclass(frozen=True)
+class Term:
+    """A homework from the archive of the LMS to the exported grades.
+
+    Attributes:
+        course: the folder as it is in the end.
+        printed: by each command, by its name.
+        pages: the HTML of the pages for Moodle, by the number of the participant.
+        grades: the rows of the exported table by learner.
+    """
+
+    course: Path
+    printed: dict[str, str]
+    pages: dict[str, str]
+    grades: dict[str, dict[str, str]]
 
 
-def test_an_archive_from_collection_to_removal(tmp_path: Path, source: Path, release: NotebookNode) -> None:
+@pytest.fixture(scope="module")
+def term(tmp_path_factory: pytest.TempPathFactory, source: Path, release: NotebookNode) -> Term:
+    """ada is right and bo and sean are half right, bo late and then forgiven; zoe sent no notebook,
+    eve nothing, and the notebook of max is damaged."""
     require_bubblewrap()
-    course, authors = tmp_path / "course", f"--source={source.parent.parent}"
-    (tmp_path / "roster.csv").write_text(
+    folder = tmp_path_factory.mktemp("term")
+    course, authors, roster = folder / "course", f"--source={source.parent.parent}", folder / "roster.csv"
+    roster.write_text(
         "id;name;section\nada;Ada Lovelace;A\nbo;Bo Diddley;A\nsean;Sean O'Brien;B\nzoe;Zoë Non;B\n"
         "eve;Eve;=1+1;\nmax;Max Frei;A\n"
     )
     half = {"double": "def double(x):\n    return x"}
-    with zipfile.ZipFile(tmp_path / "moodle.zip", "w") as archive:
+    with zipfile.ZipFile(folder / "moodle.zip", "w") as archive:
         for learner, answers in (("Ada Lovelace_1", {}), ("Bo Diddley_2", half), ("Sean OBrien_3", half)):
             content = nbformat.writes(answered_small(release, **answers))
             archive.writestr(f"{learner}_{MOODLE}/{NAME}.ipynb", content)
         archive.writestr(f"Max Frei_5_{MOODLE}/{NAME}.ipynb", content[:-40])
         archive.writestr(f"Zoë Non_4_{MOODLE}/answers.pdf", b"%PDF")
 
-    printed = typed(
-        "collect", str(tmp_path / "moodle.zip"), "--homework", NAME, "--roster", str(tmp_path / "roster.csv"), authors,
-        "--due", "2026-03-01T12:00+00:00", course=course,
-    )  # fmt: skip
-    assert (
-        "4 taken, 1 not a notebook" in printed
-        and f"{NAME}: due 2026-03-01 12:00 UTC for all learners without" in printed
-    )
-    assert re.search(r"zoe +not a notebook +ask for the notebook", printed) and re.search(
-        r"eve +no submission", printed
-    )
+    due = ["--homework", NAME, "--roster", str(roster), "--due", "2026-03-01T12:00+00:00"]
+    printed = {"collect": typed("collect", str(folder / "moodle.zip"), *due, authors, course=course)}
     (course / "submitted" / "bo" / NAME / "timestamp.txt").write_text("2026-03-01 14:00:00 UTC\n")
     settings = course / "nbgrader_config.py"
     settings.write_text(settings.read_text() + '\nc.LateSubmissionPlugin.penalty_method = "zero"\n')
+    for command in (
+        ["grade", "--workers", "1"],
+        ["extend", "bo", NAME, "--until", "2026-03-01T15:00+00:00"],
+        ["adjust", NAME, "1", "--points", "6", "--reason", "unclear"],
+        ["status"],
+    ):
+        printed[command[0]] = typed(*command, authors, course=course)
+    printed["feedback"] = typed("feedback", "--format", "moodle", course=course)
+    with zipfile.ZipFile(course / "exports" / f"feedback-moodle-{NAME}.zip") as archive:
+        pages = {name.split("_")[1]: archive.read(name).decode() for name in archive.namelist()}
+    typed("export", "--missing", "0", course=course)
+    with (course / "exports" / "grades.csv").open(newline="", encoding="utf-8-sig") as lines:
+        grades = {row["id"]: row for row in csv.DictReader(lines)}
+    return Term(course, printed, pages, grades)
 
-    printed = typed("grade", "--workers", "1", authors, course=course)
+
+def test_collect_says_who_is_missing_and_when_it_is_due(term: Term) -> None:
+    printed = term.printed["collect"]
+    assert "4 taken, 1 not a notebook" in printed
+    assert f"{NAME}: due 2026-03-01 12:00 UTC for all learners without" in printed
+    assert re.search(r"zoe +not a notebook +ask for the notebook", printed)
+    assert re.search(r"eve +no submission", printed)
+
+
+def test_grade_says_who_is_late_or_refused(term: Term) -> None:
+    printed = term.printed["grade"]
     assert "3 graded" in printed and re.search(r"bo +late by 2 hours, loses 5 points", printed)
     assert re.search(r"zoe +refused: not a notebook: a PDF", printed)
     assert re.search(r"max +rejected +ask for the notebook again", printed)
-    printed = typed("extend", "bo", NAME, "--until", "2026-03-01T15:00+00:00", authors, course=course)
-    assert printed == f"bo, {NAME}: due 2026-03-01 15:00 UTC, individual\n"
-    assert "--reason is missing" in typed("adjust", NAME, "1", "--points", "9", authors, course=course, code=1)
-    printed = typed("adjust", NAME, "1", "--points", "6", "--reason", "unclear", authors, course=course)
-    assert printed == f"{NAME}, Question 1: at least 6 points for everybody; 2 of 3 change\n"
-    printed = typed("status", authors, course=course)
+
+
+def test_an_extension_and_an_adjusted_question_are_in_the_status(term: Term) -> None:
+    assert term.printed["extend"] == f"bo, {NAME}: due 2026-03-01 15:00 UTC, individual\n"
+    assert term.printed["adjust"] == f"{NAME}, Question 1: at least 6 points for everybody; 2 of 3 change\n"
+    printed = term.printed["status"]
     assert "late" not in printed and "bo: 2026-03-01 15:00 UTC" in printed and "unclear" in printed
 
-    printed = typed("feedback", "--format", "moodle", course=course)
-    assert f"{NAME}: 3 pages in" in printed and f"wrote {course}/exports/feedback-moodle-{NAME}.zip" in printed
-    with zipfile.ZipFile(course / "exports" / f"feedback-moodle-{NAME}.zip") as archive:
-        pages = {name.split("_")[1]: archive.read(name).decode() for name in archive.namelist()}
-    assert {number: re.findall(r"Learner: (\w+)", page)[0] for number, page in pages.items()} == {
-        "1": "ada", "2": "bo", "3": "sean",
-    }  # fmt: skip
-    assert "Score: 6 of 11 points</strong> so far" in pages["2"] and "unclear" in pages["2"]
 
-    typed("export", "--missing", "0", course=course)
-    with (course / "exports" / "grades.csv").open(newline="", encoding="utf-8-sig") as lines:
-        rows = {row["id"]: row for row in csv.DictReader(lines)}
-    assert {learner: (row["score"], row["state"].partition(":")[0]) for learner, row in rows.items()} == {
+def test_each_learners_page_goes_to_moodle_under_the_number_of_the_participant(term: Term) -> None:
+    printed = term.printed["feedback"]
+    assert f"{NAME}: 3 pages in" in printed
+    assert f"wrote {term.course}/exports/feedback-moodle-{NAME}.zip" in printed
+    learners = {number: re.findall(r"Learner: (\w+)", page)[0] for number, page in term.pages.items()}
+    assert learners == {"1": "ada", "2": "bo", "3": "sean"}
+    assert "Score: 6 of 11 points</strong> so far" in term.pages["2"] and "unclear" in term.pages["2"]
+
+
+def test_the_table_has_every_learners_grade(term: Term) -> None:
+    grades = {learner: (row["score"], row["state"].partition(":")[0]) for learner, row in term.grades.items()}
+    assert grades == {
         "ada": ("8", "graded"), "bo": ("6", "graded"), "sean": ("6", "graded"), "zoe": ("", "refused"),
         "eve": ("0", "missing"), "max": ("", "ungraded"),
     }  # fmt: skip
-    assert (rows["bo"]["handed in"], rows["bo"]["late"]) == ("2026-03-01 14:00 UTC", "on time")
-    assert rows["ada"]["handed in"] == "" and "unclear" in rows["ada"]["adjusted"]
-    for format in ("canvas", "moodle"):
-        assert "wrote" in typed("export", "--format", format, "--unfinished", course=course)
+    ada, bo = term.grades["ada"], term.grades["bo"]
+    assert (bo["handed in"], bo["late"]) == ("2026-03-01 14:00 UTC", "on time")
+    assert ada["handed in"] == "" and "unclear" in ada["adjusted"]
 
+
+@pytest.mark.parametrize("format", ["canvas", "moodle"])
+def test_grades_are_written_for_an_lms(term: Term, format: str) -> None:
+    assert "wrote" in typed("export", "--format", format, "--unfinished", course=term.course)
+
+
+def test_a_learner_is_removed_from_all_files(term: Term, tmp_path: Path) -> None:
+    course = shutil.copytree(term.course, tmp_path / "course")
     printed = typed("roster", "remove", "bo", course=course)
     assert printed.startswith("bo: removed from submitted/bo, autograded/bo, feedback/bo, collected.json, roster.csv, ")
-    assert b"Bo Diddley" not in b"".join(path.read_bytes() for path in course.rglob("*") if path.is_file())
+    assert b"Bo Diddley" not in everything(course)
 
 
 def test_many_learners_of_one_state_are_one_paragraph_that_names_each(capsys: pytest.CaptureFixture[str]) -> None:
@@ -287,6 +323,7 @@ def test_sections_are_collected_with_dates_of_their_own(
         (["adjust", NAME, "9", "--drop", "--reason=x"], "no question is called '9'; there are Question 1"),
         (["adjust", NAME, "1", "--points=12", "--reason=x"], "Question 1 has 11 points; --points takes 0 to that"),
         (["adjust", NAME, "1", "--points=nan", "--reason=x"], "Question 1 has 11 points; --points takes 0 to that"),
+        (["adjust", NAME, "1", "--points=9"], "--reason is missing"),
         (["collect", "--section=C", "."], "--section names the learners of --due; give both"),
         (["collect", "--due=2026-03-01T12:00", "--section=C", "."], "no section is called 'C'; there are none"),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from helpers.grading.assignment import read
 from helpers.grading.sandbox.host import Sandbox
 from tests.corpus import STYLES
-from tests.tools.homework import judge_answers, require_bubblewrap
+from tests.tools.homework import judge_answers
 from tests.tools.refresh import homeworks
 
 PATHS = {path.stem.partition("_")[0]: path for path in homeworks()}
@@ -28,13 +27,6 @@ def _batches() -> list[Any]:
             answers = {name: source for name, source in zip(functions, sources, strict=True) if source is not None}
             batches.append(pytest.param(homework, answers, id=f"{homework}-{number}"))
     return batches
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    require_bubblewrap()
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 @pytest.mark.parametrize(("homework", "answers"), _batches())

@@ -9,7 +9,7 @@ import random
 import shutil
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -217,12 +217,20 @@ def mangled(release: NotebookNode, choose: random.Random) -> NotebookNode:
     return notebook
 
 
+@pytest.fixture(scope="module")
+def read_only(tmp_path_factory: pytest.TempPathFactory, entered: Path, source: Path) -> Iterator[Course]:
+    """A course for tests that write nothing into it."""
+    with Course(shutil.copytree(entered, tmp_path_factory.mktemp("read_only") / "course")) as course:
+        course.prepare(source)
+        yield course
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_a_sanitised_notebook_has_every_cell_once_with_the_authors_metadata(
-    seed: int, course: Course, release: NotebookNode
+    seed: int, read_only: Course, release: NotebookNode
 ) -> None:
     content = json.dumps(mangled(release, random.Random(seed))).encode()
-    notebook, _ = course.sanitise(NAME, parse_cells(content))
+    notebook, _ = read_only.sanitise(NAME, parse_cells(content))
     CheckCellMetadata().preprocess(copy.deepcopy(notebook), {})
     assert sorted(marks(notebook)) == sorted(IDS)
     author = {cell.metadata.nbgrader.grade_id: cell for cell in small_homework().cells if "nbgrader" in cell.metadata}
@@ -240,17 +248,17 @@ def test_a_sanitised_notebook_has_every_cell_once_with_the_authors_metadata(
     assert [cell["cell_type"] for cell in json.loads(task)["cells"]] == [cell.cell_type for cell in notebook.cells]
 
 
-def test_missing_cells_are_restored_in_order_and_reported(course: Course, release: NotebookNode) -> None:
+def test_missing_cells_are_restored_in_order_and_reported(read_only: Course, release: NotebookNode) -> None:
     untouched = parse_cells(nbformat.writes(release).encode())
-    whole, attention = course.sanitise(NAME, untouched)
+    whole, attention = read_only.sanitise(NAME, untouched)
     assert attention == ()
     few = [cell for cell in untouched if cell.metadata.get("nbgrader", {}).get("grade_id") in ("double", "why")]
-    notebook, attention = course.sanitise(NAME, copy.deepcopy(few))
+    notebook, attention = read_only.sanitise(NAME, copy.deepcopy(few))
     assert marks(notebook) == IDS == marks(whole)
     assert (
         len(attention) == len(IDS) - 2 and "the cell test_total was missing and was restored as released" in attention
     )
-    notebook, attention = course.sanitise(NAME, few + copy.deepcopy(few))
+    notebook, attention = read_only.sanitise(NAME, few + copy.deepcopy(few))
     assert "a cell occurred more than once; the last one counts" in attention
     kept = [index for index, cell in enumerate(notebook.cells) if cell.metadata.get("nbgrader", {}).get("grade_id")]
     assert kept[-1] == len(notebook.cells) - 1

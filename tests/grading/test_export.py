@@ -17,9 +17,7 @@ from helpers.grading.course import Course
 from helpers.grading.lms.export import export, read
 from helpers.grading.lms.roster import Learner, Roster
 from helpers.grading.results import Adjustment
-from tests.grading.test_feedback import COLUMNS, RIGHT
 from tests.tools.homework import SAMPLE as NAME
-from tests.tools.homework import grade_course, sample_homework
 
 ROSTER = Roster(
     [
@@ -32,11 +30,9 @@ SECOND = "hw1_second"
 
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def course(tmp_path_factory: pytest.TempPathFactory, graded_sample: Path) -> Path:
     """ada: 4 of 6 and 1.5 by hand; bo: 1, half a point late, something waits; eve: nothing; zoe: on no roster."""
-    folder = grade_course(
-        tmp_path_factory.mktemp("course"), NAME, sample_homework(), {"ada": RIGHT, "bo": COLUMNS, "zoe": {}}
-    )
+    folder = shutil.copytree(graded_sample, tmp_path_factory.mktemp("export") / "course")
     with Gradebook(f"sqlite:///{folder}/gradebook.db") as gradebook:
         for learner, points in (("ada", 1.5), ("zoe", 0.0)):
             grade = gradebook.find_grade("why", NAME, NAME, learner)

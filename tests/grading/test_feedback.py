@@ -20,26 +20,14 @@ from helpers.grading.course import Course
 from helpers.grading.feedback import POLICY, feedback, inert_markdown
 from helpers.grading.release import secrets
 from helpers.grading.results import Adjustment
-from tests.tools.homework import PARAMETERS, find, grade_course, homework, sample_homework, written_cell
 from tests.tools.homework import SAMPLE as NAME
-
-RIGHT = {
-    "learner_id": 'learner_id = "ada"',
-    "lookup": "def lookup(table, token_ids):\n    return table[token_ids]",
-    "parameters": PARAMETERS.replace("### BEGIN SOLUTION", "").replace("### END SOLUTION", ""),
-    "why": "Because **one row** answers.",
-}
-COLUMNS = RIGHT | {
-    "learner_id": 'learner_id = "bo"',
-    "lookup": "def lookup(table, token_ids):\n    return table[:, :2][:2].T",
-}
+from tests.tools.homework import find, homework, sample_homework, written_cell
 
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three learners: one right, one who takes columns, one who submitted the unchanged release."""
-    folder = tmp_path_factory.mktemp("course")
-    grade_course(folder, NAME, sample_homework(), {"ada": RIGHT, "bo": COLUMNS, "zoe": {}})
+def course(tmp_path_factory: pytest.TempPathFactory, graded_sample: Path) -> Path:
+    """ada has points and a comment by hand, bo is late, zoe handed in the unchanged release."""
+    folder = shutil.copytree(graded_sample, tmp_path_factory.mktemp("feedback") / "course")
     with Gradebook(f"sqlite:///{folder}/gradebook.db") as gradebook:
         grade = gradebook.find_grade("why", NAME, NAME, "ada")
         grade.manual_score, grade.needs_manual_grade = 1.5, False
@@ -120,8 +108,7 @@ def rows(soup: BeautifulSoup) -> list[list[str]]:
     return [[" ".join(cell.get_text().split()) for cell in row("td")] for row in soup.select("#summary tbody tr")]
 
 
-def test_the_top_says_what_was_lost_and_why(course: Path) -> None:
-    pages = {path.parts[-3]: BeautifulSoup(path.read_text(), "html.parser") for path in feedback(course, NAME)[0]}
+def test_the_top_says_what_was_lost_and_why(pages: dict[str, BeautifulSoup]) -> None:
     assert lost(pages["ada"]) == [("Question 3 – why: 0.5 of 2 points lost, see the comment", [])]
     [(first, reasons)] = lost(pages["bo"])
     assert first == "Question 1 – lookup: 3 of 3 points lost"

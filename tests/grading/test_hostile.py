@@ -6,10 +6,8 @@ import contextlib
 import os
 import shutil
 import signal
-import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -17,16 +15,11 @@ import pytest
 from helpers.grading.judge import Limits, Sandbox, grade
 from tests.grading import hostile
 from tests.grading.hostile import ASSIGNMENT, CASES, LEARNER, Case
+from tests.tools.homework import require_bubblewrap
 
 LIMITS = Limits(cell_seconds=3, call_seconds=2, total_seconds=120, memory=400 * 2**20, disk=20 * 2**20)
 BEHIND = [case for case in CASES if case.layer == "sandbox"]
 HARMLESS = [case for case in CASES if case.harmless]
-
-
-def available() -> None:
-    """Skip where there is no bubblewrap; in CI there must be one."""
-    if shutil.which("bwrap") is None and not os.environ.get("CI"):
-        pytest.skip("bubblewrap is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +30,7 @@ def outside() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def sandbox(outside: str) -> Iterator[Sandbox]:
-    available()
+    require_bubblewrap()
     with Sandbox(secret=[hostile.OUTSIDE]) as sandbox:
         yield sandbox
 
@@ -69,34 +62,6 @@ def test_points_and_nothing_else(case: Case, sandbox: Sandbox, outside: str) -> 
 def test_the_rest_of_the_batch_is_graded(sandbox: Sandbox, outside: str) -> None:
     """After all of them, the same process still grades what is right."""
     hostile.verify(CASES[0], grade(ASSIGNMENT, CASES[0].notebook(), LEARNER, sandbox, LIMITS).as_dict(), outside)
-
-
-class Unconfined(Sandbox):
-    """The same guest without a sandbox, for submissions that are harmless."""
-
-    def command(self, mode: str) -> list[str]:
-        root = Path(__file__).parent.parent.parent
-        paths = [str(root / "helpers/grading/sandbox"), str(root)]
-        return [sys.executable, "-c", f"import sys; sys.path[:0] = {paths}\n{_BARE}", mode, str(os.getuid())]
-
-    def _test(self) -> None:
-        """Skip the probe, which would fail."""
-
-
-_BARE = f"""
-import os
-os.environ["HOSTILE_CANARY"] = {hostile.CANARY!r}
-import guest
-guest._unshare = guest._write = guest._confine = lambda *arguments: None
-guest.main()
-"""
-
-
-@pytest.fixture(scope="module")
-def unconfined() -> Iterator[Sandbox]:
-    available()
-    with Unconfined(warm=True) as bare:
-        yield bare
 
 
 @pytest.mark.parametrize("case", HARMLESS, ids=lambda case: case.name)

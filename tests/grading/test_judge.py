@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import tracemalloc
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,18 +13,10 @@ import pytest
 
 from helpers.grading.assignment import Assignment, Cell
 from helpers.grading.judge import Graded, GraderBroken, Limits, Sandbox, Verdict, grade
-from tests.grading.test_hostile import available
 
 SETUP = """import torch
 from helpers.homework import examine, examine_value, fails, hidden, own_numbers, same"""
 QUICK = Limits(cell_seconds=4, call_seconds=2, total_seconds=60, memory=400 * 2**20)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    available()
-    with Sandbox(warm=True) as sandbox:
-        yield sandbox
 
 
 def assignment(tests: Mapping[str, str], *answers: str, setup: str = SETUP) -> Assignment:

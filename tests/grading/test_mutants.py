@@ -2,7 +2,7 @@
 
 import itertools
 import symtable
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -14,18 +14,11 @@ from helpers.grading.judge import Graded
 from helpers.grading.release import student_version
 from helpers.grading.sandbox.host import Sandbox
 from tests.grading.mutants import BUGS, Mutant, every
-from tests.tools.homework import judge_answers, points, require_bubblewrap
+from tests.tools.homework import judge_answers, points
 from tests.tools.refresh import homeworks
 
 MUTANTS = every()
 PATHS = {path.stem: path for path in homeworks()}
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    require_bubblewrap()
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 @cache
@@ -46,10 +39,15 @@ def _problem(mutant: Mutant, graded: Graded) -> str:
     return "" if any(mutant.message in message for message in messages) else f"nothing names it: {messages or failed}"
 
 
+@pytest.fixture(scope="module")
+def judge_reference(sandbox: Sandbox) -> Callable[[str], Graded]:
+    """A function that judges the author's answers to a homework, each only once."""
+    return cache(lambda name: judge_answers(sandbox, _assignment(name)))
+
+
 @pytest.mark.parametrize("name", PATHS)
-def test_the_reference_wins_every_point(name: str, sandbox: Sandbox) -> None:
-    assignment = _assignment(name)
-    graded = judge_answers(sandbox, assignment)
+def test_the_reference_wins_every_point(name: str, judge_reference: Callable[[str], Graded]) -> None:
+    assignment, graded = _assignment(name), judge_reference(name)
     assert {each: verdict.message for each, verdict in graded.tests.items() if not verdict.passed} == {}
     written = sum(cell.points for cell in assignment.of("written"))
     assert points(assignment, graded) == assignment.points - written > 0 < written
@@ -93,10 +91,12 @@ def test_a_wrong_answer_loses_points_and_is_told_why(mutant: Mutant, judge_mutan
 
 
 @pytest.mark.parametrize("name", sorted({mutant.homework for mutant in MUTANTS}))
-def test_planted_controls(name: str, sandbox: Sandbox) -> None:
+def test_planted_controls(
+    name: str, judge_reference: Callable[[str], Graded], judge_mutant: Callable[[Mutant], Graded]
+) -> None:
     mutant = next(mutant for mutant in MUTANTS if mutant.homework == name and mutant.where == "visible")
-    assert _problem(mutant, judge_answers(sandbox, _assignment(name))) == "it lost no points"
-    wrong = judge_answers(sandbox, _assignment(name), {mutant.answer: mutant.source})
+    assert _problem(mutant, judge_reference(name)) == "it lost no points"
+    wrong = judge_mutant(mutant)
     assert "nothing names it" in _problem(replace(mutant, message="you forgot the milk"), wrong)
     assert "a visible test fails" in _problem(replace(mutant, where="hidden"), wrong)
 

@@ -45,7 +45,6 @@ from tests.tools.homework import (
     hand_in,
     hidden_cell,
     judge_answers,
-    require_bubblewrap,
     setup_cell,
     text_cell,
 )
@@ -306,9 +305,8 @@ fail(f"it stopped with {name}: {text}")
     assert outcomes(Verdict(False, "hidden tests failed"), True, known) == [Outcome("other")]
 
 
-def test_the_limits_of_the_grader_are_recognised() -> None:
+def test_the_limits_of_the_grader_are_recognised(sandbox: Sandbox) -> None:
     """From the lines that the judge really writes."""
-    require_bubblewrap()
     tests = [
         graded_cell("test_f", 1, "assert f(1) == 1"),
         hidden_cell("hidden_f", 1, "hidden({'two': lambda: f(2) == 2})"),
@@ -321,14 +319,13 @@ def test_the_limits_of_the_grader_are_recognised() -> None:
         "def f(x):\n    while True: pass": {"a cell or a call ran longer than its limit"},
         "import os\ndef f(x):\n    os._exit(1)": {"its process ended (exit, crash or lack of memory)"},
     }
-    with Sandbox() as sandbox:
-        for answer, expected in answers.items():
-            graded = judge_answers(sandbox, assignment, {"f": answer}, limits=quick)
-            assert limits_met(graded.attention) == expected, graded.attention
-            assert all(verdict.seconds > 0 for verdict in graded.tests.values())
-        short = Limits(cell_seconds=4, call_seconds=4, total_seconds=2, memory=400 * 2**20)
-        graded = judge_answers(sandbox, assignment, {"f": "while True: pass"}, limits=short)
-        assert "the submission used up its total time" in limits_met(graded.attention), graded.attention
+    for answer, expected in answers.items():
+        graded = judge_answers(sandbox, assignment, {"f": answer}, limits=quick)
+        assert limits_met(graded.attention) == expected, graded.attention
+        assert all(verdict.seconds > 0 for verdict in graded.tests.values())
+    short = Limits(cell_seconds=4, call_seconds=4, total_seconds=2, memory=400 * 2**20)
+    graded = judge_answers(sandbox, assignment, {"f": "while True: pass"}, limits=short)
+    assert "the submission used up its total time" in limits_met(graded.attention), graded.attention
 
 
 def test_a_class_of_nobody_and_of_one() -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -17,16 +17,15 @@ import pytest
 
 from helpers.grading.sandbox import host
 from helpers.grading.sandbox.host import Limits, Sandbox, SandboxUnavailable, SessionDied, check_available, clean
-from tests.grading.test_hostile import Unconfined, available, processes
+from tests.grading.hostile import CANARY
+from tests.grading.test_hostile import processes
+from tests.tools.homework import require_bubblewrap
+from tests.tools.refresh import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    available()
-    with Sandbox(warm=True) as sandbox:
-        yield sandbox
+@pytest.fixture(scope="module", autouse=True)
+def bubblewrap() -> None:
+    require_bubblewrap()
 
 
 def text(outputs: list[dict]) -> str:
@@ -95,58 +94,88 @@ def test_limits_hold(sandbox: Sandbox) -> None:
         assert "Operation not permitted" in text(session.run("import os\nos.fork()"))
 
 
-def test_nothing_of_the_host_is_visible(monkeypatch: pytest.MonkeyPatch) -> None:
-    available()
-    monkeypatch.setenv("SANDBOX_CANARY", "seen")
+def test_nothing_of_the_host_is_visible(sandbox: Sandbox) -> None:
+    assert os.environ["HOSTILE_CANARY"] == CANARY  # set before the sandbox was started
     paths = [str(ROOT / name) for name in (".git", "notebooks", "tests", "helpers")] + [str(Path.home() / ".bashrc")]
-    with Sandbox(warm=True) as sandbox, sandbox.session() as session:
+    with sandbox.session() as session:
         assert text(session.run(f"import os\n[path for path in {paths} if os.path.exists(path)]")) == "[]\n"
         assert (
-            text(session.run("'SANDBOX_CANARY' in os.environ, os.listdir('/proc'), os.getpid()")) == "(False, [], 1)\n"
+            text(session.run("'HOSTILE_CANARY' in os.environ, os.listdir('/proc'), os.getpid()")) == "(False, [], 1)\n"
         )
         assert text(session.run("sorted(os.listdir('/dev'))")) == "['null', 'random', 'urandom', 'zero']\n"
 
 
-def test_the_probe_names_what_is_not_prevented() -> None:
-    """The probe, run without any confinement, names everything that is not prevented."""
-    available()
-
-    class Bare(Unconfined):
-        _test = Sandbox._test
-
-    with pytest.raises(SandboxUnavailable) as error, Bare(warm=True):
-        pass
+def test_the_probe_names_what_is_not_prevented(unconfined: Sandbox) -> None:
+    with pytest.raises(SandboxUnavailable) as error:
+        Sandbox._test(unconfined)
     for promise in ("a socket", "a process", "a thread", "writing to", "/etc/passwd", "other processes", "all memory"):
         assert promise in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("fault", "found"),
-    [
-        ("guest.seccomp.refuse_calls = lambda: None", "a process; a thread"),
-        ("guest._mount = lambda *a, **k: None", "other processes"),
-        ("guest._drop_capabilities = lambda: guest._LIBC.prctl(38, 1, 0, 0, 0)", "capabilities"),
-        ("guest.resource.setrlimit = lambda *a: None", "all memory"),
-        ("guest.seccomp.refuse_calls = lambda: None", "locks on files of the host; the host's page cache"),
-        ("guest._unshare = lambda flags: guest._checked(-1, 'unshare')", "not be confined: .*unshare"),
-    ],
-)
-def test_a_missing_part_is_noticed(fault: str, found: str) -> None:
-    available()
+# A guest whose request for a session names a function and the one that is called in its place.
+FAULTY_GUEST = """
+import guest
+from unittest import mock
 
+fork = guest._fork
+
+def faulty_fork(descriptors, request, *more):
+    name, replacement = request["fault"]
+    with mock.patch(f"guest.{name}", eval(replacement)):
+        return fork(descriptors, request, *more)
+
+guest._fork = faulty_fork
+guest.main()
+"""
+
+
+@pytest.fixture(scope="module")
+def faulty() -> Iterator[Sandbox]:
     class Faulty(Sandbox):
         def command(self, mode: Literal["warm", "cold"]) -> list[str]:
-            command = super().command(mode)
-            index = command.index("import guest; guest.main()")
-            return [*command[:index], f"import guest; {fault}; guest.main()", *command[index + 1 :]]
+            return [FAULTY_GUEST if part == "import guest; guest.main()" else part for part in super().command(mode)]
 
-    with pytest.raises(SandboxUnavailable, match=found), Faulty(warm=True):
-        pass
+    sandbox = Faulty(warm=True)
+    yield sandbox
+    sandbox.close()
+
+
+@pytest.fixture
+def probe(faulty: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """A function that runs the probe in a session with a fault."""
+    start = host._Process.start
+
+    def probe(name: str, replacement: str) -> None:
+        def start_faulty(self: host._Process, request: dict, descriptors: list[int], wait: bool) -> int:
+            return start(self, request | {"fault": [name, replacement]}, descriptors, wait)
+
+        monkeypatch.setattr(host._Process, "start", start_faulty)
+        faulty._test()
+
+    return probe
+
+
+def test_nothing_is_noticed_where_nothing_is_missing(probe: Callable[[str, str], None]) -> None:
+    probe("_mount", "guest._mount")
+
+
+@pytest.mark.parametrize(
+    ("name", "replacement", "found"),
+    [
+        ("seccomp.refuse_calls", "lambda: None", "a process; a thread.*locks on files of the host; the host's page"),
+        ("_mount", "lambda *a, **k: None", "other processes"),
+        ("_drop_capabilities", "lambda: guest._LIBC.prctl(38, 1, 0, 0, 0)", "capabilities"),
+        ("resource.setrlimit", "lambda *a: None", "all memory"),
+        ("_unshare", "lambda flags: guest._checked(-1, 'unshare')", "not be confined: .*unshare"),
+    ],
+)
+def test_a_missing_part_is_noticed(name: str, replacement: str, found: str, probe: Callable[[str, str], None]) -> None:
+    with pytest.raises(SandboxUnavailable, match=found):
+        probe(name, replacement)
 
 
 def owner_of_devices() -> None:
     """Skip for a user to whom the device nodes do not belong."""
-    available()
     if not host._owns_devices():
         pytest.skip("the device nodes belong to another user")
 
@@ -192,8 +221,6 @@ def test_much_output_of_many_calls_ends_nothing(sandbox: Sandbox, prints: str) -
 
 
 def test_a_folder_too_many_is_noticed(tmp_path: Path) -> None:
-    available()
-
     class Open(Sandbox):
         def command(self, mode: Literal["warm", "cold"]) -> list[str]:
             parents = [part for parent in host._parents(tmp_path) for part in ("--dir", str(parent))]
@@ -204,7 +231,6 @@ def test_a_folder_too_many_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_secret_in_what_is_shown_is_refused() -> None:
-    available()
     with (
         pytest.raises(SandboxUnavailable, match="move one of them"),
         Sandbox(secret=[Path(sys.prefix) / "gradebook.db"]),
@@ -237,7 +263,6 @@ def test_a_sandbox_that_dies_is_nobody_elses_fault(sandbox: Sandbox) -> None:
 
 
 def test_nothing_stays_when_it_is_closed() -> None:
-    available()
     before = processes()
     with Sandbox(warm=True) as sandbox:
         sandbox.session()
@@ -250,41 +275,32 @@ def test_nothing_stays_when_it_is_closed() -> None:
     assert processes() == before
 
 
-def test_cold_holds_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cold_is_taken_where_warm_does_not_work_and_holds_as_well() -> None:
     """One bubblewrap a session, where nested namespaces are not to be had."""
-    available()
-    monkeypatch.setenv("COLD_CANARY", "seen")
-    before = processes()
-    with Sandbox(warm=False) as sandbox, sandbox.session(Limits(memory=300 * 2**20)) as session:
-        assert text(session.run("import torch\ntorch.ones(2).sum().item()")) == "2.0\n"
-        assert "MemoryError" in str(session.run("x = bytearray(4 * 10**8)"))
-        assert text(session.run("import os\nos.getpid()")) == "1\n"
-        environment = text(session.run("print(open('/proc/1/environ').read())"))
-        assert ("[Errno 13]" if host._owns_devices() else "PYTHONPATH=") in environment
-        assert "COLD_CANARY" not in environment
-        with pytest.raises(SessionDied, match="longer"):
-            session.run("while True: pass", 0.3)
-    assert processes() == before
-
-
-def test_cold_is_taken_where_warm_does_not_work() -> None:
-    available()
 
     class OnlyCold(Sandbox):
         def command(self, mode: Literal["warm", "cold"]) -> list[str]:
             command = super().command(mode)
             return ["bwrap", "--disable-userns", *command[1:]] if mode == "warm" else command
 
-    with OnlyCold() as sandbox, sandbox.session() as session:
+    before = processes()
+    with OnlyCold() as sandbox, sandbox.session(Limits(memory=300 * 2**20)) as session:
         assert sandbox.warm is False
-        assert text(session.run("1 + 1")) == "2\n"
+        assert text(session.run("import torch\ntorch.ones(2).sum().item()")) == "2.0\n"
+        assert "MemoryError" in str(session.run("x = bytearray(4 * 10**8)"))
+        assert text(session.run("import os\nos.getpid()")) == "1\n"
+        environment = text(session.run("print(open('/proc/1/environ').read())"))
+        assert ("[Errno 13]" if host._owns_devices() else "PYTHONPATH=") in environment
+        assert "HOSTILE_CANARY" not in environment
+        with pytest.raises(SessionDied, match="longer"):
+            session.run("while True: pass", 0.3)
+    assert processes() == before
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0, reason="the other tests run as an ordinary user")
 def test_as_an_ordinary_user(tmp_path: Path) -> None:
     """What root may read is shown to a user who may not, and the sandbox is built by that user."""
-    available()
     if shutil.which("setpriv") is None:
         pytest.skip("there is no setpriv")
     namespace = ["bwrap", "--dev-bind", "/", "/"]

@@ -10,7 +10,7 @@ import pytest
 from nbformat import NotebookNode
 
 from helpers.grading.lms import archives
-from helpers.grading.submission import MAX_BYTES, RejectedSubmission, parse_cells, read_cells
+from helpers.grading.submission import RejectedSubmission, parse_cells, read_cells
 from tests.grading import hostile
 from tests.tools.homework import answered_small, hand_in
 
@@ -83,5 +83,6 @@ def test_harmless_oddities_are_taken() -> None:
     assert cell.attachments == {"a.png": {"image/png": "AAAA"}}
 
 
-def test_a_notebook_that_is_collected_is_not_too_large_to_be_graded() -> None:
-    assert archives.MAX_NOTEBOOK_BYTES <= MAX_BYTES
+def test_a_notebook_that_is_collected_is_not_too_large_to_be_graded(tmp_path: Path) -> None:
+    largest = f"{_HEAD}[]}}".ljust(archives.MAX_NOTEBOOK_BYTES)
+    assert read_cells(hand_in(tmp_path, "ada", largest)) == []

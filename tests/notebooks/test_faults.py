@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from tests.__main__ import DRIFT, NBVAL, OTHER_MACHINE
 from tests.tools import lint
 from tests.tools.offline import namespace, run
-from tests.tools.refresh import ENVIRONMENT, NOTEBOOKS, ROOT, Refused, refresh, refuse
+from tests.tools.refresh import ENVIRONMENT, NOTEBOOKS, ROOT, refresh
 
 FIGURE = """
 @live("Squares", top=Slider(1, 9, 4), sign=Toggle(False))
@@ -173,14 +173,6 @@ def test_forgetting_the_flag_is_noticed(tmp_path: Path) -> None:
         done = subprocess.run([*command, f"--expect-notebooks={tmp_path}"], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == code, done.stdout
         assert ("not every notebook and cell was run" in done.stdout) == bool(code)
-
-
-def test_refresh_refuses_an_error_that_is_not_tagged(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="ZeroDivisionError.*tag it raises-exception"):
-        store(tmp_path, "error", "1 / 0")
-    stale = new_notebook(cells=[new_code_cell("1 + 1", metadata={"tags": ["raises-exception"]})])
-    with pytest.raises(Refused, match="raises nothing"):
-        refuse(stale, "stale")
 
 
 LESSON = NOTEBOOKS / "01_word_embeddings.ipynb"

@@ -138,7 +138,9 @@ def points(assignment: Assignment, graded: Graded) -> float:
     return sum(cell.points for cell in assignment.of("test") if graded.tests[cell.id].passed)
 
 
-def grade_course(folder: Path, name: str, notebook: NotebookNode, submissions: Mapping[str, Mapping[str, str]]) -> Path:
+def grade_course(
+    folder: Path, name: str, notebook: NotebookNode, submissions: Mapping[str, Mapping[str, str]], sandbox: Sandbox
+) -> Path:
     """Make a course folder in which a homework is graded.
 
     Args:
@@ -152,13 +154,9 @@ def grade_course(folder: Path, name: str, notebook: NotebookNode, submissions: M
         release = nbformat.read(folder / "release" / name / f"{name}.ipynb", as_version=4)
         for learner, answers in submissions.items():
             hand_in(folder, learner, answered(release, answers), name)
-        if submissions:
-            require_bubblewrap()
-            with Sandbox() as sandbox:
-                for learner in submissions:
-                    submission = course.submission(name, learner)
-                    # Only the structure of the notebook counts; the tests are those of the assignment.
-                    course.store(submission, judge.grade(prepared.assignment, submission.notebook, learner, sandbox))
+            submission = course.submission(name, learner)
+            # Only the structure of the notebook counts; the tests are those of the assignment.
+            course.store(submission, judge.grade(prepared.assignment, submission.notebook, learner, sandbox))
     return folder
 
 
@@ -198,6 +196,18 @@ parameters = (
 TEST_PARAMETERS = """V, d = own_numbers(learner_id, "parameters", (100, 900), (8, 64))
 examine_value("parameters", parameters, V * d, mistakes={"that is one row: the table has one for each token": d})"""
 WRITTEN = "A row of the weight answers for one token; a one-hot vector picks it by a product."
+SAMPLE_RIGHT = {
+    "learner_id": 'learner_id = "ada"',
+    "lookup": "def lookup(table, token_ids):\n    return table[token_ids]",
+    "parameters": PARAMETERS.replace("### BEGIN SOLUTION", "").replace("### END SOLUTION", ""),
+    "why": "Because **one row** answers.",
+}
+"""Four of the six points at once, the others by hand."""
+SAMPLE_COLUMNS = SAMPLE_RIGHT | {
+    "learner_id": 'learner_id = "bo"',
+    "lookup": "def lookup(table, token_ids):\n    return table[:, :2][:2].T",
+}
+"""A known mistake: one point."""
 
 
 def sample_homework() -> NotebookNode:

@@ -64,10 +64,12 @@ def test_an_untagged_error_is_refused_and_the_file_stays(lesson: Path) -> None:
     assert lesson.read_text() == before and list(lesson.parent.iterdir()) == [lesson]
 
 
-def test_stderr_is_refused() -> None:
-    cell = new_code_cell("1", outputs=[new_output("stream", name="stderr", text="Warning: old\n")])
-    with pytest.raises(Refused, match="wrote to stderr: 'Warning: old'"):
-        refuse(new_notebook(cells=[cell]), "name")
+def test_stderr_and_a_tag_without_its_error_are_refused() -> None:
+    warns = new_code_cell("1", outputs=[new_output("stream", name="stderr", text="Warning: old\n")])
+    stale = new_code_cell("1 + 1", metadata={"tags": ["raises-exception"]})
+    for cell, message in ((warns, "wrote to stderr: 'Warning: old'"), (stale, "raises nothing")):
+        with pytest.raises(Refused, match=message):
+            refuse(new_notebook(cells=[cell]), "name")
 
 
 def test_a_changed_picture_is_stored_and_an_equal_one_keeps_its_bytes(lesson: Path) -> None:

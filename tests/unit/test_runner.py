@@ -1,7 +1,6 @@
 """The one test command: counts that are true, failures that are seen, output that can be read."""
 
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -105,9 +104,7 @@ def test_parts_run_side_by_side_and_their_output_does_not_mix(run, tmp_path: Pat
 
 def test_no_more_parts_at_once_than_asked_for(run, tmp_path: Path) -> None:
     text = f"import pathlib, time; p = pathlib.Path({str(tmp_path / 'busy')!r}); p.mkdir(); time.sleep(0.1); p.rmdir()"
-    start = time.monotonic()
-    result, _ = run({name: code(text) for name in "abc"}, "-j", "1")
-    assert result == 0 and time.monotonic() - start > 0.3
+    assert run({name: code(text) for name in "abc"}, "-j", "1")[0] == 0, "mkdir fails where another part is busy"
 
 
 def test_a_name_that_is_no_part_is_told(run) -> None:
