@@ -61,7 +61,7 @@ def figure(monkeypatch: pytest.MonkeyPatch):
         @live.live("Company", word=Choice("king", "paris", "cat"), window=Slider(1, 9, 5))
         def company(word: str, window: int):
             if (word, window) in fails_at:
-                raise ValueError("labels has 5 names for 6 things")
+                raise ValueError("labels has 5 names for 6 values")
             return lines([0, len(word) * window], title="Company"), f"{word} at {window}."
 
         return company
@@ -73,7 +73,7 @@ def test_a_fault_of_two_controls_together_is_found(figure) -> None:
     """Neither control alone leads there, nor do the ends of both."""
     assert sweep([figure(set())]) == []
     problems = sweep([figure({("paris", 2)})])
-    assert problems == ["'Company' at {'word': 'paris', 'window': 2}: ValueError: labels has 5 names for 6 things"]
+    assert problems == ["'Company' at {'word': 'paris', 'window': 2}: ValueError: labels has 5 names for 6 values"]
 
 
 def test_a_number_that_json_cannot_hold_is_found(figure, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from helpers.figures.panels import MAX_CELLS
         (lambda: heatmap([[1, 2]], mask=[[True]]), "mask has shape"),
         (lambda: heatmap([[1, 2]], rows=[1]), r"rows: index 1 is outside 0\.\.0"),
         (lambda: heatmap([[1, 2]], cols=[-1]), "cols: index -1"),
-        (lambda: heatmap([[1, 2]], x_labels=["one"]), "1 names for 2 things"),
+        (lambda: heatmap([[1, 2]], x_labels=["one"]), "1 names for 2 values"),
         (lambda: heatmap([[1, 2]], limits=(2, 1)), "must rise"),
         (lambda: heatmap([[1, 2]], limits=(1, 2, 3)), r"\(low, high\)"),  # type: ignore[arg-type]
         (lambda: lines({"a": [1, 2], "b": [1]}), "one length"),
