@@ -332,7 +332,7 @@ def grade(args: argparse.Namespace) -> int:
                     if summary.waiting:
                         scheduler.grade(course, prepared, client, summary)
         for prepared, summary in scans:
-            course.settle(prepared.assignment.name)
+            course.update_late_penalties(prepared.assignment.name)
             _report_state(course, summary)
     return 0
 
@@ -343,7 +343,7 @@ def status(args: argparse.Namespace) -> int:
     with _course(args) as course:
         for name in _submitted(course, args):
             summary = scheduler.scan(course, course.prepare(_sources(args)[name]))
-            course.settle(name)
+            course.update_late_penalties(name)
             _report_state(course, summary)
     return 0
 
@@ -393,7 +393,7 @@ def feedback(args: argparse.Namespace) -> int:
 
     with _course(args) as course:
         for name in args.homework or _graded(course):
-            course.settle(name)
+            course.update_late_penalties(name)
             pages, attention = feedback(course.folder, name, args.only)
             print(f"{name}: {len(pages)} pages in {course.folder / 'feedback'}")
             if args.format:
@@ -411,7 +411,7 @@ def export(args: argparse.Namespace) -> int:
     titles = dict(title.partition("=")[::2] for title in args.title)
     with _course(args) as course:
         for name in args.homework or _graded(course):
-            course.settle(name)
+            course.update_late_penalties(name)
         paths, attention = export(
             course.folder,
             args.format,

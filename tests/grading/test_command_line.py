@@ -143,7 +143,7 @@ def test_a_removed_learner_leaves_no_trace(course: Course, release: NotebookNode
     assert (course.folder / "roster.csv").read_text() == "id,name\nbo,Bo\n"
     assert others == {path: path.read_bytes() for path in others}
     for wrong in ("ada", "nobody", "..", "", "a/b"):
-        with pytest.raises(ValueError, match="belongs to|is no id"):
+        with pytest.raises(ValueError, match="belongs to|is not a valid id"):
             forget(course, wrong)
     assert (course.folder / "source").is_dir() and course.results(NAME).keys() == {"bo"}
 

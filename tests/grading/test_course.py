@@ -400,7 +400,7 @@ def test_late_work_costs_what_the_instructor_says(course: Course, release: Noteb
     assert penalties(course) == {"ada": 0, "bo": 8, "cy": 0}
     assert (course.folder / "autograded" / "bo" / NAME / "timestamp.txt").read_text() == "2026-03-01 13:00:00 UTC"
     by_hand(course, "why", 3, learner="bo")
-    course.settle(NAME)
+    course.update_late_penalties(NAME)
     assert penalties(course)["bo"] == 11  # of what is given by hand, too
 
 

@@ -187,7 +187,7 @@ def test_much_output_of_many_calls_ends_nothing(sandbox: Sandbox, prints: str) -
     with sandbox.session(Limits(memory=500 * 2**20)) as session:
         session.run(f"def loud():\n    {prints}\n    return 7")
         for _ in range(5):
-            kind, reply = session.ask(b"call", b'loud {"tuple":[[],{"dict":[]},false]}', 20)
+            kind, reply = session.request(b"call", b'loud {"tuple":[[],{"dict":[]},false]}', 20)
             assert (kind, b"7" in reply) == (b"done", True)
 
 
