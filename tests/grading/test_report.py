@@ -306,8 +306,16 @@ fail(f"it stopped with {name}: {text}")
     assert outcomes(Verdict(False, "hidden tests failed"), True, known) == [Outcome("other")]
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["a cell occurred more than once; the last one counts", "the cell f was missing and was restored as released"],
+)
+def test_repaired_notebooks_are_recognised(line: str) -> None:
+    assert limits_met([line]) == {"the notebook was repaired (cells missing or twice)"}
+
+
 def test_the_limits_of_the_grader_are_recognised() -> None:
-    """From the lines that the judge really writes."""
+    """From the lines that the judge writes."""
     require_bubblewrap()
     tests = [
         graded_cell("test_f", 1, "assert f(1) == 1"),
