@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _database_problem(error: Exception) -> str:
-    """What is wrong with the gradebook, and what to do; empty if the error is of another kind."""
+    """The problem with the gradebook and its remedy; empty if the error is of another kind."""
     from sqlalchemy.exc import SQLAlchemyError
 
     if not isinstance(error, SQLAlchemyError | sqlite3.Error):
@@ -156,8 +156,8 @@ def _database_problem(error: Exception) -> str:
     remedies = {
         "locked": "another program is writing to it; end that, formgrader for example, and run the command again",
         "full": "make room, and run the command again",
-        "disk I/O": "make room or look after the disk, and run the command again",
-        "readonly": "it must be writable for you",
+        "disk I/O": "make room or check the disk, and run the command again",
+        "readonly": "make it writable for you",
         "malformed": "restore it from a backup",
         "not a database": "restore it from a backup",
     }
@@ -201,7 +201,7 @@ def collect(args: argparse.Namespace) -> int:
             for homes in args.path:
                 refused += copy_from_homes(homes, args.homes, args.homework, copies)[1]
             paths = [copies]
-        found = collect(
+        collected = collect(
             course.folder,
             paths,
             homework=args.homework,
@@ -209,16 +209,18 @@ def collect(args: argparse.Namespace) -> int:
         )
         if args.due:
             with course.writing():
-                _set_due(course, args, found)
-    counts = Counter(outcome.state for outcome in found.outcomes)
-    print(", ".join(f"{counts[state]} {name}" for state, name in STATES.items() if counts[state]) or "nothing found")
-    _print_attention([*refused, *found.attention])
+                _set_due(course, args, collected)
+    counts = Counter(outcome.state for outcome in collected.outcomes)
+    print(
+        ", ".join(f"{counts[state]} {name}" for state, name in STATES.items() if counts[state]) or "nothing collected"
+    )
+    _print_attention([*refused, *collected.attention])
     rows = [
         (outcome.learner or outcome.file, STATES[outcome.state], ACTIONS[outcome.state])
-        for outcome in found.outcomes
+        for outcome in collected.outcomes
         if outcome.state in ACTIONS and not (outcome.state == "other" and not outcome.learner)
     ]
-    rows += [(learner, "no submission", "") for learners in found.missing.values() for learner in learners]
+    rows += [(learner, "no submission", "") for learners in collected.missing.values() for learner in learners]
     _table(rows)
     return 0
 
@@ -234,17 +236,19 @@ def _check_section(course, args: argparse.Namespace) -> None:
         raise ValueError(f"no section is called {args.section!r}; there are {', '.join(sorted(sections)) or 'none'}")
 
 
-def _set_due(course, args: argparse.Namespace, found) -> None:
-    """Set the due date of what was collected: of a section where all learners are in one, else of the homework."""
+def _set_due(course, args: argparse.Namespace, collected) -> None:
+    """Set the due date of the collected homeworks, for a section if all learners are in the same one."""
     from helpers.grading.lms import roster
 
     learners = roster.of_course(course.folder)
     sections = {learner.section for learner in learners}
-    valid = [outcome for outcome in found.outcomes if outcome.state in ("taken", "unchanged", "older")]
+    valid = [outcome for outcome in collected.outcomes if outcome.state in ("taken", "unchanged", "older")]
     for name in sorted({outcome.homework for outcome in valid if outcome.learner} | ({args.homework} - {None})):
         ids = {outcome.learner for outcome in valid if outcome.learner and outcome.homework == name}
-        own_sections = {learner.section for id_ in ids if (learner := learners.by_id(id_))}
-        section = args.section or (min(own_sections) if len(own_sections) == 1 and len(sections) > 1 else "")
+        collected_sections = {learner.section for id_ in ids if (learner := learners.by_id(id_))}
+        section = args.section or (
+            min(collected_sections) if len(collected_sections) == 1 and len(sections) > 1 else ""
+        )
         course.prepare(_sources(args)[name])
         course.set_due(name, args.due, section, ids)
         scope = f"section {section}" if section else "all learners without another date"
@@ -357,7 +361,9 @@ def _report_state(course, summary) -> None:
     due_dates += [f"section {section}: {dates.show(when)}" for section, when in sorted(due.sections.items())]
     due_dates += [f"{learner}: {dates.show(when)}" for learner, when in sorted(due.learners.items())]
     lines = ["; ".join(due_dates)] * bool(due_dates)
-    lines += [f"{found.question}: {found} ({found.reason}, {found.recorded})" for found in course.adjustments(name)]
+    lines += [
+        f"{change.question}: {change} ({change.reason}, {change.recorded})" for change in course.adjustments(name)
+    ]
     for line in lines:
         print(f"  {files.printable(line)}")
     results = course.results(name)
@@ -452,7 +458,7 @@ _FUNCTIONS = (
 COMMANDS = {function.__name__: function for function in _FUNCTIONS}
 
 
-LONGEST_LIST = 5  # rows of the closing table with the same state and action
+MAX_EQUAL_ROWS = 5  # rows of the closing table with the same state and action
 ACTIONS = {
     "refused": "ask for the notebook again",
     "unclear": "find out whose it is, then collect again",
@@ -473,18 +479,18 @@ def _without(folder: Path, homework: str) -> list[tuple[str, str, str]]:
 def _table(rows: Sequence[tuple[str, str, str]]) -> None:
     """Print an aligned table of learner, state and action; nothing if there are no rows.
 
-    Where a state and its action apply to more than five, their names follow the table as one paragraph.
+    If a state and its action apply to more than five learners, their names follow the table as one paragraph.
     """
     if not rows:
         return
     counts = Counter(row[1:] for row in rows)
-    single = [row for row in rows if counts[row[1:]] <= LONGEST_LIST]
+    single = [row for row in rows if counts[row[1:]] <= MAX_EQUAL_ROWS]
     lines = [tuple(map(files.printable, line)) for line in [("learner", "state", "action"), *single]]
     learner, state = (min(60, max(len(line[column]) for line in lines)) for column in (0, 1))
     for line in lines if single else ():
         print(f"  {line[0]:<{learner}}  {line[1]:<{state}}  {line[2]}".rstrip())
     for (state_of_many, action), count in counts.items():
-        if count > LONGEST_LIST:
+        if count > MAX_EQUAL_ROWS:
             names = ", ".join(files.printable(row[0]) for row in rows if row[1:] == (state_of_many, action))
             text = f"{count} {files.printable(state_of_many)}{f' ({action})' if action else ''}: {names}"
             print(textwrap.fill(text, 100, initial_indent="  ", subsequent_indent="    ", break_long_words=False))
@@ -499,12 +505,12 @@ def _course(args: argparse.Namespace, create: bool = False):
 
 
 def _sources(args: argparse.Namespace) -> dict[str, Path]:
-    found = {path.stem: path for path in sorted(args.source.glob("*/*.ipynb")) if path.stem == path.parent.name}
-    if not found:
+    sources = {path.stem: path for path in sorted(args.source.glob("*/*.ipynb")) if path.stem == path.parent.name}
+    if not sources:
         raise ValueError(
             f"there is no homework in {args.source}; name the folder of the authors' notebooks with --source"
         )
-    return found
+    return sources
 
 
 def _source(args: argparse.Namespace) -> Path:
@@ -519,11 +525,13 @@ def _learner(course, text: str) -> str:
     """The id of a learner who is on the roster or has handed something in."""
     from helpers.grading.lms import roster
 
-    if found := roster.of_course(course.folder).by_id(text):
-        return found.id
+    if learner := roster.of_course(course.folder).by_id(text):
+        return learner.id
     if (course.folder / "submitted" / text).is_dir() and "/" not in text and text.strip("."):
         return text
-    raise ValueError(f"nobody in {course.folder} has the id {text!r}; it is neither in the roster nor in submitted/")
+    raise ValueError(
+        f"no learner in {course.folder} has the id {text!r}; it is neither in the roster nor in submitted/"
+    )
 
 
 def _date(text: str) -> datetime:

@@ -278,8 +278,8 @@ def test_sections_are_collected_with_dates_of_their_own(
 @pytest.mark.parametrize(
     ("command", "why"),
     [
-        (["extend", "nobody", NAME, "--cancel"], "nobody in .* has the id 'nobody'"),
-        (["extend", "..", NAME, "--cancel"], "nobody in .* has the id '..'"),
+        (["extend", "nobody", NAME, "--cancel"], "no learner in .* has the id 'nobody'"),
+        (["extend", "..", NAME, "--cancel"], "no learner in .* has the id '..'"),
         (["adjust", "hw9", "1", "--drop", "--reason=x"], f"no homework is called 'hw9'; there are {NAME}"),
         (["adjust", NAME, "9", "--drop", "--reason=x"], "no question is called '9'; there are Question 1"),
         (["adjust", NAME, "1", "--points=12", "--reason=x"], "Question 1 has 11 points; --points takes 0 to that"),
