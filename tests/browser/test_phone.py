@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, FloatRect, Locator
 
 from tests.browser.conftest import ARTEFACTS
-from tests.browser.lab import Lab, box_of, controls, kind, serve, settle
+from tests.browser.lab import Lab, box_of, controls, kind, serve, wait_until_drawn
 from tests.tools.refresh import lessons
 
 LESSONS = [path.name for path in lessons() if "@live" in path.read_text(encoding="utf-8")]
@@ -85,7 +85,7 @@ def _values(figure: Locator) -> list[str]:
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
-def test_figures_are_read_and_driven_by_touch(phone: Phone, lesson: str) -> None:
+def test_figures_are_read_and_controlled_by_touch(phone: Phone, lesson: str) -> None:
     phone.open(f"notebooks/{lesson}")
     phone.run_all(300)
     figures = phone.figures()
@@ -107,12 +107,12 @@ def test_figures_are_read_and_driven_by_touch(phone: Phone, lesson: str) -> None
             assert place["x"] >= 0 and place["x"] + place["width"] <= 390, "the value is cut off"
             panel.locator("canvas").evaluate("(canvas) => canvas.blur()")
         for name, control in controls(figure).items():
-            before = settle(figure)
+            before = wait_until_drawn(figure)
             _move_by_touch(phone, control)
-            after = settle(figure, before["draws"])
+            after = wait_until_drawn(figure, before["draws"])
             assert after["error"] == "" and after["sentence"] != before["sentence"], name
             figure.get_by_role("button", name="Reset").tap()  # a control may do nothing at the ends of others
-            settle(figure)
+            wait_until_drawn(figure)
         for index in range(figure.locator(".live-handle").count()):
             handle = figure.locator(".live-handle").nth(index)
             box = _in_view(handle)
@@ -123,7 +123,7 @@ def test_figures_are_read_and_driven_by_touch(phone: Phone, lesson: str) -> None
             shares = ((start[0] - canvas["x"]) / canvas["width"], (start[1] - canvas["y"]) / canvas["height"])
             across, down = (0.7 if share < 0.5 else 0.3 for share in shares)
             phone.drag(start, (canvas["x"] + across * canvas["width"], canvas["y"] + down * canvas["height"]))
-            settle(figure)
+            wait_until_drawn(figure)
             assert _values(figure) != values, "nothing was dragged"
         ARTEFACTS.mkdir(exist_ok=True)
         figure.screenshot(path=ARTEFACTS / f"{lesson[:2]}-{number}-phone.png")

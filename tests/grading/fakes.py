@@ -46,5 +46,5 @@ def work(assignment: Assignment, notebook: bytes, learner: str, version: str, se
 
 
 def strict(assignment: Assignment, notebook: bytes, learner: str, version: str, seconds: float) -> dict[str, Any]:
-    """The real grader with stricter limits."""
+    """The real grader with lower limits."""
     return scheduler.work(assignment, notebook, learner, version, seconds, limits=STRICT)

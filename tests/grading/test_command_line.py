@@ -1,4 +1,4 @@
-"""The instructor's commands as they are typed: one archive from the LMS to grades and pages, and back."""
+"""The instructor's commands: from an archive of an LMS to grades and feedback pages."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_an_archive_from_collection_to_removal(tmp_path: Path, source: Path, rel
     assert b"Bo Diddley" not in b"".join(path.read_bytes() for path in course.rglob("*") if path.is_file())
 
 
-def test_many_learners_of_one_state_are_one_paragraph_that_names_each(capsys: pytest.CaptureFixture[str]) -> None:
+def test_many_learners_of_one_state_are_listed_in_one_paragraph(capsys: pytest.CaptureFixture[str]) -> None:
     refused = [("ada", "refused", "ask for the notebook again")]
     _table([*refused, *((f"u{number:02}", "no submission", "") for number in range(30))])
     table, paragraph = capsys.readouterr().out.split("  30 no submission: ")
@@ -208,7 +208,7 @@ def test_graders_of_other_questions_are_merged_and_overlap_is_refused(
         assert main(merge) == 1 and f"{NAME}: bo has another notebook in each" in capsys.readouterr().err
 
 
-def test_a_locked_gradebook_is_told(course: Course, capsys: pytest.CaptureFixture, monkeypatch) -> None:
+def test_a_locked_gradebook_is_reported(course: Course, capsys: pytest.CaptureFixture, monkeypatch) -> None:
     monkeypatch.setattr(Course, "database_timeout", 0.1)
     course.close()
     with sqlite3.connect(course.folder / "gradebook.db") as other:
@@ -221,15 +221,15 @@ def test_a_locked_gradebook_is_told(course: Course, capsys: pytest.CaptureFixtur
     assert main(command) == 0
 
 
-def test_a_damaged_gradebook_is_told(course: Course, capsys: pytest.CaptureFixture) -> None:
+def test_a_damaged_gradebook_is_reported(course: Course, capsys: pytest.CaptureFixture) -> None:
     course.close()
     (course.folder / "gradebook.db").write_bytes(b"no database" * 1000)
     assert main(["status", f"--course={course.folder}", f"--source={course.folder / 'source'}", NAME]) == 1
     assert "gradebook cannot be used" in capsys.readouterr().err
 
 
-def test_a_full_disk_is_told(course: Course, release: NotebookNode) -> None:
-    """A limit on the size of files stands for a disk without room: the archive's notebook does not fit."""
+def test_a_full_disk_is_reported(course: Course, release: NotebookNode) -> None:
+    """A limit on the size of files simulates a full disk."""
     folder = course.folder.parent
     (folder / f"ada_{NAME}.ipynb").write_text(nbformat.writes(answered_small(release)) + " " * 400_000)
     command = (
@@ -288,7 +288,9 @@ def test_sections_are_collected_with_dates_of_their_own(
         (["collect", "--due=2026-03-01T12:00", "--section=C", "."], "no section is called 'C'; there are none"),
     ],
 )
-def test_mistakes_are_told(course: Course, capsys: pytest.CaptureFixture, command: list[str], why: str) -> None:
+def test_invalid_arguments_are_reported(
+    course: Course, capsys: pytest.CaptureFixture, command: list[str], why: str
+) -> None:
     command = [*command, f"--course={course.folder}", f"--source={course.folder / 'source'}"]
     command = [str(course.folder / "feedback") if part == "." else part for part in command]
     assert main(command) == 1

@@ -1,4 +1,4 @@
-"""Labels have the same places in the browser and in the still."""
+"""Labels have the same positions in the browser and in the still."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ console.log(JSON.stringify(placeLabels(wishes, obstacles, frame)));
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
-def test_both_renderers_put_labels_at_the_same_places() -> None:
+def test_both_renderers_place_labels_at_the_same_positions() -> None:
     """The browser counts pixels downwards, matplotlib upwards."""
     rng = np.random.default_rng(0)
     wishes = []
