@@ -122,6 +122,7 @@ def notebooks(root: Path = ROOT) -> list[Path]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the reports on notebooks; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m helpers.exercises",
         description="List which exercises are right, wrong or open in your saved notebooks. Nothing is run or sent.",

@@ -77,6 +77,7 @@ class _Comparison:
     notes: list[str] = field(default_factory=list)
 
     def differ(self, got: Any, expected: Any) -> str:
+        """The first difference between two values; empty if they agree."""
         if isinstance(expected, torch.Tensor | np.ndarray | np.generic):
             right = as_tensor(expected)
             if right is not None:

@@ -14,9 +14,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from helpers.grading import dates, files
 from helpers.grading.assignment import SOURCE
+
+if TYPE_CHECKING:  # the commands import what they need, so that missing packages can be reported
+    from helpers.grading.course import Course
+    from helpers.grading.lms.collect import Collected
+    from helpers.grading.scheduler import Summary
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DISK_FULL = "{} cannot be written, the disk is full; free some space, and run the command again"
@@ -166,6 +172,7 @@ def _database_problem(error: Exception) -> str:
 
 
 def release(args: argparse.Namespace) -> int:
+    """Write the student versions, or check them."""
     from helpers.grading.release import ReleaseError, problems, release
 
     paths = (args.source, args.source.parent / "release", args.source.parent / "questions.json")
@@ -183,6 +190,7 @@ def release(args: argparse.Namespace) -> int:
 
 
 def collect(args: argparse.Namespace) -> int:
+    """Import submissions, and print what needs attention."""
     from helpers.grading.lms import roster
     from helpers.grading.lms.collect import STATES, collect
     from helpers.grading.lms.homes import copy_from_homes
@@ -225,7 +233,7 @@ def collect(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_section(course, args: argparse.Namespace) -> None:
+def _check_section(course: Course, args: argparse.Namespace) -> None:
     """Raise ValueError for ``--section`` without ``--due``, and for a section that the roster does not have."""
     from helpers.grading.lms import roster
 
@@ -236,7 +244,7 @@ def _check_section(course, args: argparse.Namespace) -> None:
         raise ValueError(f"no section is called {args.section!r}; there are {', '.join(sorted(sections)) or 'none'}")
 
 
-def _set_due(course, args: argparse.Namespace, collected) -> None:
+def _set_due(course: Course, args: argparse.Namespace, collected: Collected) -> None:
     """Set the due date of the collected homeworks, for a section if all learners are in the same one."""
     from helpers.grading.lms import roster
 
@@ -256,6 +264,7 @@ def _set_due(course, args: argparse.Namespace, collected) -> None:
 
 
 def extend(args: argparse.Namespace) -> int:
+    """Set or cancel the individual due date of a learner."""
     from helpers.grading.lms import roster
 
     with _course(args) as course, course.writing():
@@ -273,6 +282,7 @@ def extend(args: argparse.Namespace) -> int:
 
 
 def adjust(args: argparse.Namespace) -> int:
+    """Adjust a question, or undo its adjustment."""
     from helpers.grading.results import Adjustment, Kind, find_question
 
     kind: Kind = "drop" if args.drop else "full" if args.full else "points"
@@ -294,6 +304,7 @@ def adjust(args: argparse.Namespace) -> int:
 
 
 def merge(args: argparse.Namespace) -> int:
+    """Merge other course folders."""
     from helpers.grading.course import Course
     from helpers.grading.merge import merge
 
@@ -306,6 +317,7 @@ def merge(args: argparse.Namespace) -> int:
 
 
 def roster(args: argparse.Namespace) -> int:
+    """Remove learners from the course."""
     from helpers.grading.removal import forget
 
     with _course(args) as course, course.writing():
@@ -315,6 +327,7 @@ def roster(args: argparse.Namespace) -> int:
 
 
 def grade(args: argparse.Namespace) -> int:
+    """Grade all submissions that are waiting."""
     from helpers.grading import cluster, scheduler
     from helpers.grading.sandbox.host import check_available
 
@@ -342,6 +355,7 @@ def grade(args: argparse.Namespace) -> int:
 
 
 def status(args: argparse.Namespace) -> int:
+    """Print the state of the submissions."""
     from helpers.grading import scheduler
 
     with _course(args) as course:
@@ -352,7 +366,7 @@ def status(args: argparse.Namespace) -> int:
     return 0
 
 
-def _report_state(course, summary) -> None:
+def _report_state(course: Course, summary: Summary) -> None:
     """Print the summary, due dates, adjusted questions, lines for the instructor, and learners without a submission."""
     name = summary.assignment
     print(summary)
@@ -384,6 +398,7 @@ def _report_state(course, summary) -> None:
 
 
 def formgrade(args: argparse.Namespace) -> int:
+    """Replace this process by JupyterLab with formgrader."""
     with _course(args) as course:
         folder = course.folder
     print("in JupyterLab: menu Nbgrader, Formgrader", file=sys.stderr)
@@ -394,6 +409,7 @@ def formgrade(args: argparse.Namespace) -> int:
 
 
 def feedback(args: argparse.Namespace) -> int:
+    """Write feedback pages, and a zip for an LMS."""
     from helpers.grading.feedback import feedback
     from helpers.grading.lms.returns import feedback_zip
 
@@ -411,6 +427,7 @@ def feedback(args: argparse.Namespace) -> int:
 
 
 def export(args: argparse.Namespace) -> int:
+    """Write the grades as tables."""
     from helpers.grading.lms import roster
     from helpers.grading.lms.export import export
 
@@ -433,6 +450,7 @@ def export(args: argparse.Namespace) -> int:
 
 
 def report(args: argparse.Namespace) -> int:
+    """Write the reports on homeworks."""
     from helpers.grading.report import report
 
     with _course(args) as course:
@@ -442,6 +460,7 @@ def report(args: argparse.Namespace) -> int:
 
 
 def similar(args: argparse.Namespace) -> int:
+    """Write the lists of similar submissions."""
     from helpers.grading.report import similar
 
     with _course(args) as course:
@@ -496,7 +515,7 @@ def _table(rows: Sequence[tuple[str, str, str]]) -> None:
             print(textwrap.fill(text, 100, initial_indent="  ", subsequent_indent="    ", break_long_words=False))
 
 
-def _course(args: argparse.Namespace, create: bool = False):
+def _course(args: argparse.Namespace, create: bool = False) -> Course:
     """Open the course folder; only ``collect`` and ``grade`` create one."""
     from helpers.grading.course import Course
 
@@ -505,6 +524,7 @@ def _course(args: argparse.Namespace, create: bool = False):
 
 
 def _sources(args: argparse.Namespace) -> dict[str, Path]:
+    """The authors' notebooks by homework."""
     sources = {path.stem: path for path in sorted(args.source.glob("*/*.ipynb")) if path.stem == path.parent.name}
     if not sources:
         raise ValueError(
@@ -521,7 +541,7 @@ def _source(args: argparse.Namespace) -> Path:
     return known[args.homework]
 
 
-def _learner(course, text: str) -> str:
+def _learner(course: Course, text: str) -> str:
     """The id of a learner who is on the roster or has handed something in."""
     from helpers.grading.lms import roster
 
@@ -541,7 +561,8 @@ def _date(text: str) -> datetime:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _submitted(course, args: argparse.Namespace) -> list[str]:
+def _submitted(course: Course, args: argparse.Namespace) -> list[str]:
+    """The homeworks that a command names, by default those with submissions."""
     known = _sources(args)
     if unknown := [name for name in args.homework if name not in known]:
         raise ValueError(f"no homework is called {unknown[0]!r}; there are {', '.join(known)}")
@@ -551,7 +572,8 @@ def _submitted(course, args: argparse.Namespace) -> list[str]:
     return names
 
 
-def _graded(course) -> list[str]:
+def _graded(course: Course) -> list[str]:
+    """The homeworks with a graded submission."""
     return sorted({path.stem for path in (course.folder / "autograded").glob("*/*/*.ipynb")})
 
 

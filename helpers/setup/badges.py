@@ -162,6 +162,7 @@ def _replace(text: str, pattern: str, new: str, name: str) -> str:
 
 
 def main(arguments: list[str]) -> None:
+    """Write the links, and print which files changed."""
     parser = argparse.ArgumentParser(prog="python -m helpers.setup.badges", description=__doc__)
     parser.add_argument("repository", nargs="?", default="", help="owner/name (default: the git remote origin)")
     parser.add_argument("--binder", nargs="+", metavar="ADDRESS", help="services that run BinderHub")

@@ -229,6 +229,7 @@ def lab(arguments):
 
 
 def main(arguments):
+    """Run the command that the arguments name; return the exit status."""
     try:
         if arguments[:1] == ["lab"]:
             return lab(arguments[1:])

@@ -152,6 +152,7 @@ def build(output: Path = OUTPUT, reuse: bool = False, after: str = "") -> list[d
 
 
 def main(arguments: list[str]) -> int:
+    """Build the site, and print a table of its figures."""
     parser = argparse.ArgumentParser(prog="python -m helpers.site", description=__doc__)
     parser.add_argument("--output", type=Path, default=OUTPUT, help="a folder; it is emptied first")
     parser.add_argument("--reuse", action="store_true", help="take the pictures of the last build")

@@ -56,7 +56,6 @@ _HIDDEN = {
     "none": lambda: same(total([]), 0),
 })""",
 }
-POINTS = 9.0
 
 
 def source_notebook() -> NotebookNode:

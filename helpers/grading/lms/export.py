@@ -6,7 +6,7 @@ import csv
 import html
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -23,6 +23,7 @@ from helpers.grading.results import Result, maximum
 
 Format = Literal["csv", "canvas", "moodle"]
 RowState = Literal["graded", "ungraded", "refused", "missing"]
+Tables = dict[str, list[list[str]]]  # the name of a file → its rows
 
 # Canvas, gradebook_importer.rb: columns whose title contains one of these are not read as assignments.
 _CANVAS_COLUMNS = (
@@ -222,7 +223,7 @@ def _row(
     )  # fmt: skip
 
 
-def _csv(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
+def _csv(rows: Sequence[Row], grade: Callable[[Row], str], titles: Mapping[str, str], attention: list[str]) -> Tables:
     header = ["homework", "id", "name", "email", "section", "points", "late penalty", "score", "out of", "handed in"]
     header += ["due", "late", "waits for a grade by hand", "comments", "adjusted", "state"]
     table = [header]
@@ -246,7 +247,9 @@ def _csv(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
     return {"grades.csv": table}
 
 
-def _canvas(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
+def _canvas(
+    rows: Sequence[Row], grade: Callable[[Row], str], titles: Mapping[str, str], attention: list[str]
+) -> Tables:
     """The format of Canvas' gradebook_importer.rb: five columns of the student, then the assignments."""
     homeworks = list(dict.fromkeys(row.homework for row in rows))
     for title in titles.values():
@@ -277,7 +280,9 @@ def _canvas(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
     return {"canvas.csv": table}
 
 
-def _moodle(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
+def _moodle(
+    rows: Sequence[Row], grade: Callable[[Row], str], titles: Mapping[str, str], attention: list[str]
+) -> Tables:
     """The format of Moodle's grading worksheet, of which Moodle reads Identifier, Grade, Last modified and Feedback."""
     header = ["Identifier", "Full name", "ID number", "Email address", "Grade", "Maximum Grade"]
     tables: dict[str, list[list[str]]] = {}

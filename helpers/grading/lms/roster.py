@@ -15,7 +15,6 @@ from helpers.grading import dates, files
 
 DUE = "due "  # the start of a column's name, followed by the name of a homework
 COLUMNS = ("id", "name", "canvas_id", "moodle_id", "email", "section")
-CANVAS_COLUMNS = {"student": "name", "id": "canvas_id", "section": "section"}
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
 MAX_ID_BYTES = 200  # in UTF-8; names of files and folders have at most 255
 _MOODLE_REMOVES = re.compile(r"""['"&<>`|:\\/]""")  # clean_filename of Moodle's lib/moodlelib.php

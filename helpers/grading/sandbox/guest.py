@@ -264,9 +264,11 @@ class RpcPeer:
             warnings.simplefilter("ignore")
 
     def send(self, verb: bytes, rest: bytes = b"") -> None:
+        """Send one message."""
         self.channel.sendall(verb + b" " + rest + b"\n")
 
     def receive(self) -> tuple[str, bytes]:
+        """The next message; exit if the host closed the channel."""
         line = self.stream.readline()
         if not line:
             os._exit(0)
@@ -274,6 +276,7 @@ class RpcPeer:
         return verb.decode(), rest
 
     def serve(self) -> NoReturn:
+        """Answer requests until the host closes the channel."""
         while True:
             self.answer(*self.receive())
 
