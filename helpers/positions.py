@@ -409,7 +409,7 @@ def relative_positions(query_len: int, key_len: int) -> Tensor:
     """
     _check_length(query_len, "query_len")
     if query_len > key_len:
-        raise ValueError(f"{query_len} queries cannot stand at the end of {key_len} keys; query_len is at most key_len")
+        raise ValueError(f"{query_len} queries cannot be the last of {key_len} keys; query_len must be at most key_len")
     return torch.arange(key_len) - torch.arange(key_len - query_len, key_len).unsqueeze(1)
 
 

@@ -148,7 +148,7 @@ def count_skipgram(
     """Skip-gram's objective summed over counts, all pairs at once, with analytic gradients and Adam.
 
     Its gradient is zero where ``centre · context = PMI - log(negatives)`` (Levy & Goldberg 2014, section 3.1; here with
-    negatives drawn by frequency to the power 3/4). A step costs O(V² d), whatever the length of the text.
+    negatives drawn by frequency to the power 3/4). A step costs O(V² d), for texts of any length.
 
     Args:
         counts: ``(V, V)`` from :func:`cooccurrence`.

@@ -83,17 +83,17 @@ def parser() -> argparse.ArgumentParser:
     )
     grade.add_argument("--force", action="store_true", help="grade again; points given by hand are kept")
 
-    adjust = add("adjust", "let a question count otherwise, for everybody; the points themselves stay as they are")
+    adjust = add("adjust", "change how a question counts for all learners; the points in the gradebook are kept")
     adjust.add_argument("homework")
     adjust.add_argument("question", help="its number, title, or a cell of it")
     how = adjust.add_mutually_exclusive_group(required=True)
     how.add_argument("--drop", action="store_true", help="it counts neither in the points nor in their maximum")
-    how.add_argument("--full", action="store_true", help="everybody has all of its points")
-    how.add_argument("--points", type=float, metavar="N", help="everybody has at least N of its points")
-    how.add_argument("--undo", action="store_true", help="it counts as it did")
+    how.add_argument("--full", action="store_true", help="all learners get all of its points")
+    how.add_argument("--points", type=float, metavar="N", help="all learners get at least N of its points")
+    how.add_argument("--undo", action="store_true", help="undo the adjustment")
     adjust.add_argument("--reason", default="", help="why; learners read it in their feedback")
 
-    merge = add("merge", "add what other graders did in course folders of their own")
+    merge = add("merge", "add the grades of other graders from their course folders")
     merge.add_argument("other", nargs="+", type=Path, help="their course folders")
 
     formgrade = add("formgrade", "open JupyterLab with nbgrader's formgrader, for written answers and comments")
@@ -116,10 +116,10 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--unfinished", action="store_true", help="include scores that still lack points given by hand")
     export.add_argument("--missing", type=float, help="the grade of learners without a submission (default: empty)")
 
-    report = add("report", "write what the class understood as a page without names, and as a table")
+    report = add("report", "write statistics of the class as a page without names, and as a table")
     add_homeworks(report, "all that are graded")
 
-    similar = add("similar", "list submissions that agree more than the task explains, as places to look at")
+    similar = add("similar", "list pairs of unusually similar submissions, for review")
     add_homeworks(similar, "all that are graded")
     similar.add_argument("--at-least", type=float, default=20.0, metavar="SCORE", help="the lowest score (%(default)s)")
     similar.add_argument("--most", type=int, default=50, metavar="PAIRS", help="how many pairs at most (%(default)s)")

@@ -415,7 +415,7 @@ def test_fixed_tables_move_with_the_model_and_are_not_saved() -> None:
         ),
         (lambda: ours.rotate(torch.zeros(5, 8), torch.zeros(5, 4), torch.zeros(5, 4), "mixed"), "layout must be"),  # type: ignore[arg-type]
         (lambda: ours.alibi_slopes(0), "at least 1"),
-        (lambda: ours.relative_positions(5, 4), "cannot stand at the end"),
+        (lambda: ours.relative_positions(5, 4), "cannot be the last of"),
         (lambda: ours.alibi_bias(2, -1), "negative"),
         (lambda: ours.t5_bucket(torch.zeros(1, dtype=torch.int64), num_buckets=3), "num_buckets"),
         (lambda: ours.t5_bucket(torch.zeros(1, dtype=torch.int64), max_distance=4), "max_distance"),

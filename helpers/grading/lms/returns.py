@@ -4,7 +4,7 @@ Names of the entries are those that the importers read, in the sources of
 
 - Moodle, ``mod/assign/feedback/file/importziplib.php`` (commit 0203d8f2, Moodle 4.2): a part of the path is
   ``NAME_NUMBER_PLUGINTYPE_PLUGIN_FILE`` with the participant's number of this assignment. With the plugin
-  ``assignfeedback_file`` a page that did not change since the last upload is skipped, and nobody is notified again.
+  ``assignfeedback_file`` a page that did not change since the last upload is skipped, without another notification.
 - Canvas, ``app/models/abstract_assignment.rb``, ``infer_comment_context_from_filename`` (commit 028f76bb): split at
   ``_``, the first two parts of digits are the person and the attachment that was handed in; for anonymous work,
   ``anon``, the anonymous id and the attachment. Both must belong to a submission, otherwise the file is ignored.
