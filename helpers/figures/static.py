@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -139,7 +139,7 @@ def _outline(axes: Axes, corner: tuple[float, float], width: float, height: floa
     )
 
 
-def _name_cells(axis: Axis, labels: list[str] | None, count: int) -> None:
+def _name_cells(axis: XAxis | YAxis, labels: list[str] | None, count: int) -> None:
     """Set ticks in the middle of cells: all names, at most 12, or at most 6 numbers."""
     step = max(1, -(-count // (12 if labels else 6)))
     shown = list(range(0, count, step))
