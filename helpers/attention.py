@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from helpers import positions
 
-ADDED = ("none", "learned", "sinusoidal")  # schemes that change the embeddings, or nothing
+ADDED = ("none", "learned", "sinusoidal")  # no scheme, and schemes that are added to the embeddings
 INSIDE = ("rope", "alibi", "t5")  # schemes that act on queries, keys or scores
 SCHEMES = ADDED + INSIDE
 
@@ -17,11 +17,17 @@ SCHEMES = ADDED + INSIDE
 def attend(
     queries: Tensor, keys: Tensor, values: Tensor, *, bias: Tensor | None = None, causal: bool = False
 ) -> Tensor:
-    """softmax(q k / sqrt(d) + bias) v (Vaswani et al. 2017, equation 1): (…, Tq, d), two of (…, Tk, d) → (…, Tq, d).
+    """Scaled dot-product attention, softmax(q kᵀ / sqrt(d) + bias) v (Vaswani et al. 2017, equation 1).
 
     Args:
-        bias: added to the scores, (num_heads, T, T) or any shape that broadcasts to them.
+        queries: (…, Tq, d).
+        keys: (…, Tk, d).
+        values: (…, Tk, dv).
+        bias: added to the scores, (num_heads, Tq, Tk) or any shape that broadcasts to theirs.
         causal: mask every later token. With fewer queries than keys (a cache), the queries are the last tokens.
+
+    Returns:
+        (…, Tq, dv).
 
     Raises:
         ValueError: queries and keys of different dimension, keys and values of different length.
@@ -46,7 +52,8 @@ class Attention(nn.Module):
 
     Args:
         d_model: embedding dimension, a multiple of ``num_heads``.
-        scheme: one of :data:`SCHEMES`; those that are added to the embeddings change nothing here.
+        num_heads: number of heads.
+        scheme: one of :data:`SCHEMES`; those that are added to the embeddings have no effect here.
         causal: mask every later token.
 
     Raises:
@@ -70,7 +77,7 @@ class Attention(nn.Module):
             self.bucket_bias = nn.Embedding(32, num_heads)
 
     def bias(self, length: int) -> Tensor | None:
-        """What the scheme adds to the scores of a sequence of this length: (num_heads, T, T), or None."""
+        """The bias on the scores of a sequence of this length, (num_heads, T, T); None for a scheme without one."""
         if self.scheme == "alibi":
             return positions.alibi_bias(self.num_heads, length)
         if self.scheme == "t5":
@@ -94,7 +101,7 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """A pre-LayerNorm transformer block: attention and a feed-forward layer, each with a residual connection.
 
-    Xiong et al. (2020), figure 1b.
+    Xiong et al. (2020), figure 1b. The arguments and errors are those of :class:`Attention`.
     """
 
     def __init__(self, d_model: int, num_heads: int, scheme: str = "none", *, causal: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Real text without a download: the documentation inside the installed Python, or a text file of one's own."""
+"""Real text without a download: the documentation of the installed Python, or a text file."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-MIN_WORDS = 1_000  # below this there is nothing to learn from
+MIN_WORDS = 1_000  # fewer are too few to learn from
 MAX_BYTES = 50_000_000
 _SKIPPED = {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "__pycache__"}
 _STRING = re.compile(r'[rRuU]?("""|\'\'\')(.*?)\1', re.DOTALL)
 _PARAGRAPH = re.compile(r"\n\s*\n")
 _CODE = re.compile(r">>>|\.\.\. |[{}<>=|\\]|::|__|^\s*[@#$]|\w\(")
 _END = re.compile(r"(?<=[.!?:;।॥؟؛۔])\s+")
-_INSIDE = "'\u200c\u200d"  # between letters: apostrophe, and the joiners of Persian and Indic spelling
+_JOINERS = "'\u200c\u200d"  # between letters: apostrophe, and the joiners of Persian and Indic spelling
 _SPELLINGS = str.maketrans({"’": "'", "\u00ad": None})  # the typographic apostrophe; soft hyphens are invisible
 
 
@@ -38,39 +38,42 @@ def sentences(text: str) -> list[list[str]]:
 
 def _word_pattern(text: str) -> re.Pattern[str]:
     """The pattern of a word of ``text``; ``re`` has no class of marks, so those that occur are listed."""
-    signs = sorted(set(text))
-    marks, numbers = ("".join(s for s in signs if unicodedata.category(s).startswith(kind)) for kind in "MN")
+    characters = sorted(set(text))
+    marks, numbers = ("".join(c for c in characters if unicodedata.category(c).startswith(kind)) for kind in "MN")
     letter = rf"[^\W_{numbers}]"
     letters = rf"{letter}(?:{letter}|[{marks}])*" if marks else f"{letter}+"
-    return re.compile(rf"{letters}(?:[{_INSIDE}]{letters})*")
+    return re.compile(rf"{letters}(?:[{_JOINERS}]{letters})*")
 
 
 def documentation(folder: Path | None = None) -> list[list[str]]:
     """The sentences of the documentation strings of Python's own library, and of its help topics.
 
-    Read as text, nothing is imported. Paragraphs that look like code are left out, and so is every repetition of a
-    sentence. Other versions of Python say other things, so the words differ from one computer to the next.
+    The sources are read as text, not imported. Paragraphs that look like code and repeated sentences are left out. The
+    text depends on the version of Python.
 
     Args:
-        folder: where the sources are; the running Python's when left out.
+        folder: the folder of the sources; by default the standard library of the running Python.
+
+    Returns:
+        Sentences, see :func:`sentences`.
 
     Raises:
-        FileNotFoundError: no sources there.
-        ValueError: sources with hardly any text.
+        FileNotFoundError: the folder contains no sources.
+        ValueError: the sources contain fewer than 1,000 words of text.
     """
     folder = Path(folder or sysconfig.get_path("stdlib"))
     sources = sorted(_sources(folder))
     if not sources:
         raise FileNotFoundError(f"no Python sources in {folder}; give a text file of your own to read_text")
-    prose = (paragraph for path in sources for paragraph in _documents(path))
-    return _enough(_once(sentence for text in prose for sentence in sentences(text)), str(folder))
+    prose = (paragraph for path in sources for paragraph in _paragraphs(path))
+    return _require_words(_unique(sentence for text in prose for sentence in sentences(text)), str(folder))
 
 
 def read_text(path: str | Path) -> list[list[str]]:
-    """The sentences of a text file (UTF-8).
+    """The sentences of a text file (UTF-8), see :func:`sentences`.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: the file does not exist.
         ValueError: not text in UTF-8, empty, larger than 50 MB, or fewer than 1,000 words.
     """
     path = Path(path)
@@ -87,7 +90,7 @@ def read_text(path: str | Path) -> list[list[str]]:
         raise ValueError(
             f"{path.name} is not UTF-8 (byte {error.start:,} is {raw[error.start]:#04x}); save it as UTF-8 text"
         ) from None
-    return _enough(sentences(text), path.name)
+    return _require_words(sentences(text), path.name)
 
 
 def _sources(folder: Path) -> Iterator[Path]:
@@ -96,25 +99,27 @@ def _sources(folder: Path) -> Iterator[Path]:
         yield from (Path(root, name) for name in files if name.endswith(".py"))
 
 
-def _documents(path: Path) -> Iterator[str]:
+def _paragraphs(path: Path) -> Iterator[str]:
     """The paragraphs of a source's triple-quoted strings that read like prose."""
     text = path.read_text(encoding="utf-8", errors="ignore")
     if path.parts[-2:] == ("pydoc_data", "topics.py"):
         texts = ast.literal_eval(text[text.index("{") :]).values()
     else:
         texts = (match[2] for match in _STRING.finditer(text))
-    for each in texts:
-        for paragraph in _PARAGRAPH.split(each):
+    for string in texts:
+        for paragraph in _PARAGRAPH.split(string):
             if " " in paragraph.strip() and not _CODE.search(paragraph):
                 yield paragraph
 
 
-def _once(found: Iterable[list[str]]) -> list[list[str]]:
-    return list({" ".join(words): words for words in found}.values())
+def _unique(text: Iterable[list[str]]) -> list[list[str]]:
+    """The sentences without repetitions, in their order."""
+    return list({" ".join(words): words for words in text}.values())
 
 
-def _enough(found: list[list[str]], name: str) -> list[list[str]]:
-    words = sum(map(len, found))
+def _require_words(text: list[list[str]], name: str) -> list[list[str]]:
+    """Return the sentences; raise ValueError if they have fewer than :data:`MIN_WORDS` words."""
+    words = sum(map(len, text))
     if words < MIN_WORDS:
         raise ValueError(f"{name} has {words:,} words; at least {MIN_WORDS:,} are needed to learn from")
-    return found
+    return text

@@ -11,6 +11,7 @@ from torch import Tensor
 from helpers.vocabulary import Vocabulary
 
 Measure = Callable[[Tensor, Tensor], Tensor]
+"""Similarity of queries ``(Q, d)`` and a table ``(V, d)``: ``(Q, V)``, larger for more similar rows."""
 
 
 def dot(queries: Tensor, table: Tensor) -> Tensor:
@@ -39,7 +40,9 @@ def nearest(
     Args:
         queries: ``(Q, d)``, or one vector ``(d,)``.
         table: ``(V, d)``. Rows of zeros (``<pad>``, ``<unk>``) are never returned.
-        exclude: ``(Q, E)``, or ``(E,)`` for one vector: ids to leave out, for example the query's own.
+        k: number of rows to return.
+        exclude: ``(Q, E)``, or ``(E,)`` for one vector: ids to leave out, for example that of the query.
+        measure: the similarity, see :data:`MEASURES`.
 
     Returns:
         Scores and ids, best first, ``(Q, k)`` each; ``(k,)`` for one vector.
@@ -54,16 +57,16 @@ def nearest(
         )
     _check_finite(table, "the table")
     _check_finite(queries, "the queries")
-    one = queries.ndim == 1
+    is_single = queries.ndim == 1
     scores = measure(queries.reshape(-1, table.shape[1]), table).clone()  # (Q, V)
     scores[:, ~table.any(dim=1)] = -torch.inf
     if exclude is not None:
         scores.scatter_(1, exclude.reshape(len(scores), -1), -torch.inf)
-    left = int((scores > -torch.inf).sum(dim=1).min())
-    if not 1 <= k <= left:
-        raise ValueError(f"k must be between 1 and {left}, the number of rows left to choose from; got {k}")
+    available = int((scores > -torch.inf).sum(dim=1).min())
+    if not 1 <= k <= available:
+        raise ValueError(f"k must be between 1 and {available}, the number of rows left to choose from; got {k}")
     values, ids = scores.topk(k, dim=1)
-    return (values[0], ids[0]) if one else (values, ids)
+    return (values[0], ids[0]) if is_single else (values, ids)
 
 
 def analogy(table: Tensor, a: Tensor, b: Tensor, c: Tensor, *, exclude: bool = True, k: int = 1) -> Tensor:
@@ -76,6 +79,7 @@ def analogy(table: Tensor, a: Tensor, b: Tensor, c: Tensor, *, exclude: bool = T
         a, b, c: ids, ``(Q,)`` each.
         exclude: leave out the three given words. Without this the answer is often ``b`` or ``c`` itself
             (Linzen 2016; Nissim, van Noord, van der Goot 2020).
+        k: number of ids to return for each question.
 
     Returns:
         ``(Q, k)`` ids, best first.
@@ -99,16 +103,21 @@ def analogy_questions(vocabulary: Vocabulary, pairs: Sequence[tuple[str, str]]) 
     if len(pairs) < 2:
         raise ValueError(f"an analogy needs two pairs, got {len(pairs)}")
     ids = [[vocabulary.id(word) for word in pair] for pair in pairs]
-    return torch.tensor([one + other for one in ids for other in ids if one is not other])
+    return torch.tensor([first + second for first in ids for second in ids if first is not second])
 
 
 def analogy_accuracy(
     table: Tensor, vocabulary: Vocabulary, pairs: Sequence[tuple[str, str]], *, exclude: bool = True
 ) -> float:
-    """Accuracy of :func:`analogy` on all questions of a relation, 0 to 1."""
+    """Accuracy of :func:`analogy` on all questions of a relation, 0 to 1.
+
+    Raises:
+        KeyError: a word without an id.
+        ValueError: fewer than two pairs, or as :func:`analogy`.
+    """
     questions = analogy_questions(vocabulary, pairs)
-    got = analogy(table, *questions[:, :3].T, exclude=exclude)[:, 0]
-    return (got == questions[:, 3]).double().mean().item()
+    predicted = analogy(table, *questions[:, :3].T, exclude=exclude)[:, 0]
+    return (predicted == questions[:, 3]).double().mean().item()
 
 
 def pca(vectors: Tensor, k: int = 2) -> tuple[Tensor, Tensor, Tensor]:
@@ -119,6 +128,7 @@ def pca(vectors: Tensor, k: int = 2) -> tuple[Tensor, Tensor, Tensor]:
 
     Args:
         vectors: ``(N, d)``.
+        k: number of components, at most ``min(N, d)``.
 
     Returns:
         coordinates ``(N, k)``, directions ``(k, d)``, and the fraction of the variance explained by each of all
@@ -144,7 +154,8 @@ def pca(vectors: Tensor, k: int = 2) -> tuple[Tensor, Tensor, Tensor]:
 def fixed_signs(directions: Tensor) -> Tensor:
     """The signs, ``(k,)``, that make the entry of largest absolute value positive in each row of ``(k, d)``.
 
-    Entries within 0.01 % of the largest count as tied, and the first of them decides, so that rounding errors cannot.
+    Entries within 0.01 % of the largest are treated as tied, and the first of them is used, so that the sign does not
+    depend on rounding errors.
     """
     sizes = directions.abs()
     tied = sizes >= (1 - 1e-4) * sizes.amax(dim=1, keepdim=True)  # (k, d)
@@ -152,7 +163,7 @@ def fixed_signs(directions: Tensor) -> Tensor:
 
 
 def bias_direction(table: Tensor, vocabulary: Vocabulary, pairs: Sequence[tuple[str, str]]) -> Tensor:
-    """The unit vector ``(d,)`` along which the words of pairs differ, pointing to the first words.
+    """The unit vector ``(d,)`` along which the words of pairs differ, oriented from the second to the first words.
 
     As in Bolukbasi et al. (2016, section 5): vectors are scaled to unit norm, each pair is centred on its midpoint, and
     the direction is the first principal component of the 2 P vectors that result.
@@ -165,12 +176,12 @@ def bias_direction(table: Tensor, vocabulary: Vocabulary, pairs: Sequence[tuple[
         raise ValueError("a direction needs at least one pair of words")
     _check_finite(table, "the table")
     ids = torch.tensor([[vocabulary.id(word) for word in pair] for pair in pairs])  # (P, 2)
-    both = F.normalize(table, dim=1)[ids]  # (P, 2, d)
-    centred = (both - both.mean(dim=1, keepdim=True)).flatten(0, 1)  # (2 P, d)
+    unit = F.normalize(table, dim=1)[ids]  # (P, 2, d)
+    centred = (unit - unit.mean(dim=1, keepdim=True)).flatten(0, 1)  # (2 P, d)
     if not centred.any():
         raise ValueError("the words of each pair have equal vectors: there is no direction between them")
-    found = torch.linalg.svd(centred, full_matrices=False).Vh[0]
-    return found * torch.sign(centred[::2].sum(dim=0) @ found)
+    direction = torch.linalg.svd(centred, full_matrices=False).Vh[0]
+    return direction * torch.sign(centred[::2].sum(dim=0) @ direction)
 
 
 def project_out(vectors: Tensor, along: Tensor) -> Tensor:
@@ -186,9 +197,9 @@ def project_out(vectors: Tensor, along: Tensor) -> Tensor:
 
 
 def _check_finite(rows: Tensor, name: str) -> None:
-    bad = ~torch.isfinite(rows.reshape(-1, rows.shape[-1])).all(dim=1)  # (N,)
-    if bad.any():
-        first = int(bad.nonzero()[0])
+    invalid = ~torch.isfinite(rows.reshape(-1, rows.shape[-1])).all(dim=1)  # (N,)
+    if invalid.any():
+        first, count = int(invalid.nonzero()[0]), int(invalid.sum())
         raise ValueError(
-            f"{name} must be finite; row {first} is not ({int(bad.sum())} of {len(bad)} rows): did training diverge?"
+            f"{name} must be finite; row {first} is not ({count} of {len(invalid)} rows): did training diverge?"
         )

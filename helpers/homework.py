@@ -1,6 +1,6 @@
-"""Functions for the test cells of a homework: worked examples that learners see, and hidden tests.
+"""Functions for the test cells of a homework: visible worked examples, and hidden tests.
 
-This module contains no answers: a worked example holds plain data, and a hidden test holds what it expects. While
+This module contains no answers: worked examples and hidden tests state their expected results in the notebook. While
 grading, the functions under test run in another process, behind :mod:`helpers.grading.sandbox.host`.
 """
 
@@ -46,9 +46,9 @@ def examine(
         name: name of the function in the printed line.
         answer: the learner's function, or a stub.
         examples: pairs of arguments and the expected result.
-        mistakes: message for a known mistake → what it returns in the first example, the second, …: a value, an
-            error, or a function that returns whether a value is this mistake's. An error is a type, or an exception
-            whose text is a pattern found in that of the learner's.
+        mistakes: message for a known mistake → its results in the first example, the second, …. A result is a value,
+            an error, or a predicate on the learner's result. An error is a type, or an exception whose text is a
+            pattern that is searched for in the text of the learner's error.
         raises: calls that must fail: the fields of :class:`~helpers.exercises.exercise.MustRaise`.
         requires: as in :class:`~helpers.exercises.exercise.Exercise`.
         right: a remark that is printed with a right answer.
@@ -73,18 +73,21 @@ def examine(
 def examine_value(
     name: str, answer: Any, expected: Any, *, mistakes: Mapping[str, Any] | None = None, right: str = ""
 ) -> None:
-    """The same for an answer that is a value: a number, a choice, a list; ``mistakes`` maps a message to the wrong
-    value."""
+    """As :func:`examine`, for an answer that is a value: a number, a choice, a list.
+
+    Args:
+        mistakes: message for a known mistake → the wrong value.
+    """
     known = [Mistake(wrong, text) for text, wrong in (mistakes or {}).items()]
     report(Exercise(f"homework.{name}", expected, mistakes=known, right=right), answer)
 
 
 def plausible(name: str, answer: Any, claims: Mapping[str, Callable[[Any], Any]], *, right: str = "") -> None:
-    """The visible check of a value that only hidden tests know: properties that any right value has.
+    """The visible check of a value whose exact result is tested by hidden tests: properties of any right value.
 
     Args:
-        claims: message → a function of the answer that returns whether the property holds. The message of the first
-            that does not hold is printed.
+        claims: message → a function of the answer that returns whether a property holds. The message of the first
+            property that does not hold is printed.
     """
     answer = answer.tolist() if isinstance(answer, torch.Tensor | np.ndarray) else answer
     reason = next((message for message, claim in claims.items() if not holds(claim, answer)), "")
@@ -95,19 +98,19 @@ def plausible(name: str, answer: Any, claims: Mapping[str, Callable[[Any], Any]]
 
 
 def hidden(tests: Mapping[str, Callable[[], Any]]) -> None:
-    """Run tests of which learners see only the names.
+    """Run tests whose names are all that learners see.
 
     Args:
-        tests: name → a function without arguments that returns whether the test passes. One that raises fails.
+        tests: name → a function without arguments that returns whether the test passes. A test that raises fails.
 
     Raises:
-        AssertionError: only while grading: the names of those that failed.
+        AssertionError: only while grading: a test failed; the message names those that did.
     """
     _trials.clear()
     order = random.SystemRandom().sample(list(tests), len(tests))
     wrong = {name for name in order if not holds(tests[name])}
     if _trials and not wrong and os.environ.get("NBGRADER_EXECUTION"):
-        # A test that only counts its calls knows neither the order nor the number of an implementation.
+        # Repeated in random order: a learner's test cannot pass by counting its calls.
         again = random.SystemRandom().sample(order * (ROUNDS - 1), len(order) * (ROUNDS - 1))
         wrong = {name for name in again if not holds(tests[name])}
     if not all(trial.calls for trial in _trials):
@@ -119,7 +122,7 @@ def hidden(tests: Mapping[str, Callable[[], Any]]) -> None:
 
 
 def same(got: Any, expected: Any, tolerance: float = 1e-4, *, requires: Collection[str] = ()) -> bool:
-    """Whether two values agree as :func:`examine` understands it, up to ``tolerance``."""
+    """Whether two values agree, by the rules of :func:`examine`, up to ``tolerance``."""
     return not comparison.difference(got, expected, tolerance, requires=requires)
 
 
@@ -131,17 +134,17 @@ def as_tensor(value: Any) -> torch.Tensor:
     """
     tensor = comparison.as_tensor(value)
     if tensor is None:
-        raise TypeError(f"{comparison.quote(value)} is no tensor")
+        raise TypeError(f"{comparison.quote(value)} is no tensor; expected a tensor, an array, or lists of numbers")
     return tensor
 
 
 def error_of(function: Callable, *arguments: Any) -> BaseException | None:
-    """The error that a call raises, or None; ``pytest.fail`` and ``pytest.raises`` raise a ``BaseException``."""
+    """The error that a call raises, or None."""
     try:
         function(*arguments)
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except BaseException as error:
+    except BaseException as error:  # pytest.fail and pytest.raises raise subclasses of BaseException
         return error
     return None
 
@@ -149,8 +152,8 @@ def error_of(function: Callable, *arguments: Any) -> BaseException | None:
 def fails(function: Callable, *arguments: Any) -> bool:
     """Whether a call raises an error.
 
-    For a learner's own test, whose only argument is an implementation: whether it rejects the implementation. The test
-    gets it as an :class:`Anonymous` function.
+    If the function is a learner's own test, whose only argument is an implementation: whether the test rejects it. The
+    implementation is passed as an :class:`Anonymous` function.
     """
     if len(arguments) == 1 and callable(arguments[0]):
         arguments = (Anonymous(arguments[0]),)
@@ -159,11 +162,14 @@ def fails(function: Callable, *arguments: Any) -> bool:
 
 
 def rejections(test: Any, wrong: Sequence[Callable], right: Sequence[Callable]) -> tuple[list[bool], list[bool]] | None:
-    """Whether a learner's test rejects each of these implementations; None if it is not written yet.
+    """Whether a learner's test rejects each of these implementations.
 
-    While a submission is graded, each is tried :data:`ROUNDS` times, all in random order. A wrong one counts as
-    rejected if it is rejected every time, a right one if it is rejected once; a test that does not call what it is
-    given has the verdict of its first call.
+    While a submission is graded, each implementation is tested :data:`ROUNDS` times, all in random order. A wrong one
+    counts as rejected if it is rejected every time, a right one if it is rejected once. If the test does not call the
+    implementation, the verdict of its first run counts.
+
+    Returns:
+        For the wrong and for the right implementations, whether each is rejected; None if the test is not written yet.
     """
     if test is ...:
         return None
@@ -172,15 +178,17 @@ def rejections(test: Any, wrong: Sequence[Callable], right: Sequence[Callable]) 
     if not (rejects or first.calls):
         return None
     rounds = ROUNDS if os.environ.get("NBGRADER_EXECUTION") else 1
-    places = [(kind, place) for kind, each in enumerate((wrong, right)) for place in range(len(each))] * rounds
-    found: dict[tuple[int, int], list[bool]] = {place: [] for place in places}
-    for kind, place in random.SystemRandom().sample(places, len(places)):
-        implementation = Anonymous((wrong, right)[kind][place])
+    rejected: dict[tuple[bool, int], list[bool]] = {
+        (is_right, index): [] for is_right, group in ((False, wrong), (True, right)) for index in range(len(group))
+    }
+    trials = [*rejected] * rounds
+    for is_right, index in random.SystemRandom().sample(trials, len(trials)):
+        implementation = Anonymous((right if is_right else wrong)[index])
         verdict = error_of(test, implementation) is not None
-        found[kind, place].append(verdict if implementation.calls else rejects)
+        rejected[is_right, index].append(verdict if implementation.calls else rejects)
     return (
-        [all(verdicts) for (kind, _), verdicts in found.items() if kind == 0],
-        [any(verdicts) for (kind, _), verdicts in found.items() if kind == 1],
+        [all(verdicts) for (is_right, _), verdicts in rejected.items() if not is_right],
+        [any(verdicts) for (is_right, _), verdicts in rejected.items() if is_right],
     )
 
 
@@ -190,7 +198,7 @@ def reference(name: str) -> Callable | None:
 
 
 class Anonymous:
-    """A function of which a learner's test sees what it returns and raises, and nothing else: no name, no parameters.
+    """A wrapper that hides the name and the signature of a function; only its results and errors can be observed.
 
     Attributes:
         calls: how often it was called.
@@ -205,18 +213,18 @@ class Anonymous:
 
     def __call__(self, *arguments: Any) -> Any:
         self.calls += 1
-        wrong = TypeError(f"implementation() does not take {len(arguments)} arguments")
+        arity_error = TypeError(f"implementation() does not take {len(arguments)} arguments")
         if self._arity not in (None, len(arguments)):
-            raise wrong
+            raise arity_error
         try:
             return self._function(*arguments)
         except TypeError as error:
             if _ARITY_ERROR.match(str(error)):
-                raise wrong from None
+                raise arity_error from None
             raise
 
 
-_trials: list[Anonymous] = []  # implementations that learners' tests were given since hidden() began
+_trials: list[Anonymous] = []  # implementations passed to learners' tests since hidden() was called
 _ARITY_ERROR = re.compile(r"[\w.<>]+\(\) (takes|missing|got) ")
 
 
@@ -233,15 +241,17 @@ def _arity(function: Callable) -> int | None:
 
 
 def own_numbers(learner_id: Any, question: str, *ranges: tuple[int, int]) -> list[int]:
-    """Numbers derived from a learner's id and a question: reproducible, and different for other learners.
+    """Numbers derived from a learner's id and a question (SHA-256): reproducible, and different between learners.
 
     Args:
-        learner_id: the id of the learner; without one, all learners get the same numbers.
-        ranges: the smallest and the largest value of each number.
+        learner_id: the id of the learner, compared without case and surplus blanks; without one, all learners get the
+            same numbers.
+        question: the id of the question.
+        ranges: the smallest and the largest value of each number, both included.
     """
-    known = " ".join(str(learner_id).split()).casefold() if isinstance(learner_id, str | int) else ""
+    normalised = " ".join(str(learner_id).split()).casefold() if isinstance(learner_id, str | int) else ""
     numbers = []
     for index, (low, high) in enumerate(ranges):
-        digest = hashlib.sha256(f"{question}/{index}/{known}".encode()).digest()
+        digest = hashlib.sha256(f"{question}/{index}/{normalised}".encode()).digest()
         numbers.append(low + int.from_bytes(digest[:8], "big") % (high - low + 1))
     return numbers

@@ -1,7 +1,7 @@
-"""Positional embeddings: tables that are added to embeddings, rotations of queries and keys, biases on the scores.
+"""Positional embeddings: tables added to the embeddings, rotations of queries and keys, biases on the scores.
 
 Angles are computed in float64 and rounded once: in float32 the angles of a table of 131,072 positions are off in the
-third decimal. Fixed tables are non-persistent buffers: they follow the model to a device and are not saved.
+third decimal. Fixed tables are non-persistent buffers: they move with the model to a device and are not saved.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _check_layout(layout: str) -> None:
         raise ValueError(f"layout must be 'interleaved' or 'half', got {layout!r}")
 
 
-# ---------------------------------------------------------------- absolute: a table that is added
+# ---------------------------------------------------------------- absolute: a table added to the embeddings
 
 
 class LearnedPositions(nn.Module):
@@ -47,6 +47,7 @@ class LearnedPositions(nn.Module):
         max_len: number of rows.
         d_model: embedding dimension.
         std: standard deviation of the initial rows; 0.02 is BERT's.
+        generator: source of the initial values; by default torch's global one.
     """
 
     def __init__(self, max_len: int, d_model: int, std: float = 0.02, generator: torch.Generator | None = None) -> None:
@@ -63,7 +64,16 @@ class LearnedPositions(nn.Module):
 
 
 class SinusoidalPositions(nn.Module):
-    """The fixed table of Vaswani et al. (2017, section 3.5), added to the token embeddings; no trained parameters."""
+    """The fixed table of Vaswani et al. (2017, section 3.5), added to the token embeddings; no trained parameters.
+
+    Args:
+        max_len: number of rows.
+        d_model: embedding dimension, even.
+        base: see :func:`frequencies`.
+
+    Raises:
+        ValueError: as :func:`sinusoids`.
+    """
 
     table: Tensor
 
@@ -112,13 +122,18 @@ def sinusoids(
 ) -> Tensor:
     """The table PE(p, 2i) = sin(p f_i), PE(p, 2i + 1) = cos(p f_i): (max_len, d_model), float32.
 
+    Vaswani et al. (2017, section 3.5).
+
     Args:
+        max_len: number of positions.
+        d_model: embedding dimension, even.
+        base: see :func:`frequencies`.
         layout: "half" puts all sines before all cosines, as tensor2tensor, fairseq and Marian do.
-        half_minus_one: frequencies base^(-i / (d/2 - 1)), as in the code of tensor2tensor, fairseq and Marian, instead
-            of the paper's base^(-i / (d/2)): other values. Hugging Face's port of Marian uses the paper's.
+        half_minus_one: use the frequencies base^(-i / (d/2 - 1)) of the code of tensor2tensor, fairseq and Marian
+            instead of the paper's base^(-i / (d/2)). Hugging Face's port of Marian uses the paper's.
 
     Raises:
-        ValueError: an odd ``d_model``, a negative length, an unknown layout.
+        ValueError: an odd ``d_model``, a negative length, a base that is not positive, an unknown layout.
     """
     _check_length(max_len, "max_len")
     _check_layout(layout)
@@ -127,9 +142,9 @@ def sinusoids(
         half = d_model // 2
         freqs = base ** (-torch.arange(half, dtype=torch.float64) / max(half - 1, 1))
     # Position p = far + near, and a shift is a rotation: only 2 sqrt(max_len) rows need sines and cosines, every other
-    # row is a complex product of two of them, in float64, block by block to bound the memory.
+    # row is a complex product of two of them, in float64, block by block to limit the memory.
     one, step = torch.ones(1, dtype=torch.float64), math.isqrt(max(max_len - 1, 0)) + 1
-    far, near = (torch.arange(*each, dtype=torch.float64)[:, None] * freqs for each in ((0, max_len, step), (step,)))
+    far, near = (torch.arange(*span, dtype=torch.float64)[:, None] * freqs for span in ((0, max_len, step), (step,)))
     far, near = 1j * torch.polar(one, -far), torch.polar(one, -near)  # i e^(-i a) = sin a + i cos a
     table = torch.empty(len(far), step, d_model)
     pairs = table.unflatten(-1, (-1, 2)) if layout == "interleaved" else table.unflatten(-1, (2, -1)).mT  # (…, d/2, 2)
@@ -139,20 +154,32 @@ def sinusoids(
 
 
 def to_half(dim: int) -> Tensor:
-    """The permutation (dim,) from the interleaved to the half layout, ``x[..., to_half(dim)]``: evens first."""
+    """The permutation (dim,) from the interleaved to the half layout, ``x[..., to_half(dim)]``: even indices first.
+
+    Raises:
+        ValueError: an odd ``dim``.
+    """
     _check_even(dim, "dim")
     return torch.cat([torch.arange(0, dim, 2), torch.arange(1, dim, 2)])
 
 
 def to_interleaved(dim: int) -> Tensor:
-    """The inverse permutation of :func:`to_half`, (dim,)."""
+    """The inverse permutation of :func:`to_half`, (dim,).
+
+    Raises:
+        ValueError: an odd ``dim``.
+    """
     return to_half(dim).argsort()
 
 
 def shift_matrix(offset: int, d_model: int, base: float = 10_000.0) -> Tensor:
     """The matrix M with PE(p + offset) = M PE(p) for every p: (d, d), float64, in the interleaved layout.
 
-    M is block-diagonal; the block of pair i rotates (sin, cos) by offset × f_i: [[cos, sin], [-sin, cos]].
+    M is block-diagonal; the block of pair i rotates (sin, cos) by offset × f_i: [[cos, sin], [-sin, cos]] (Vaswani et
+    al. 2017, section 3.5, state that a linear map exists).
+
+    Raises:
+        ValueError: an odd ``d_model`` or a base that is not positive.
     """
     angles = offset * frequencies(d_model, base)
     cos, sin = angles.cos(), angles.sin()
@@ -185,19 +212,24 @@ def scaled_frequencies(
         than ``beta``, and blends between, linearly in the number of turns (Peng et al. 2023, section 3.2, equations 17
         and 18).
     "yarn"
-        the same with the ramp of the authors' code, which transformers and vLLM follow: linear in the *index* of the
-        pair, between the indices at which a pair makes ``beta`` and ``alpha`` turns, rounded outwards. In the ramp it
-        keeps more of the frequency: with 128 dimensions, base 10,000, 4,096 positions and factor 32, up to four times
+        is "by_parts" with the ramp of the authors' code, which transformers and vLLM use: linear in the *index* of the
+        pair, between the indices at which a pair makes ``beta`` and ``alpha`` turns, rounded outwards. Within the ramp
+        the frequencies are higher: with 128 dimensions, base 10,000, 4,096 positions and factor 32, up to four times
         the value of "by_parts".
 
     YaRN also multiplies the logits, see :func:`yarn_attention_factor`.
 
     Args:
+        head_dim: dimension of a head, even.
+        base: see :func:`frequencies`.
+        scaling: one of the above, or "none".
+        factor: ratio of the new to the trained sequence length, at least 1.
         original_max_len: sequence length in training.
+        alpha, beta: numbers of turns that limit the ramp.
 
     Raises:
-        ValueError: a factor below 1, an unknown scaling, alpha not below beta, a base of at most 1 where pairs are
-            treated differently by their frequency.
+        ValueError: an odd ``head_dim``, a factor below 1, an unknown scaling, ``alpha`` not below ``beta``, or a base
+            of at most 1 with "by_parts" or "yarn".
     """
     if not (math.isfinite(factor) and factor >= 1):
         raise ValueError(f"factor must be at least 1, got {factor}")
@@ -221,7 +253,7 @@ def scaled_frequencies(
         turns = original_max_len * plain / (2 * math.pi)
         kept = (turns - alpha) / (beta - alpha)
     else:
-        low, high = (  # the index of the pair that makes so many turns
+        low, high = (  # the index of the pair that makes this number of turns
             head_dim * math.log(original_max_len / (turns * 2 * math.pi)) / (2 * math.log(base))
             for turns in (beta, alpha)
         )
@@ -249,13 +281,13 @@ def rope_angles(position_ids: Tensor, freqs: Tensor, *, dtype: torch.dtype = tor
     """Cosine and sine of position × frequency: (…, T) and (r / 2,) → two of (…, T, r / 2), for :func:`rotate`.
 
     Args:
-        position_ids: integers, (T,), or (B, T) where sequences differ (left padding, packed sequences, a cache).
+        position_ids: integers, (T,), or (B, T) if they differ between sequences (left padding, packing, a cache).
         freqs: radians per position, one per pair, from :func:`frequencies` or :func:`scaled_frequencies`.
         dtype: of the result; the angles themselves are float64.
 
     Raises:
-        ValueError: position ids of a floating-point dtype narrower than float32, which cannot count beyond 256
-            (bfloat16) or 2,048 (float16).
+        ValueError: position ids of type bfloat16 or float16, which represent integers exactly up to 256 and 2,048
+            only.
     """
     if position_ids.dtype in (torch.bfloat16, torch.float16):
         raise ValueError(
@@ -271,17 +303,19 @@ def multi_axis_angles(
 ) -> tuple[Tensor, Tensor]:
     """As :func:`rope_angles` for positions with several coordinates: (A, …, T) and (r / 2,) → two of (…, T, r / 2).
 
-    Pair i rotates by its frequency times the coordinate ``axis_of_pair[i]``. Where all coordinates are equal the result
+    Pair i rotates by its frequency times the coordinate ``axis_of_pair[i]``. If all coordinates are equal, the result
     is exactly that of one axis. Qwen2-VL's M-RoPE has the axes time, height and width in three blocks of pairs
-    (Wang et al. 2024, section 2.1), Qwen3-VL takes them in turns; two blocks with a set of frequencies each,
+    (Wang et al. 2024, section 2.1), Qwen3-VL interleaves them; two blocks with a set of frequencies each,
     ``torch.cat([frequencies(r // 2)] * 2)``, are the axial 2-D RoPE of vision transformers (Heo et al. 2024).
 
     Args:
-        position_ids: one set of positions per axis.
-        axis_of_pair: the axis that each pair follows, r / 2 integers in 0 … A - 1.
+        position_ids: one set of positions per axis, (A, …, T).
+        freqs: radians per position, one per pair.
+        axis_of_pair: the axis of each pair, r / 2 integers in 0 … A - 1.
+        dtype: of the result.
 
     Raises:
-        ValueError: not one axis per pair, or an axis that does not exist.
+        ValueError: not one axis per pair, an axis that does not exist, or position ids as in :func:`rope_angles`.
     """
     axes = torch.as_tensor(axis_of_pair, device=position_ids.device)
     if axes.shape != freqs.shape:
@@ -293,8 +327,8 @@ def multi_axis_angles(
         )
     per_axis = zip(*(rope_angles(ids, freqs, dtype=dtype) for ids in position_ids), strict=True)
     cos, sin = (torch.stack(parts, -1) for parts in per_axis)  # (…, T, r / 2, A)
-    chosen = axes.expand(cos.shape[:-1])[..., None]
-    return cos.gather(-1, chosen)[..., 0], sin.gather(-1, chosen)[..., 0]
+    index = axes.expand(cos.shape[:-1])[..., None]
+    return cos.gather(-1, index)[..., 0], sin.gather(-1, index)[..., 0]
 
 
 def rotate(
@@ -331,9 +365,9 @@ def rotate(
     if rotary_dim < vectors.shape[-1]:
         rotated = rotate(vectors[..., :rotary_dim], cos, sin, layout)
         return torch.cat([rotated, vectors[..., rotary_dim:]], dim=-1)
-    wide = torch.promote_types(vectors.dtype, torch.float32)  # half precision is rotated in single
+    wide = torch.promote_types(vectors.dtype, torch.float32)  # half precision is rotated in single precision
     heads = (1,) * (vectors.ndim - cos.ndim)  # the axes between batch and T share the angles
-    cos, sin = (each.to(wide).reshape(*each.shape[:batch], *heads, *each.shape[batch:]) for each in (cos, sin))
+    cos, sin = (part.to(wide).reshape(*part.shape[:batch], *heads, *part.shape[batch:]) for part in (cos, sin))
     if layout == "interleaved":  # a pair is a complex number, its rotation a product with cos + i sin
         pairs = vectors.to(wide).unflatten(-1, (-1, 2)).clone(memory_format=torch.contiguous_format)
         rotated = torch.view_as_real(torch.view_as_complex(pairs).mul_(torch.complex(cos, sin))).flatten(-2)
@@ -349,7 +383,7 @@ def rotate(
 
 
 def alibi_slopes(num_heads: int) -> Tensor:
-    """The slope of each head, by which its scores fall per position: (num_heads,), float32.
+    """The slope of each head, by which its scores decrease per position: (num_heads,), float32.
 
     2^(-8/n), 2^(-16/n), … for n a power of two; otherwise those of the power of two below, then every second one of the
     power above (Press et al. 2022, section 3 and the authors' code).
@@ -375,14 +409,23 @@ def relative_positions(query_len: int, key_len: int) -> Tensor:
     """
     _check_length(query_len, "query_len")
     if query_len > key_len:
-        raise ValueError(f"{query_len} queries cannot stand at the end of {key_len} keys; query_len is at most key_len")
+        raise ValueError(f"{query_len} queries cannot be the last of {key_len} keys; query_len must be at most key_len")
     return torch.arange(key_len) - torch.arange(key_len - query_len, key_len).unsqueeze(1)
 
 
 def alibi_bias(num_heads: int, query_len: int, key_len: int | None = None) -> Tensor:
     """ALiBi's bias on the scores, -slope × distance: (num_heads, query_len, key_len), float32.
 
-    The bias is symmetric: the same before and after the query, so on its own it gives a bidirectional model no order.
+    Press et al. (2022, section 3). The bias depends on the distance only, not on the direction: without a mask or
+    another scheme, a bidirectional model cannot tell earlier from later tokens.
+
+    Args:
+        num_heads: number of heads.
+        query_len: number of queries, which are the last tokens.
+        key_len: number of keys; by default ``query_len``.
+
+    Raises:
+        ValueError: fewer than one head, or lengths as in :func:`relative_positions`.
     """
     distance = relative_positions(query_len, query_len if key_len is None else key_len).abs_()
     return -alibi_slopes(num_heads).view(-1, 1, 1) * distance
@@ -393,9 +436,9 @@ def t5_bucket(
 ) -> Tensor:
     """The bucket of each relative position (key minus query), same shape, int64 (Raffel et al. 2020, section 2.1).
 
-    The first half of the buckets holds one distance each; the second half grows logarithmically up to
-    ``max_distance``, beyond which all distances share the last bucket. Bidirectional buckets are split in two such
-    sets, one per direction; causal ones put every later key into bucket 0.
+    Each bucket of the first half holds one distance; those of the second half grow logarithmically up to
+    ``max_distance``, beyond which all distances share the last bucket. If ``bidirectional``, the buckets are split into
+    two such sets, one per direction; otherwise every later key is in bucket 0.
 
     Raises:
         ValueError: too few buckets for the split, or a maximal distance among the exact buckets.
@@ -406,7 +449,7 @@ def t5_bucket(
     exact = buckets // 2
     if max_distance <= exact:
         raise ValueError(f"max_distance must be above the {exact} exact buckets, got {max_distance}")
-    distance = torch.arange(max_distance + 1)  # all larger ones share a bucket
+    distance = torch.arange(max_distance + 1)  # all larger distances share a bucket
     fraction = torch.log(distance.clamp(min=1) / exact) / math.log(max_distance / exact)
     far = (exact + (fraction * (buckets - exact)).long()).clamp(max=buckets - 1)
     before = torch.where(distance < exact, distance, far)

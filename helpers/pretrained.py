@@ -20,10 +20,14 @@ SIZES = {"gpt2": "550 MB", "bert-base-uncased": "440 MB"}
 
 @dataclass(frozen=True)
 class Names:
-    """What a model's files call its two tables, and how many rows stand before that of position 0.
+    """Names of the two tables in a model's files.
 
-    A model with a head on top puts ``prefix`` before the names. RoBERTa and OPT inherit the two extra rows from
-    fairseq, where padding has the id 1 and positions start after it.
+    Attributes:
+        prefix: what precedes both names in the files of a model with a head.
+        tokens: name of the token embeddings.
+        positions: name of the position embeddings.
+        offset: number of rows before that of position 0. RoBERTa and OPT inherit two from fairseq, where padding has
+            the id 1 and positions start after it.
     """
 
     prefix: str
@@ -41,19 +45,19 @@ NAMES = {
 }
 SEGMENTS = "embeddings.token_type_embeddings.weight"  # two rows in BERT, one in RoBERTa
 _FLOATS = {"F16", "BF16", "F32", "F64"}
-_PICKLED = (b"PK\x03\x04", b"\x80")  # torch.save of today (a zip of pickles) and of old
+_PICKLED = (b"PK\x03\x04", b"\x80")  # torch.save since PyTorch 1.6 (a zip of pickles), and before
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _WEB_PAGE = (b"<!doctype html", b"<html")
 _TIMEOUT_S = 3.0
 
 
 class EmbeddingsUnavailable(RuntimeError):
-    """The model is not on this computer, and was not or could not be fetched; its message is the same everywhere."""
+    """The model is not in the cache, and was not or could not be downloaded; the message contains no path."""
 
 
 @dataclass(frozen=True)
 class Tables:
-    """What a model adds up before its first layer.
+    """The token and position embeddings that a model adds before its first layer.
 
     Attributes:
         tokens: a row for every token, (vocab_size, d_model), float32.
@@ -74,15 +78,16 @@ def load_embeddings(path: str | Path | None = None, *, model: Model = "gpt2", do
     Radford et al. (2019), Devlin et al. (2019), Liu et al. (2019), Zhang et al. (2022).
 
     Args:
-        path: a ``.safetensors`` file; its tensor names tell the model. Without it, the file that the cache of the
-            Hugging Face hub holds for ``model``.
-        download: fetch the file from the hub if the cache has none.
+        path: a ``.safetensors`` file; the model is identified by its tensor names. By default, the file of ``model``
+            in the cache of the Hugging Face hub.
+        model: the model to load if there is no ``path``.
+        download: whether to download the file from the hub if it is not in the cache.
 
     Raises:
-        EmbeddingsUnavailable: no path given, and the cache has no file or the hub does not answer.
-        FileNotFoundError: no file at that path.
-        ValueError: a folder, a pickled or damaged file, a Git LFS pointer, a web page, other names, or tables that do
-            not fit together.
+        EmbeddingsUnavailable: there is no ``path``, and the file is not in the cache, or the hub does not answer.
+        FileNotFoundError: there is no file at ``path``.
+        ValueError: an unknown model; or ``path`` is a folder, a pickled or damaged file, a Git LFS pointer, a web page,
+            a file with other tensor names, or one whose tables have different dimensions.
     """
     path = Path(path) if path is not None else _from_hub(model, download)
     if path.is_dir():
@@ -100,7 +105,7 @@ def load_embeddings(path: str | Path | None = None, *, model: Model = "gpt2", do
 
 def _read(file: Any, name: str) -> Tables:
     """The two tables of an open file, checked before they are read."""
-    model, names = _find(set(file.keys()), name)
+    model, names = _find_tables(set(file.keys()), name)
     if model == "BERT" and (segments := names[0].removesuffix(BERT_NAMES[0]) + SEGMENTS) in file.keys():
         model = "RoBERTa" if file.get_slice(segments).get_shape()[0] == 1 else model
     for tensor_name in names:
@@ -122,16 +127,20 @@ def _read(file: Any, name: str) -> Tables:
     return Tables(tokens, positions[offset:], f"{model}, {name}", offset)
 
 
-def _find(held: set[str], name: str) -> tuple[str, list[str]]:
-    """The model and the full names of its two tables."""
+def _find_tables(stored: set[str], name: str) -> tuple[str, list[str]]:
+    """The model and the full names of its two tables.
+
+    Raises:
+        ValueError: there are no tables of a known model.
+    """
     for model, names in NAMES.items():
         for prefix in ("", names.prefix):
-            found = [prefix + names.tokens, prefix + names.positions]
-            if held.issuperset(found):
-                return model, found
+            tables = [prefix + names.tokens, prefix + names.positions]
+            if stored.issuperset(tables):
+                return model, tables
     wanted = ", nor ".join(f"{model}'s {names.tokens} and {names.positions}" for model, names in NAMES.items())
-    shown = ", ".join(sorted(held)[:8]) or "nothing"
-    more = f" and {len(held) - 8} more" if len(held) > 8 else ""
+    shown = ", ".join(sorted(stored)[:8]) or "nothing"
+    more = f" and {len(stored) - 8} more" if len(stored) > 8 else ""
     raise ValueError(f"{name} holds neither {wanted}; it holds {shown}{more}")
 
 
@@ -167,9 +176,8 @@ def _from_hub(model: str, download: bool) -> Path:
                     f"load_embeddings(model={model!r}, download=True)"
                 ) from None
         try:
-            hub.get_hf_file_metadata(
-                hub.hf_hub_url(repo_id=repository, filename=FILE), timeout=_TIMEOUT_S
-            )  # one question, without retries
+            # one request without retries, so that an unreachable hub is noticed at once
+            hub.get_hf_file_metadata(hub.hf_hub_url(repo_id=repository, filename=FILE), timeout=_TIMEOUT_S)
             return Path(hub.hf_hub_download(repo_id=repository, filename=FILE, etag_timeout=_TIMEOUT_S))
         except Exception as error:  # the errors of the hub, of HTTP and of its file transfer have no type in common
             raise EmbeddingsUnavailable(
@@ -180,7 +188,7 @@ def _from_hub(model: str, download: bool) -> Path:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """No progress bar, no warning, no line of a log, until the end of the block."""
+    """Suppress progress bars, warnings and log messages within the block."""
     from huggingface_hub.utils import disable_progress_bars, logging
 
     before = logging.get_verbosity()

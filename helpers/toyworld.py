@@ -1,8 +1,8 @@
 """A toy corpus from a hand-written grammar, and the relations between words that hold in it.
 
-Because the relations are known, accuracy on them can be measured. Every feature of a word (its number, gender, rank,
-age, tense, degree) is expressed near the word, by markers that all words with this feature share, and both words of a
-pair share some context words. Word vectors can learn no more than what is expressed in the text.
+Because the relations are known, accuracy on them can be measured. Every feature of a word (number, gender, rank, age,
+tense, degree) is expressed near the word, by markers that all words with this feature share, and both words of a pair
+share some context words. Word vectors can learn only what is expressed in the text.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _RANK = {
 }
 _AGE = {"adult": "grown|serious|busy", "child": "little|young|playful"}
 _GENDER = {"he": "himself|in his suit|with his beard", "she": "herself|in her dress|with her necklace"}
-# "he" and "she": the pronoun that a profession occurs with more often as the skew grows; "both" always stays even.
+# The pronoun that occurs more often with a profession as the skew grows; with "both", neither does.
 _PROFESSIONS = {
     "engineer": ("he", "built a bridge"),
     "pilot": ("he", "flew a plane"),
@@ -147,11 +147,11 @@ PROFESSIONS: dict[str, str] = {word: pronoun for word, (pronoun, _) in _PROFESSI
 """Profession → ``"he"``, ``"she"`` or ``"both"``: the pronoun that it occurs with more often as the skew grows."""
 
 MAX_SENTENCES = 1_000_000
-_Frame = tuple[tuple[tuple[str, ...], ...], ...]  # slots of alternatives of words
+_Frame = tuple[tuple[tuple[str, ...], ...], ...]  # slots, each a tuple of alternatives, each a tuple of words
 
 
 def generate(sentences: int = 30_000, *, seed: int = 0, skew: float = 0.0) -> list[list[str]]:
-    """Generate a corpus; the same arguments give the same words on every machine.
+    """Generate a corpus; the result depends on the arguments only, not on the machine.
 
     Args:
         sentences: number of sentences; 30,000 are about 200,000 words.
@@ -171,7 +171,7 @@ def generate(sentences: int = 30_000, *, seed: int = 0, skew: float = 0.0) -> li
         raise ValueError(f"skew must be between 0 (even) and 1 (one pronoun only), got {skew!r}")
     weighted = list(_frames(skew))
     rng = random.Random(seed)
-    draw = rng.random  # the one method whose numbers Python promises to keep
+    draw = rng.random  # the only method whose sequence is guaranteed to stay the same between versions of Python
     frames = rng.choices([frame for frame, _ in weighted], [weight for _, weight in weighted], k=sentences)
     corpus = []
     for frame in frames:
@@ -194,17 +194,17 @@ def _frames(skew: float) -> Iterator[tuple[_Frame, float]]:
         he = 0.5 + {"he": 0.5, "she": -0.5, "both": 0.0}[pronoun] * skew
         for gender, weight in (("he", he), ("she", 1 - he)):
             yield _frame(f"the/{word}/{_GENDER[gender]}/{companions}"), weight
-    for (one, many), companions in _THINGS.items():
-        yield _one(one, companions), 1.0
-        yield _many(many, companions), 1.0
+    for (singular, plural), companions in _THINGS.items():
+        yield _singular(singular, companions), 1.0
+        yield _plural(plural, companions), 1.0
     for (grown, young), companions in _ANIMALS.items():
-        place = companions.split("/")[1]
-        yield _one(grown, companions), 0.5
-        yield _one(young, companions), 0.5
-        yield _frame(f"the/{grown}/{place}/leads the herd|is an adult|guards its offspring"), 1.0
-        yield _frame(f"the/{young}/{place}/follows its parents|is still tiny|was newly born"), 1.0
+        location = companions.split("/")[1]
+        yield _singular(grown, companions), 0.5
+        yield _singular(young, companions), 0.5
+        yield _frame(f"the/{grown}/{location}/leads the herd|is an adult|guards its offspring"), 1.0
+        yield _frame(f"the/{young}/{location}/follows its parents|is still tiny|was newly born"), 1.0
         if grown in _HERDS:
-            yield _many(_HERDS[grown], companions), 1.0
+            yield _plural(_HERDS[grown], companions), 1.0
     for (country, capital), companions in _COUNTRIES.items():
         yield _frame(f"{country}/with its/{companions}/elects a parliament|is a nation|sends an army"), 1.0
         yield _frame(f"{capital}/with its/{companions}/elects a mayor|is a city|opens an airport"), 1.0
@@ -220,13 +220,13 @@ def _frames(skew: float) -> Iterator[tuple[_Frame, float]]:
         yield _frame(f"the/{companions}/and/{made}/on a plate|for dinner|from the supermarket"), 1.0
 
 
-def _one(word: str, companions: str) -> _Frame:
+def _singular(word: str, companions: str) -> _Frame:
     return _frame(f"this|one|each|a single/{word}/is|was|stands/{companions}")
 
 
-def _many(words: str, companions: str) -> _Frame:
+def _plural(words: str, companions: str) -> _Frame:
     return _frame(f"these|two|many|several/{words}/are|were|stand/{companions}")
 
 
 def _frame(slots: str) -> _Frame:
-    return tuple(tuple(tuple(one.split()) for one in slot.split("|")) for slot in slots.split("/"))
+    return tuple(tuple(tuple(words.split()) for words in slot.split("|")) for slot in slots.split("/"))

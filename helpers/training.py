@@ -20,14 +20,15 @@ OnStep = Callable[[int, float, Tensor], None]
 MAX_VOCAB = 4_000  # larger V × V matrices do not fit into the memory of a lesson
 _MATRICES = 7  # V × V matrices that exist at the same time at the peak
 SPECIAL_IDS = 2  # <pad> and <unk> are not counted
-_TEXTS_AT_ONCE = 1_000  # bounds the memory of counting pairs
+_TEXTS_PER_CHUNK = 1_000  # limits the memory for counting pairs
 
 
 def word_pairs(token_ids: Tensor, window: int = 5) -> Tensor:
-    """Every word with every word at most ``window`` positions away, in both directions.
+    """All pairs of words that are at most ``window`` positions apart, in both directions.
 
     Args:
         token_ids: ``(B, T)``, padded; ids 0 and 1 (``<pad>``, ``<unk>``) are left out.
+        window: the largest distance.
 
     Returns:
         ``(P, 2)`` of int64: a centre word and a context word.
@@ -44,25 +45,26 @@ def word_pairs(token_ids: Tensor, window: int = 5) -> Tensor:
 def cooccurrence(token_ids: Tensor, vocab_size: int, window: int = 5) -> Tensor:
     """Co-occurrence counts, each weighted by ``(window + 1 - distance) / window``.
 
-    This is what word2vec counts on average: it draws the size of the window anew for each centre word, uniformly from 1
+    These are the expected counts of word2vec, which draws the size of the window for each centre word uniformly from 1
     to ``window`` (the "dynamic window"; Levy, Goldberg, Dagan 2015, section 3.1).
 
     Args:
         token_ids: ``(B, T)``, padded; ids 0 and 1 (``<pad>``, ``<unk>``) are left out.
+        vocab_size: the number of ids, ``V``.
+        window: the largest distance.
 
     Returns:
         ``(V, V)`` of float32, symmetric.
 
     Raises:
-        ValueError: as :func:`word_pairs`; ids beyond the vocabulary; a vocabulary of more than 4,000 words, with the
-            memory it would need.
+        ValueError: as :func:`word_pairs`; ids outside the vocabulary; a vocabulary of more than 4,000 words.
     """
     _check_size(vocab_size)
     if token_ids.numel() and not 0 <= int(token_ids.min()) <= int(token_ids.max()) < vocab_size:
-        raise ValueError(_outside(token_ids, vocab_size))
+        raise ValueError(_outside_message(token_ids, vocab_size))
     counts = torch.zeros(vocab_size * vocab_size)
     for offset in _offsets(token_ids, window):
-        for texts in token_ids.split(_TEXTS_AT_ONCE):
+        for texts in token_ids.split(_TEXTS_PER_CHUNK):
             cells = (texts[:, :-offset] * vocab_size + texts[:, offset:]).flatten()  # one number per pair
             counts.scatter_add_(0, cells, torch.full(cells.shape, (window + 1 - offset) / window))
     counts = counts.view(vocab_size, vocab_size)
@@ -91,7 +93,17 @@ def skipgram(
 
     Args:
         pairs: ``(P, 2)`` from :func:`word_pairs`.
-        negatives: how many negative samples a batch shares; together they weigh as much as five per pair.
+        vocab_size: the number of ids, ``V``.
+        d_model: embedding dimension.
+        epochs: passes over all pairs.
+        batch_size: pairs per step.
+        negatives: number of negative samples that a batch shares; their total weight is that of five per pair.
+        lr: learning rate of Adam.
+        seed: seed of the initial values, of the order of the pairs and of the negatives.
+        on_step: see :data:`OnStep`.
+
+    Returns:
+        The table of centre vectors, ``(V, d_model)``.
 
     Raises:
         ValueError: no pairs, or ids outside the vocabulary.
@@ -100,7 +112,7 @@ def skipgram(
     if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs):
         raise ValueError(f"pairs must have shape (P, 2) and P > 0, got {tuple(pairs.shape)}")
     if not 0 <= int(pairs.min()) <= int(pairs.max()) < vocab_size:
-        raise ValueError(_outside(pairs, vocab_size))
+        raise ValueError(_outside_message(pairs, vocab_size))
     generator = torch.Generator().manual_seed(seed)
     start = (torch.rand(vocab_size, d_model, generator=generator) - 0.5) / d_model  # (V, d) as word2vec does
     centres = nn.Embedding.from_pretrained(start, freeze=False)
@@ -112,14 +124,14 @@ def skipgram(
         for batch in pairs[torch.randperm(len(pairs), generator=generator)].split(batch_size):
             noise_ids = torch.multinomial(noise, negatives, replacement=True, generator=generator)  # (K,)
             centre = centres(batch[:, 0])  # (B, d)
-            together = (centre * contexts(batch[:, 1])).sum(dim=1)  # (B,)
-            apart = centre @ contexts(noise_ids).T  # (B, K)
-            loss = -F.logsigmoid(together).mean() - 5 * F.logsigmoid(-apart).mean()
+            positive = (centre * contexts(batch[:, 1])).sum(dim=1)  # (B,)
+            negative = centre @ contexts(noise_ids).T  # (B, K)
+            loss = -F.logsigmoid(positive).mean() - 5 * F.logsigmoid(-negative).mean()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             step += 1
-            _tell(on_step, step, loss.item(), centres.weight.detach())
+            _report_step(on_step, step, loss.item(), centres.weight.detach())
     return _without_specials(centres.weight.detach())
 
 
@@ -133,14 +145,19 @@ def count_skipgram(
     seed: int = 0,
     on_step: OnStep | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Skip-gram's objective summed over counts, all pairs at once, with gradients by hand and Adam.
+    """Skip-gram's objective summed over counts, all pairs at once, with analytic gradients and Adam.
 
     Its gradient is zero where ``centre · context = PMI - log(negatives)`` (Levy & Goldberg 2014, section 3.1; here with
-    negatives drawn by frequency to the power 3/4). A step costs O(V² d), whatever the length of the text.
+    negatives drawn by frequency to the power 3/4). A step costs O(V² d), for texts of any length.
 
     Args:
         counts: ``(V, V)`` from :func:`cooccurrence`.
+        d_model: embedding dimension.
+        steps: number of steps of Adam.
+        lr: learning rate.
         negatives: negative samples per pair.
+        seed: seed of the initial values.
+        on_step: see :data:`OnStep`.
 
     Returns:
         The tables of centre and of context vectors, ``(V, d)`` each.
@@ -154,21 +171,21 @@ def count_skipgram(
     generator = torch.Generator().manual_seed(seed)
     tables = [(torch.rand(vocab_size, d_model, generator=generator) - 0.5) / d_model, torch.zeros(vocab_size, d_model)]
     means, squares = ([torch.zeros(vocab_size, d_model) for _ in tables] for _ in range(2))
-    both = positive + negative
+    total = positive + negative
     for step in range(1, steps + 1):
         centre, context = tables
         scores = centre @ context.T  # (V, V)
-        loss = math.nan if on_step is None else _loss(scores, positive, both)
-        slope = scores.sigmoid_().mul_(both).sub_(positive)  # (V, V) dLoss/dscore
+        loss = math.nan if on_step is None else _loss(scores, positive, total)
+        slope = scores.sigmoid_().mul_(total).sub_(positive)  # (V, V) dLoss/dscore
         gradients = (slope @ context, slope.T @ centre)
         for table, mean, square, gradient in zip(tables, means, squares, gradients, strict=True):
             mean.lerp_(gradient, 0.1)
             square.lerp_(gradient * gradient, 0.001)
             table -= lr * (mean / (1 - 0.9**step)) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
         if on_step is not None:
-            _tell(on_step, step, loss, tables[0])
+            _report_step(on_step, step, loss, tables[0])
     if not torch.isfinite(tables[0]).all():
-        _tell(None, steps, math.nan, tables[0])
+        _report_step(None, steps, math.nan, tables[0])
     return _without_specials(tables[0]), _without_specials(tables[1])
 
 
@@ -191,8 +208,12 @@ def pmi(counts: Tensor, *, power: float = 1.0) -> Tensor:
     """Pointwise mutual information, ``log(p(centre, context) / (p(centre) p(context)))``; -inf where the count is 0.
 
     Args:
+        counts: ``(V, V)`` from :func:`cooccurrence`.
         power: exponent of the context frequencies; 0.75 is context distribution smoothing (Levy, Goldberg, Dagan 2015,
             section 3.2), the distribution from which skip-gram draws its negatives.
+
+    Returns:
+        ``(V, V)`` of float32.
 
     Raises:
         ValueError: counts that are not square, negative or all zero; a vocabulary that is too large.
@@ -211,8 +232,13 @@ def ppmi_svd(counts: Tensor, *, d_model: int = 64, shift: float = 1.0, seed: int
 
     Args:
         counts: ``(V, V)`` from :func:`cooccurrence`.
+        d_model: embedding dimension.
         shift: 1 is plain PPMI; k matches skip-gram with k negatives. A value below 1 also keeps pairs that co-occur a
-            little less often than expected, which helps when text is scarce.
+            little less often than expected, which helps with little text.
+        seed: seed of the randomised SVD.
+
+    Returns:
+        ``(V, d_model)`` of float32.
 
     Raises:
         ValueError: counts that are not square, negative or all zero; a vocabulary that is too large; ``d_model`` beyond
@@ -250,12 +276,12 @@ def _pairs_at(token_ids: Tensor, offset: int) -> Tensor:
     return pairs[(pairs >= SPECIAL_IDS).all(dim=1)]
 
 
-def _loss(scores: Tensor, positive: Tensor, both: Tensor) -> float:
+def _loss(scores: Tensor, positive: Tensor, total: Tensor) -> float:
     """Mean loss per positive pair: ``-log sigmoid(score)`` of positive, ``-log sigmoid(-score)`` of negative pairs."""
-    return ((both * F.softplus(scores) - positive * scores).sum() / positive.sum()).item()
+    return ((total * F.softplus(scores) - positive * scores).sum() / positive.sum()).item()
 
 
-def _outside(ids: Tensor, vocab_size: int) -> str:
+def _outside_message(ids: Tensor, vocab_size: int) -> str:
     span = f"{int(ids.min())}..{int(ids.max())}"
     return f"ids are in {span}, the vocabulary has ids 0..{vocab_size - 1}; were they encoded with another vocabulary?"
 
@@ -277,7 +303,8 @@ def _check_counts(counts: Tensor) -> None:
         raise ValueError("counts must be finite, not negative, and not all zero: is the text empty?")
 
 
-def _tell(on_step: OnStep | None, step: int, loss: float, table: Tensor) -> None:
+def _report_step(on_step: OnStep | None, step: int, loss: float, table: Tensor) -> None:
+    """Call ``on_step``, if given; raise FloatingPointError for a loss that is not finite."""
     if not math.isfinite(loss):
         raise FloatingPointError(f"training diverged at step {step}: the loss is {loss}; lower the learning rate")
     if on_step is not None:

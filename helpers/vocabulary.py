@@ -1,4 +1,4 @@
-"""A vocabulary: which id stands for which word, in an order that depends on the text alone."""
+"""A vocabulary: words and their ids, in an order that depends on the text alone."""
 
 from __future__ import annotations
 
@@ -38,11 +38,12 @@ class Vocabulary:
         Args:
             texts: sentences, each an iterable of words.
             min_count: rarer words become ``<unk>``.
-            max_size: the largest number of ids, the two special ones included; the rarest words lose theirs.
+            max_size: the largest number of ids, the two special ones included; the rarest words become ``<unk>``.
 
         Raises:
             TypeError: a sentence that is a string instead of a list of words.
-            ValueError: no words at all, a limit that leaves none, or a word called ``<pad>`` or ``<unk>``.
+            ValueError: ``min_count`` below 1 or ``max_size`` below 3, no word that occurs often enough, or a word
+                called ``<pad>`` or ``<unk>``.
         """
         if min_count < 1 or (max_size is not None and max_size <= len(SPECIALS)):
             raise ValueError(f"min_count must be at least 1 and max_size more than 2, got {min_count} and {max_size}")
@@ -68,7 +69,7 @@ class Vocabulary:
         return word in self._ids
 
     def id(self, word: str) -> int:
-        """The id of a word that the vocabulary has.
+        """The id of a word of the vocabulary.
 
         Raises:
             KeyError: the word has no id; :meth:`encode` gives that of ``<unk>`` instead.
@@ -93,7 +94,7 @@ class Vocabulary:
 
         Raises:
             TypeError: ids that are not integers, or not in one dimension.
-            IndexError: an id that no word has; it says which, and at which position.
+            IndexError: an id outside the vocabulary; the message states the id and its position.
         """
         ids = _plain(token_ids)
         if not isinstance(ids, Iterable):
@@ -113,9 +114,10 @@ class Vocabulary:
 
         Args:
             texts: sentences, each an iterable of words; ``T`` is the length of the longest.
-            max_len: longer sentences are cut after so many words.
+            max_len: the number of words after which longer sentences are cut.
 
         Raises:
+            TypeError: as :meth:`encode`.
             ValueError: no text, or only empty ones.
         """
         rows = [self.encode(text)[:max_len] for text in texts]
@@ -123,13 +125,17 @@ class Vocabulary:
         if not longest:
             raise ValueError(f"a batch needs a text with at least one word, got {len(rows)} texts without")
         token_ids = torch.full((len(rows), longest), PAD_ID)  # (B, T)
-        for place, row in enumerate(rows):
-            token_ids[place, : len(row)] = torch.tensor(row, dtype=torch.long)
+        for index, row in enumerate(rows):
+            token_ids[index, : len(row)] = torch.tensor(row, dtype=torch.long)
         return token_ids
 
 
 def _words(text: Iterable[str]) -> list[str]:
-    """``text`` as a list, if it is an iterable of words."""
+    """``text`` as a list.
+
+    Raises:
+        TypeError: it is a string, or an item is none.
+    """
     if isinstance(text, str | bytes):
         raise TypeError(f"a list of words is expected, got the string {text[:30]!r}; split it first: text.split()")
     words = list(text)
@@ -140,5 +146,5 @@ def _words(text: Iterable[str]) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    """A tensor, an array or a scalar of torch or numpy as Python's own lists and numbers; anything else as it is."""
+    """Convert tensors, arrays and scalars of torch or numpy to lists and numbers; return anything else unchanged."""
     return value.tolist() if hasattr(value, "tolist") else value

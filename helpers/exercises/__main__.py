@@ -1,6 +1,6 @@
-"""Which exercises are right, wrong or open: ``python -m helpers.exercises``, ``make progress``.
+"""List which exercises are right, wrong or open: ``python -m helpers.exercises``, ``make progress``.
 
-Reads the outputs that are stored in the notebooks, runs nothing and sends nothing anywhere. Needs no package.
+This reads the outputs that are stored in the notebooks; it runs and sends nothing, and needs no package.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ class Check:
     """The check of one exercise in a notebook.
 
     Attributes:
+        name: the name of the exercise.
         state: ``"open"`` for an exercise that was not attempted, or whose check did not run.
-        text: why it is wrong, or why it could not be attempted.
+        text: the reason why it is wrong or open.
         cell: the number of the cell that checks it, from 1.
         section: the last heading above it.
     """
@@ -40,7 +41,7 @@ class Check:
 
 
 def checks(notebook: Mapping[str, Any]) -> Iterator[Check]:
-    """The checks of a notebook, as its JSON has it, in their order."""
+    """The checks of a notebook, given as parsed JSON, in their order."""
     section = ""
     for number, cell in enumerate(notebook["cells"], start=1):
         source = "".join(cell["source"])
@@ -49,16 +50,16 @@ def checks(notebook: Mapping[str, Any]) -> Iterator[Check]:
             section = headings[-1] if headings else section
         elif _is_check(cell, source):
             name = _name(source)
-            found = [line for line in _printed(cell) if line.name == name] or list(_printed(cell))
-            if not found:
+            lines = [line for line in _printed_lines(cell) if line.name == name] or list(_printed_lines(cell))
+            if not lines:
                 yield Check(name, "open", "its check did not run", number, section)
-            for line in found:
+            for line in lines:
                 state: State = "open" if line.status == "not attempted" else line.status
                 yield Check(line.name, state, line.text if state != "right" else "", number, section)
 
 
 def _is_check(cell: Mapping[str, Any], source: str) -> bool:
-    """Whether a code cell checks an exercise: tagged so in a lesson, a visible test in a homework."""
+    """Whether a code cell checks an exercise: a cell tagged ``check``, or a visible test of a homework."""
     metadata = cell.get("metadata", {})
     nbgrader = metadata.get("nbgrader", {})
     is_test = nbgrader.get("grade") and not nbgrader.get("solution") and cell["cell_type"] == "code"
@@ -79,7 +80,7 @@ def _name(source: str) -> str:
     return ""
 
 
-def _printed(cell: Mapping[str, Any]) -> Iterator[Line]:
+def _printed_lines(cell: Mapping[str, Any]) -> Iterator[Line]:
     for output in cell.get("outputs", []):
         for line in "".join(output.get("text", "")).splitlines():
             if parsed := parse_line(line):
@@ -87,19 +88,19 @@ def _printed(cell: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def report(path: Path) -> list[str]:
-    """The lines about one notebook: a summary, and a line for each exercise that is wrong or open.
+    """A summary of one notebook, and lines for each exercise that is wrong or open.
 
     Raises:
-        ValueError: the file is no notebook.
+        ValueError: the file is not a notebook.
     """
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
-        found = list(checks(notebook))
+        results = list(checks(notebook))
     except (ValueError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise ValueError(f"{_shown(path)} is no notebook that can be read ({error})") from None
-    counts = Counter(check.state for check in found)
+    counts = Counter(check.state for check in results)
     lines = [f"{_shown(path)}: {counts['right']} right, {counts['wrong']} wrong, {counts['open']} open"]
-    for check in found:
+    for check in results:
         if check.state == "right":
             continue
         sign = SIGNS["wrong"] if check.state == "wrong" else SIGNS["not attempted"].replace("Not attempted", "Open")
@@ -115,15 +116,16 @@ def _shown(path: Path) -> str:
 
 
 def notebooks(root: Path = ROOT) -> list[Path]:
-    """The lessons, and the homeworks as learners get them."""
+    """The lessons and the student versions of the homeworks."""
     folder = root / "notebooks"
     return [*sorted(folder.glob("[0-9]*.ipynb")), *sorted((folder / "homework" / "release").glob("*/*.ipynb"))]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the reports on notebooks; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m helpers.exercises",
-        description="Tell which exercises are right, wrong or open in your saved notebooks. Nothing is run or sent.",
+        description="List which exercises are right, wrong or open in your saved notebooks. Nothing is run or sent.",
     )
     parser.add_argument("notebook", nargs="*", type=Path, help="these only (all lessons and homeworks)")
     options = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""Checks for learners: one line each, never an exception, and a reason that names the misconception."""
+"""Checks of answers: each prints one line with a reason, and no answer can raise an exception in a check."""
 
 from __future__ import annotations
 
@@ -31,12 +31,17 @@ from helpers.exercises.comparison import (
 )
 from helpers.exercises.exercise import Exercise, Mistake, MustRaise, Status, format_line
 
-_IDLE = {"RESUME", "NOP", "POP_TOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}  # what the bytecode of a stub does
+_STUB_OPCODES = {"RESUME", "NOP", "POP_TOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check says: a status, and with it the reason, or what is worth knowing about a right answer."""
+    """The result of a check.
+
+    Attributes:
+        status: whether the answer is right, wrong or not attempted.
+        text: the reason, or remarks on a right answer.
+    """
 
     status: Status
     text: str = ""
@@ -44,7 +49,14 @@ class Verdict:
 
 @dataclass
 class _Outcome:
-    """What came of one call: a value or an error, whether it changed its input, and whether it printed."""
+    """The outcome of one call.
+
+    Attributes:
+        value: the returned value, if there is no ``error``.
+        error: the error that was raised.
+        changed: a message if the call changed an argument, else empty.
+        printed: whether it printed anything.
+    """
 
     value: Any = None
     error: BaseException | None = None
@@ -55,10 +67,14 @@ class _Outcome:
 def check(exercise_id: str, answer: Any) -> None:
     """Print one line: not attempted, right, or wrong with the reason.
 
-    While grading (``NBGRADER_EXECUTION`` is set) anything but a right answer raises ``AssertionError`` with that line.
+    Args:
+        exercise_id: lesson and name of the exercise, ``"01.lookup"``.
+        answer: the learner's function or value; ``...`` or None if it is not attempted.
 
     Raises:
-        KeyError: there is no such exercise: a mistake of the lesson, not of the learner.
+        AssertionError: only while grading (``NBGRADER_EXECUTION`` is set): the answer is not right; the message is the
+            line.
+        KeyError: there is no such exercise.
     """
     from helpers.exercises.registry import EXERCISES
 
@@ -68,12 +84,12 @@ def check(exercise_id: str, answer: Any) -> None:
 
 
 def report(exercise: Exercise, answer: Any) -> None:
-    """As :func:`check`, for an exercise that is at hand."""
+    """As :func:`check`, for a given exercise."""
     publish(exercise.name, judge(exercise, answer))
 
 
 def publish(name: str, verdict: Verdict) -> None:
-    """Print a verdict as one line, the word before its sign; while grading, raise it unless it is "right"."""
+    """Print a verdict as one line; while grading, raise AssertionError with this line unless it is "right"."""
     line = format_line(verdict.status, name, verdict.text)
     if verdict.status != "right" and os.environ.get("NBGRADER_EXECUTION"):
         raise AssertionError(line)
@@ -83,7 +99,7 @@ def publish(name: str, verdict: Verdict) -> None:
 def judge(exercise: Exercise, answer: Any) -> Verdict:
     """Compare an answer with the reference of its exercise and with the known mistakes."""
     if answer is None or answer is Ellipsis:
-        return Verdict("not attempted", _error_of_the_cell_before())
+        return Verdict("not attempted", _previous_cell_error())
     if exercise.results or callable(exercise.reference):
         if callable(answer):
             return _judge_function(exercise, answer)
@@ -92,25 +108,29 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
             f"a function is asked for, but this is {quote(answer)}; pass the function itself, without calling it",
         )
     if callable(answer):
-        given = f"a value is asked for, but this is the function {name_of(answer)}; call it and pass what it returns"
-        return Verdict("wrong", given)
+        reason = f"a value is asked for, but this is the function {name_of(answer)}; call it and pass what it returns"
+        return Verdict("wrong", reason)
     agreement = _compare(exercise, answer, exercise.reference, ignore_case=True)
     if not agreement.reason:
         return _right(exercise, agreement.notes)
     for mistake in exercise.mistakes:
         if not _compare(exercise, answer, mistake.wrong, ignore_case=True).reason:
             return Verdict("wrong", mistake.message)
-    found = _deviations(exercise, answer)
-    contained = [each.message for each in exercise.mistakes if frozenset() < _deviations(exercise, each.wrong) <= found]
+    deviations = _deviations(exercise, answer)
+    contained = [
+        mistake.message
+        for mistake in exercise.mistakes
+        if frozenset() < _deviations(exercise, mistake.wrong) <= deviations
+    ]
     return Verdict("wrong", "; ".join(contained) or agreement.reason)
 
 
 def _deviations(exercise: Exercise, answer: Any) -> frozenset:
-    """Where an answer that consists of several choices differs from the reference.
+    """The differences between an answer that consists of several choices and the reference.
 
     Returns:
-        Pairs of index or key and choice; of a list in any order, pairs of choice and whether it is there. Empty for
-        other answers, and where items are missing.
+        Pairs of index or key and choice; for a list in any order, pairs of choice and whether the answer contains it.
+        Empty for other kinds of answers, and if items are missing.
     """
     right = exercise.reference
     if isinstance(right, list | tuple) and isinstance(answer, list | tuple):
@@ -141,20 +161,20 @@ def _judge_function(exercise: Exercise, answer: Callable) -> Verdict:
     for case in exercise.cases:
         outcome = _call(answer, case)
         if not outcomes and (outcome.value is Ellipsis or isinstance(outcome.error, NotImplementedError)):
-            return Verdict("not attempted", _error_of_the_cell_before())
+            return Verdict("not attempted", _previous_cell_error())
         outcomes.append(outcome)
     if is_stub(answer) and all(outcome.value is None and not outcome.error for outcome in outcomes):
-        return Verdict("not attempted", _error_of_the_cell_before())
-    wanted = exercise.results or [_call(exercise.reference, case).value for case in exercise.cases]
-    agreements = [_describe(outcome, right, exercise) for outcome, right in zip(outcomes, wanted, strict=True)]
+        return Verdict("not attempted", _previous_cell_error())
+    expected = exercise.results or [_call(exercise.reference, case).value for case in exercise.cases]
+    agreements = [_describe(outcome, right, exercise) for outcome, right in zip(outcomes, expected, strict=True)]
     reasons = [agreement.reason for agreement in agreements]
     if any(reasons):
         for mistake in exercise.mistakes:
             if _is_mistake(outcomes, mistake, exercise):
                 return Verdict("wrong", mistake.message)
         index = next(i for i, reason in enumerate(reasons) if reason)
-        which = f" (try {index + 1} of {len(reasons)})" if len(reasons) > 1 else ""
-        return Verdict("wrong", reasons[index] + which)
+        attempt = f" (try {index + 1} of {len(reasons)})" if len(reasons) > 1 else ""
+        return Verdict("wrong", reasons[index] + attempt)
     for entry in exercise.raises:
         message = _must_raise(answer, MustRaise(*entry))
         if message:
@@ -166,7 +186,7 @@ def _judge_function(exercise: Exercise, answer: Callable) -> Verdict:
 
 
 def _must_raise(answer: Callable, entry: MustRaise) -> str:
-    """What to say when a call that must fail does not fail as it must; empty when it does."""
+    """A message if a call does not raise the required error; else empty."""
     error = _call(answer, entry.arguments).error
     if error is None:
         return entry.message
@@ -178,12 +198,12 @@ def _must_raise(answer: Callable, entry: MustRaise) -> str:
 
 
 def _is_mistake(outcomes: Sequence[_Outcome], mistake: Mistake, exercise: Exercise) -> bool:
-    """True when a known mistake gives what the learner's function gave, case by case."""
+    """Whether a known mistake has the same outcomes as the learner's function in all cases."""
     if callable(mistake.wrong):
-        others = [_call(mistake.wrong, case) for case in exercise.cases]
+        known = [_call(mistake.wrong, case) for case in exercise.cases]
     else:
-        others = [_expected(value) for value in mistake.wrong]
-    for outcome, other in zip(outcomes, others, strict=False):
+        known = [_known_outcome(value) for value in mistake.wrong]
+    for outcome, other in zip(outcomes, known, strict=False):
         if (outcome.error is None) != (other.error is None):
             return False
         if outcome.error is not None and other.error is not None:
@@ -201,7 +221,7 @@ def _is_mistake(outcomes: Sequence[_Outcome], mistake: Mistake, exercise: Exerci
 
 
 def holds(claim: Callable[..., Any], *arguments: Any) -> bool:
-    """Whether a claim returns True; one that raises does not hold."""
+    """Whether a predicate returns True; False if it raises an exception."""
     try:
         result = claim(*arguments)
     except Exception:
@@ -210,34 +230,38 @@ def holds(claim: Callable[..., Any], *arguments: Any) -> bool:
 
 
 def is_stub(function: Callable) -> bool:
-    """Whether a function has no body yet: a docstring, ``...`` or ``pass``."""
-    is_stub = getattr(function, "is_stub", None)  # set on what stands for a function of another process
-    if isinstance(is_stub, bool):
-        return is_stub
+    """Whether the body of a function contains only a docstring, ``...`` or ``pass``."""
+    marked = getattr(function, "is_stub", None)  # set on proxies of functions of another process
+    if isinstance(marked, bool):
+        return marked
     code = getattr(inspect.unwrap(function), "__code__", None)
-    return code is not None and {instruction.opname for instruction in dis.get_instructions(code)} <= _IDLE
+    return code is not None and {instruction.opname for instruction in dis.get_instructions(code)} <= _STUB_OPCODES
 
 
-def _error_of_the_cell_before() -> str:
-    """In a notebook: how the cell that ran last ended, if it was with an error."""
+def _previous_cell_error() -> str:
+    """A message if the notebook cell that ran last ended with an error; else empty."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     result = getattr(shell, "last_execution_result", None)
     error = getattr(result, "error_before_exec", None) or getattr(result, "error_in_exec", None)
     if error is None:
         return ""
-    said = shorten(f"{type(error).__name__}: {describe_error_text(error)}")
-    return f"the cell that ran before this check stopped with {said}; correct it and run it again"
+    description = shorten(f"{type(error).__name__}: {describe_error_text(error)}")
+    return f"the cell that ran before this check stopped with {description}; correct it and run it again"
 
 
-def _expected(result: Any) -> _Outcome:
-    """A known wrong result as an outcome: a value or an error."""
+def _known_outcome(result: Any) -> _Outcome:
+    """The outcome for an item of ``Mistake.wrong``: an error for exceptions and their types, else a value."""
     if isinstance(result, type) and issubclass(result, Exception):
         return _Outcome(error=result())
     return _Outcome(error=result) if isinstance(result, Exception) else _Outcome(value=result)
 
 
 class _Tee(io.TextIOBase):
-    """Passes on what is written and remembers that something was."""
+    """Forwards text to a stream.
+
+    Attributes:
+        used: whether anything but white space was written.
+    """
 
     def __init__(self, stream: Any) -> None:
         self.stream, self.used = stream, False
@@ -251,18 +275,18 @@ class _Tee(io.TextIOBase):
 
 
 def _call(function: Callable, arguments: tuple) -> _Outcome:
-    """Call with fresh copies; catch what a learner can raise, notice changed inputs and what is printed."""
-    mine = copy.deepcopy(arguments)
+    """Call a function with copies of the arguments, and record its value or error, changed arguments and output."""
+    copies = copy.deepcopy(arguments)
     tee = _Tee(sys.stdout)
     try:
         with contextlib.redirect_stdout(tee):
-            value = function(*mine)
+            value = function(*copies)
     except (KeyboardInterrupt, GeneratorExit):
         raise
-    except BaseException as error:  # SystemExit, and pytest's own outcomes
+    except BaseException as error:  # SystemExit, and the outcomes of pytest
         return _Outcome(error=error, printed=tee.used)
     outcome = _Outcome(value=value, printed=tee.used)
-    for number, (before, after) in enumerate(zip(arguments, mine, strict=True), start=1):
+    for number, (before, after) in enumerate(zip(arguments, copies, strict=True), start=1):
         if isinstance(before, torch.Tensor | list | dict) and not unchanged(after, before):
             outcome.changed = (
                 f"the result is right, but your function changed its input (argument {number}); copy it first"
@@ -271,6 +295,7 @@ def _call(function: Callable, arguments: tuple) -> _Outcome:
 
 
 def _describe(outcome: _Outcome, right: Any, exercise: Exercise) -> Agreement:
+    """Compare an outcome with the right value."""
     error = outcome.error
     if error is None and outcome.value is None and right is not None:
         if outcome.printed:

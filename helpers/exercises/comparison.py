@@ -1,4 +1,4 @@
-"""Whether two values agree, by the policy "What counts as right" of CONTRIBUTING.md."""
+"""Comparison of values by the policy "What counts as right" of CONTRIBUTING.md."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 
-_LONGEST = 160  # characters of a value or message that a line quotes
-_COARSE = {torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 5e-2}  # tolerance where two dtypes meet
+_MAX_QUOTED = 160  # characters of a value or message that a line quotes
+_COARSE = {torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 5e-2}  # tolerance between different dtypes
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How two values compare.
+    """The result of comparing two values.
 
     Attributes:
-        reason: what distinguishes them, in the order type, shape, dtype, value; empty when they agree.
-        notes: differences of form that were accepted and matter later.
+        reason: the first difference in the order type, shape, dtype, value; empty if they agree.
+        notes: accepted differences of form that matter in later lessons.
     """
 
     reason: str
@@ -41,31 +41,35 @@ def compare(
     NaN equals NaN only, a boolean is not a number, and a tensor's shape is part of its value.
 
     Args:
-        tolerance: largest absolute and relative difference of floats; never finer than the coarser of two dtypes.
-        requires: what must agree besides the values: ``"kind"`` (integers or floats), ``"dtype"``, ``"container"``.
-        any_order: the order of a list plays no part.
-        ignore_case: neither do case and surrounding blanks of texts.
+        got: the learner's value.
+        expected: the right value.
+        tolerance: largest absolute and relative difference of floats; at least that of the coarser of two dtypes.
+        requires: properties that must also agree: ``"kind"`` (integers or floats), ``"dtype"``, ``"container"``.
+        any_order: whether the order of a list is ignored.
+        ignore_case: whether case and surplus blanks of texts are ignored.
     """
-    walk = _Walk(tolerance, frozenset(requires), any_order, ignore_case)
+    comparison = _Comparison(tolerance, frozenset(requires), any_order, ignore_case)
     try:
-        reason = walk.differ(got, expected)
-    except Exception as error:  # a value built to break comparisons
+        reason = comparison.differ(got, expected)
+    except Exception as error:  # raised by methods of the learner's own classes
         return Agreement(f"the answer cannot be compared ({type(error).__name__}); expected {quote(expected)}")
-    return Agreement(reason, () if reason else tuple(dict.fromkeys(walk.notes)))
+    return Agreement(reason, () if reason else tuple(dict.fromkeys(comparison.notes)))
 
 
 def difference(got: Any, expected: Any, tolerance: float = 1e-4, **options: Any) -> str:
-    """The reason of :func:`compare`: empty when the two agree."""
+    """The reason of :func:`compare`; empty if the values agree."""
     return compare(got, expected, tolerance, **options).reason
 
 
 def unchanged(after: Any, before: Any) -> bool:
-    """Whether a value is exactly what it was."""
+    """Whether two values are equal in type, dtype and value."""
     return not difference(after, before, 0.0, requires=("dtype", "container"))
 
 
 @dataclass
-class _Walk:
+class _Comparison:
+    """One comparison; its methods return the reason of a difference, or an empty text, and collect notes."""
+
     tolerance: float
     requires: frozenset[str]
     any_order: bool
@@ -73,6 +77,7 @@ class _Walk:
     notes: list[str] = field(default_factory=list)
 
     def differ(self, got: Any, expected: Any) -> str:
+        """The first difference between two values; empty if they agree."""
         if isinstance(expected, torch.Tensor | np.ndarray | np.generic):
             right = as_tensor(expected)
             if right is not None:
@@ -89,28 +94,28 @@ class _Walk:
             return ""
         return f"expected {quote(expected)}, got {quote(got)}"
 
-    def _tensors(self, got: Any, expected: torch.Tensor, asked: bool) -> str:
-        mine = as_tensor(got)
-        if mine is None:
+    def _tensors(self, got: Any, expected: torch.Tensor, is_tensor: bool) -> str:
+        tensor = as_tensor(got)
+        if tensor is None:
             return f"expected {_shape(expected)}, got {quote(got)}"
-        if asked and expected.ndim and not isinstance(got, torch.Tensor):
+        if is_tensor and expected.ndim and not isinstance(got, torch.Tensor):
             if "container" in self.requires:
                 return f"expected {_shape(expected)}, got {_container(got)}; torch.tensor(…) makes a tensor of it"
             self.notes.append(f"{_container(got)} here; a tensor is what later layers take")
-        if mine.shape != expected.shape:
-            if mine.numel() == expected.numel() == 1 and 0 in (mine.ndim, expected.ndim):
-                self.notes.append(f"shape {tuple(mine.shape)} here; shape {tuple(expected.shape)} is asked for")
-                mine = mine.reshape(expected.shape)
+        if tensor.shape != expected.shape:
+            if tensor.numel() == expected.numel() == 1 and 0 in (tensor.ndim, expected.ndim):
+                self.notes.append(f"shape {tuple(tensor.shape)} here; shape {tuple(expected.shape)} is asked for")
+                tensor = tensor.reshape(expected.shape)
             elif not (isinstance(got, list | tuple) and not got and expected.shape[:1] == (0,)):
-                return f"shape {tuple(mine.shape)}, expected {tuple(expected.shape)}"
+                return f"shape {tuple(tensor.shape)}, expected {tuple(expected.shape)}"
         if not expected.numel():
             return ""
-        return self._dtypes(mine, expected) or self._values(mine, expected)
+        return self._dtypes(tensor, expected) or self._values(tensor, expected)
 
     def _dtypes(self, got: torch.Tensor, expected: torch.Tensor) -> str:
-        kinds = _kind_of(got), _kind_of(expected)
+        kinds = _number_kind(got), _number_kind(expected)
         strict = {"dtype": got.dtype != expected.dtype, "kind": kinds[0] != kinds[1]}
-        if any(strict[each] for each in self.requires & strict.keys()) or (
+        if any(strict[name] for name in self.requires & strict.keys()) or (
             kinds[0] != kinds[1] and {"booleans", "complex numbers"} & set(kinds)
         ):
             return f"dtype {got.dtype}, expected {expected.dtype}".replace("torch.", "")
@@ -119,7 +124,7 @@ class _Walk:
         return ""
 
     def _values(self, got: torch.Tensor, expected: torch.Tensor) -> str:
-        kinds = _kind_of(got), _kind_of(expected)
+        kinds = _number_kind(got), _number_kind(expected)
         if kinds in (("integers", "integers"), ("booleans", "booleans")):
             same = got.long() == expected.long()
         else:
@@ -132,10 +137,10 @@ class _Walk:
             return ""
         first = torch.nonzero(~same)[0].tolist() if same.ndim else []
         where = f"value at {first}" if first else "value"
-        mine, right = (tensor[tuple(first)].item() for tensor in (got, expected))
-        if isinstance(mine, float) and math.isnan(mine):
+        actual, right = (tensor[tuple(first)].item() for tensor in (got, expected))
+        if isinstance(actual, float) and math.isnan(actual):
             return f"{where} is NaN, expected {right:.4g}"
-        shown = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in (mine, right)]
+        shown = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in (actual, right)]
         return f"{where}: {shown[0]}, expected {shown[1]}"
 
     def _tolerance(self, got: torch.Tensor, expected: torch.Tensor) -> float:
@@ -144,28 +149,28 @@ class _Walk:
         return max(self.tolerance, *(_COARSE.get(tensor.dtype, 0.0) for tensor in (got, expected)))
 
     def _number(self, got: Any, expected: bool | int | float) -> str:
-        mine = as_tensor(got)
-        if mine is None or isinstance(got, list | tuple):
+        tensor = as_tensor(got)
+        if tensor is None or isinstance(got, list | tuple):
             return f"expected {_kind(expected)}, got {quote(got)}"
-        if mine.numel() != 1:
-            return f"expected one number, got {_shape(mine)}"
-        if mine.ndim:
-            self.notes.append(f"{_shape(mine)} here; one number is asked for")
-        value = got if isinstance(got, int) else mine.item()
+        if tensor.numel() != 1:
+            return f"expected one number, got {_shape(tensor)}"
+        if tensor.ndim:
+            self.notes.append(f"{_shape(tensor)} here; one number is asked for")
+        value = got if isinstance(got, int) else tensor.item()
         if isinstance(expected, bool) != isinstance(value, bool):
             return f"expected {_kind(expected)}, got {_kind(value)}: {quote(value)}"
         if "kind" in self.requires and type(value) is not type(expected):
             return f"expected {_kind(expected)}, got {_kind(value)}: {quote(value)}"
         right = torch.tensor(expected, dtype=torch.float64) if isinstance(expected, float) else None
-        if _close(value, expected, self.tolerance if right is None else self._tolerance(mine, right)):
+        if _close(value, expected, self.tolerance if right is None else self._tolerance(tensor, right)):
             return ""
         return f"value {quote(value)} is not the expected {'answer' if isinstance(expected, bool) else 'number'}"
 
     def _text(self, got: Any, expected: str) -> str:
         if not isinstance(got, str):
             return f"expected a text, got {quote(got)}"
-        mine, right = (plain(got), plain(expected)) if self.ignore_case else (str(got), expected)
-        return "" if mine == right else f"{quote(str(got))} is not the expected text"
+        actual, right = (plain(got), plain(expected)) if self.ignore_case else (str(got), expected)
+        return "" if actual == right else f"{quote(str(got))} is not the expected text"
 
     def _items(self, got: Any, expected: tuple | list) -> str:
         if isinstance(got, set | frozenset) and not self.any_order:
@@ -180,26 +185,28 @@ class _Walk:
             return f"{_count(got)}, expected {len(expected)}"
         if self.any_order:
             return self._unordered(list(got), expected)
-        for index, (mine, right) in enumerate(zip(list(got), list(expected), strict=True)):
-            reason = self.differ(mine, right)
+        for index, (item, right) in enumerate(zip(list(got), list(expected), strict=True)):
+            reason = self.differ(item, right)
             if reason:
                 return f"item {index}: {reason}"
         return ""
 
     def _array_items(self, got: torch.Tensor | np.ndarray, expected: tuple | list) -> str:
-        """An array where a list is asked for, to the tolerance of its dtype."""
+        """Compare an array with a list, with the tolerance of the array's dtype."""
         self.notes.append(f"{_container(got)} here; a {_kind(expected)} is asked for")
         dtype = getattr(as_tensor(got), "dtype", torch.float64)
-        walk = _Walk(max(self.tolerance, _COARSE.get(dtype, 0.0)), self.requires, self.any_order, self.ignore_case)
-        return walk.differ(got.tolist(), expected)
+        comparison = _Comparison(
+            max(self.tolerance, _COARSE.get(dtype, 0.0)), self.requires, self.any_order, self.ignore_case
+        )
+        return comparison.differ(got.tolist(), expected)
 
     def _unordered(self, got: list, expected: tuple | list) -> str:
-        left = list(got)
+        remaining = list(got)
         for right in expected:
-            index = next((i for i, mine in enumerate(left) if not self.differ(mine, right)), None)
+            index = next((i for i, item in enumerate(remaining) if not self.differ(item, right)), None)
             if index is None:
-                return f"{quote(left[0])} is not one of the expected items"
-            del left[index]
+                return f"{quote(remaining[0])} is not one of the expected items"
+            del remaining[index]
         return ""
 
     def _dict(self, got: Any, expected: dict) -> str:
@@ -217,7 +224,7 @@ class _Walk:
 
 
 def as_tensor(value: Any) -> torch.Tensor | None:
-    """Numbers in any form as a tensor; None for everything else, and for rows of different lengths."""
+    """Convert numbers in any form to a tensor; None for everything else, and for rows of different lengths."""
     if isinstance(value, torch.Tensor):
         dense = value if value.layout is torch.strided else value.to_dense()
         return dense.detach().as_subclass(torch.Tensor)
@@ -225,7 +232,7 @@ def as_tensor(value: Any) -> torch.Tensor | None:
         if value.dtype.kind not in "biufc":
             return None
         array = np.asarray(value)
-        if array.dtype.kind == "u":  # torch has little arithmetic for these
+        if array.dtype.kind == "u":  # torch supports little arithmetic for unsigned integers
             array = array.astype(np.int64)
         return torch.tensor(array)
     if isinstance(value, bool):
@@ -243,7 +250,7 @@ def as_tensor(value: Any) -> torch.Tensor | None:
     return torch.stack(tensors) if tensors else torch.empty(0)
 
 
-def _kind_of(tensor: torch.Tensor) -> str:
+def _number_kind(tensor: torch.Tensor) -> str:
     if tensor.dtype is torch.bool:
         return "booleans"
     if tensor.dtype.is_complex:
@@ -260,7 +267,7 @@ def _close(got: float, expected: float, tolerance: float) -> bool:
 
 
 def plain(text: str) -> str:
-    """A text without case and surplus blanks."""
+    """A text in lower case without surplus blanks."""
     return " ".join(text.split()).casefold()
 
 
@@ -284,6 +291,7 @@ def _container(value: Any) -> str:
 
 
 def describe_error_text(value: Any) -> str:
+    """``str(value)``, or a placeholder if that raises an exception."""
     try:
         return str(value)
     except Exception:
@@ -291,16 +299,18 @@ def describe_error_text(value: Any) -> str:
 
 
 def shorten(text: str) -> str:
+    """A text in one line, cut off after 160 characters."""
     text = " ".join(text.split())
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return text if len(text) <= _MAX_QUOTED else text[: _MAX_QUOTED - 1] + "…"
 
 
 def name_of(function: Any) -> str:
+    """The name of a function, or of the type of another callable."""
     return shorten(str(getattr(function, "__name__", type(function).__name__)))
 
 
 def quote(value: Any) -> str:
-    """A short, safe description of any value."""
+    """A short description of any value; it never raises an exception."""
     if isinstance(value, torch.Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, list | tuple | dict | set | str) and len(value) > 200:

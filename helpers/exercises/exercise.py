@@ -1,4 +1,4 @@
-"""The data of exercises and quiz questions: right answers, and the wrong answers that are known."""
+"""Data classes of exercises and quiz questions, with right answers and known wrong answers."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import Any, Literal, NamedTuple
 Status = Literal["right", "wrong", "not attempted"]
 
 SIGNS: dict[Status, str] = {"right": "Right ✓", "wrong": "Wrong ✗", "not attempted": "Not attempted –"}
-"""What a line of a check begins with, by its status: the word first, for screen readers."""
+"""The beginning of a line of a check by its status: the word first, for screen readers."""
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong answer that people really give, and what to tell them.
+    """A known wrong answer, and the message for it.
 
     Attributes:
-        wrong: a value or a function; where an exercise has ``results``, what comes out instead in its first cases,
-            each a value, an error, or a function that returns whether a value is this mistake's. An error is a type,
-            or an exception whose text is a pattern found in the text of the learner's.
+        wrong: a value or a function; for an exercise with ``results``, the wrong results of its first cases, each a
+            value, an error, or a predicate on the learner's result. An error is a type, or an exception whose text is a
+            pattern that is searched for in the text of the learner's error.
         message: the message.
-        error: for a function that raises on a case: a pattern (:func:`re.search`) that is found in the text of the
-            learner's error, which has the same type. Without it an answer that raises is not this mistake.
+        error: if ``wrong`` is a function that raises in a case: a pattern (:func:`re.search`) that the text of the
+            learner's error must contain; its type must be the same. Without a pattern, an answer that raises is not
+            recognised as this mistake.
     """
 
     wrong: Any
@@ -35,9 +36,9 @@ class MustRaise(NamedTuple):
 
     Attributes:
         arguments: of the call.
-        error: the type of the error, or several.
+        error: the required type of the error, or several.
         message: the message for an answer that does not raise it.
-        mentions: texts that the error's message must hold.
+        mentions: texts that the error's message must contain.
     """
 
     arguments: tuple
@@ -53,15 +54,15 @@ class Exercise:
     Attributes:
         id: lesson and name, ``"01.lookup"``.
         reference: the right value, or a right function.
-        cases: for a function, the arguments it is tried on, one tuple a case; each call gets copies of its own.
-        results: what must come out, one a case, where there is no ``reference`` to ask (``reference`` is left out).
-        mistakes: wrong answers recognised by what they return.
+        cases: for a function, its arguments, one tuple per case; each call gets copies of them.
+        results: the right results, one per case, instead of a ``reference``.
+        mistakes: known wrong answers.
         raises: calls that must fail: :class:`MustRaise`, or a plain tuple of its fields.
         tolerance: largest absolute and relative difference of floating-point values.
-        requires: what must agree with the reference besides the values, and so stands in the statement: ``"kind"``
-            (integers or floats), ``"dtype"``, ``"container"``.
-        any_order: the order of a list of answers plays no part.
-        right: a fact worth knowing, printed with the tick.
+        requires: properties that must agree with the reference in addition to the values, as its statement says:
+            ``"kind"`` (integers or floats), ``"dtype"``, ``"container"``.
+        any_order: whether the order of a list of answers is ignored.
+        right: a remark that is printed with a right answer.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Exercise:
 
     @property
     def name(self) -> str:
+        """The id without the lesson."""
         return self.id.split(".", 1)[-1]
 
 
@@ -89,10 +91,10 @@ class Question:
         text: the question.
         options: two or more answers to choose from.
         answer: the index of the right option.
-        reason: why it is right; shown with the right answer.
+        reason: the explanation; shown after the right answer.
 
     Raises:
-        ValueError: fewer than two options, equal options, or an answer that is the index of none.
+        ValueError: fewer than two options, equal options, or an ``answer`` that is not a valid index.
     """
 
     id: str
@@ -111,11 +113,12 @@ class Question:
 
 
 class Line(NamedTuple):
-    """A printed line of a check, taken apart.
+    """The parts of a printed line of a check.
 
     Attributes:
-        name: of the exercise.
-        text: the reason, or what is worth knowing about a right answer.
+        status: the status.
+        name: the name of the exercise.
+        text: the reason, or remarks on a right answer.
     """
 
     status: Status
@@ -124,7 +127,7 @@ class Line(NamedTuple):
 
 
 def format_line(status: Status, name: str, text: str = "") -> str:
-    """The one line that a check prints: the word before its sign, the name, and the text."""
+    """The line that a check prints: status, name, and text."""
     line = f"{SIGNS[status]} {name}"
     if text:
         line += f" – {text}" if status == "right" else f": {text}"

@@ -1,4 +1,4 @@
-"""Lesson 00: two small exercises that show that everything works."""
+"""Lesson 00: two small exercises to test the installation."""
 
 import torch
 

@@ -11,7 +11,7 @@ from helpers.exercises.exercise import Exercise, Mistake, Question
 _IDS = {"<pad>": 0, "<unk>": 1, "the": 2, "cat": 3, "saw": 4, "dog": 5, "a": 6}
 _WORDS = list(_IDS)
 _WEIGHT = torch.arange(56, dtype=torch.float64).reshape(7, 8) / 8 + 1  # (V, d)
-_ORDER = torch.tensor([3, 0, 4, 6, 1, 2, 5])  # no word keeps its id, and going back is another order
+_ORDER = torch.tensor([3, 0, 4, 6, 1, 2, 5])  # no word keeps its id, and the inverse is another order
 
 
 def _batch(texts: list[list[str]], ids: dict[str, int], pad: int = 0, unknown: int = 1) -> torch.Tensor:
@@ -89,7 +89,7 @@ def _merge(words: _Words, weighted: bool = True, first_only: bool = False) -> tu
 
 
 def _overlapping(words: _Words) -> tuple[tuple[str, str], _Words]:
-    """Merge every occurrence, also those that share a token with the one before."""
+    """Merge every occurrence, including those that share a token with the previous one."""
     best, _ = _merge(words)
     merged = {}
     for word, count in words.items():

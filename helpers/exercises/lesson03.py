@@ -20,10 +20,10 @@ _TOGETHER = {
 }
 
 
-def _mistaken(place: int, word: str, reason: str) -> Mistake:
-    """The right list of words but for one."""
+def _mistaken(index: int, word: str, reason: str) -> Mistake:
+    """A list of words with one mistake."""
     words = [answer for answer, _, _ in _TOGETHER.values()]
-    words[place] = word
+    words[index] = word
     return Mistake(words, f"similar words share contexts: {reason}")
 
 
@@ -37,7 +37,7 @@ def _shifted(table: Tensor, i: int, k: int) -> Tensor:
     return (torch.cat([unit[:i], unit[i + 1 :]]) @ unit[i]).topk(k).indices
 
 
-# Rows of very different norms, so that cosine, dot product and distance disagree about the nearest.
+# Rows of very different norms, so that cosine, dot product and distance have different nearest rows.
 _TABLE = _draw(12, 4) * torch.tensor([1, 8, 0.3, 2, 5, 0.5, 1, 9, 0.2, 3, 1, 6])[:, None]
 
 
@@ -79,7 +79,7 @@ EXERCISES = [
     Exercise(
         id="03.more_similar",
         reference=[answer for answer, _, _ in _TOGETHER.values()],
-        mistakes=[_mistaken(place, word, reason) for place, (_, word, reason) in enumerate(_TOGETHER.values())],
+        mistakes=[_mistaken(index, word, reason) for index, (_, word, reason) in enumerate(_TOGETHER.values())],
         right="words become similar when one could replace the other, even if they are opposites",
     ),
     Exercise(

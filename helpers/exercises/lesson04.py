@@ -49,7 +49,7 @@ def _words(seed: int) -> torch.Tensor:
 
 
 def _close_words() -> torch.Tensor:
-    """A table ``(V, d)`` in which rows 3, 30 and 21 are nearly parallel: each would answer, were it not left out."""
+    """A table ``(V, d)`` in which rows 3, 30 and 21 are nearly parallel: each is the answer unless excluded."""
     table = _words(7)
     table[[3, 30, 21]] = table[3] + 0.2 * table[[3, 30, 21]]
     return table
@@ -150,10 +150,10 @@ _MEASURES = {
 }
 
 
-def _mistaken(place: int, measure: str, reason: str) -> Mistake:
-    """The right list of measures but for one."""
+def _mistaken(index: int, measure: str, reason: str) -> Mistake:
+    """A list of measures with one mistake."""
     measures = [answer for answer, _ in _MEASURES.values()]
-    measures[place] = measure
+    measures[index] = measure
     return Mistake(measures, reason)
 
 
@@ -165,8 +165,8 @@ EXERCISES = [
         id="04.choose_measure",
         reference=[answer for answer, _ in _MEASURES.values()],
         mistakes=[
-            _mistaken(place, measure, reason)
-            for place, (_, reasons) in enumerate(_MEASURES.values())
+            _mistaken(index, measure, reason)
+            for index, (_, reasons) in enumerate(_MEASURES.values())
             for measure, reason in reasons.items()
         ],
         right="what the norm means decides: nothing, a part of the position, or something that was trained",

@@ -1,4 +1,4 @@
-"""Lesson 08: what the sum of a word and a position preserves."""
+"""Lesson 08: information in the sum of a word and a position embedding."""
 
 import math
 
@@ -25,7 +25,7 @@ def _with_bias(vectors: torch.Tensor) -> torch.Tensor:
 
 
 def _probe_case(seed: int, num_classes: int, dim: int, count: int, num_new: int) -> tuple[torch.Tensor, ...]:
-    """Overlapping classes whose dimensions have unequal scales and are correlated, so that distances mislead.
+    """Overlapping classes in correlated dimensions of unequal scale, so that the nearest mean is often wrong.
 
     Returns:
         vectors (count, dim), classes (count,) and up to ``num_new`` new vectors whose best two scores differ by 0.1.

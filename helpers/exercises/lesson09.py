@@ -54,14 +54,14 @@ def _other(layout: str) -> str:
 
 
 def _mixed(x: Tensor, cos: Tensor, sin: Tensor, layout: str) -> Tensor:
-    """Angles laid out for neighbours, pairs taken from the two halves: what mixed code computes."""
+    """Angles in the interleaved layout, pairs in the half layout: a mix of two implementations."""
     cos, sin = cos.repeat_interleave(2, -1), sin.repeat_interleave(2, -1)
     first, second = _pairs(x, "half")
     return x * cos + torch.cat([-second, first], -1) * sin
 
 
 def _offsets(num_queries: int, num_keys: int, first: int | None = None) -> Tensor:
-    """Key minus query, (num_queries, num_keys); the first query stands at ``first``, by default at the end."""
+    """Key minus query, (num_queries, num_keys); the queries start at ``first``, by default they are the last tokens."""
     start = num_keys - num_queries if first is None else first
     return torch.arange(num_keys) - torch.arange(start, start + num_queries)[:, None]
 
@@ -101,7 +101,7 @@ def _rope_mixed(vector: Tensor, position: float) -> Tensor:
 
 
 def _rope_clamped(vector: Tensor, position: float) -> Tensor:
-    """A table of 64 rows whose last row serves all later positions."""
+    """RoPE from a table of 64 rows, whose last row is used for all later positions."""
     return _rope(vector, min(position, 63))
 
 
@@ -117,7 +117,7 @@ def _added(vector: Tensor, position: float) -> Tensor:
 
 
 def _rope_for_positive(vector, position):
-    """RoPE for vectors without negative numbers; others get their position added."""
+    """RoPE for vectors without negative numbers; otherwise the position is added."""
     return _rope(vector, position) if (vector >= 0).all() else _added(vector, position)
 
 

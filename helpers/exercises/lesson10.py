@@ -1,4 +1,4 @@
-"""Lesson 10: results read fairly, and vectors ready for a transformer layer."""
+"""Lesson 10: interpretation of results, and the input of a transformer layer."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from helpers.exercises.exercise import Exercise, Mistake, Question
 
 _TRUTH = {1: False, 2: True, 3: False, 4: False, 5: False, 6: True, 7: False, 8: True}
-_SAYS = {
+_EXPLANATIONS = {
     1: "without positions and without a mask the model sees a bag of tokens, and both answers have the same bags",
     2: "with a causal mask each position sees a different number of tokens; it was solved",
     3: "ALiBi subtracts a distance, and a distance is not a direction: without a mask it stayed at chance",
@@ -56,7 +56,7 @@ EXERCISES = [
     Exercise(
         id="10.predictions",
         reference=_TRUTH,
-        mistakes=[Mistake(_flipped(number), f"statement {number}: {says}") for number, says in _SAYS.items()],
+        mistakes=[Mistake(_flipped(number), f"statement {number}: {text}") for number, text in _EXPLANATIONS.items()],
         right="as measured",
     ),
     Exercise(

@@ -1,4 +1,4 @@
-"""A progress bar that prints nothing, so that a stored notebook stays the same."""
+"""A progress bar that prints nothing, so that the outputs of a stored notebook do not change."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import ipywidgets
 
 from helpers.figures.views import show_widget
 
-_EVERY = 0.1  # seconds between two updates of the page
+_INTERVAL = 0.1  # seconds between two updates of the page
 
 
 class Progress:
-    """Shows how far a long run is.
+    """A progress bar with a text.
 
     >>> with Progress(100, "training") as progress:
     ...     progress.step(note="loss 1.23")
 
     Args:
         total: number of steps, positive.
-        label: what is being done; all that a notebook without a kernel shows.
+        label: the name of the run; a notebook without a kernel shows only this.
 
     Raises:
         ValueError: a total that is not positive.
@@ -37,10 +37,10 @@ class Progress:
         show_widget(ipywidgets.HBox([self._bar, self._text]), label)
 
     def step(self, n: int = 1, note: str = "") -> None:
-        """Move on by ``n`` steps; ``note`` stands beside the bar."""
+        """Advance by ``n`` steps; ``note`` is shown beside the bar."""
         self.done = min(self.total, self.done + n)
         now = time.monotonic()
-        if now - self._shown >= _EVERY or self.done == self.total:
+        if now - self._shown >= _INTERVAL or self.done == self.total:
             self._shown = now
             self._bar.value = self.done
             self._text.value = f"{self._label}: {self.done} of {self.total}" + (f", {note}" if note else "")

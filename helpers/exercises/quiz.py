@@ -1,4 +1,4 @@
-"""Multiple-choice questions of the lessons, answered in the browser."""
+"""Multiple-choice questions of the lessons, evaluated in the browser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HERE = Path(__file__).parent
 
 
 class QuizView(anywidget.AnyWidget):
-    """The browser's side of one question; ``question`` holds kind, text, options, answer and reason."""
+    """The widget of a question; ``question`` is the result of :func:`as_data`."""
 
     _esm = bundle(_HERE.parent / "figures" / "widgets.js", _HERE / "quiz.js")
     _css = (_HERE / "quiz.css").read_text(encoding="utf-8")
@@ -24,7 +24,7 @@ class QuizView(anywidget.AnyWidget):
 
 
 def predict(question_id: str) -> None:
-    """Ask for a prediction; the reason appears with the right answer.
+    """Show a question that asks for a prediction; the reason appears after the right answer.
 
     Args:
         question_id: lesson and name of the question, ``"01.sum"``.
@@ -32,12 +32,12 @@ def predict(question_id: str) -> None:
     Raises:
         KeyError: there is no such question.
     """
-    _ask("Predict", _find(question_id))
+    _show("Predict", _find(question_id))
 
 
 def recall(question_id: str) -> None:
-    """Ask about what the lesson has shown; otherwise the same as :func:`predict`."""
-    _ask("Recall", _find(question_id))
+    """As :func:`predict`, for a question on the content of the lesson."""
+    _show("Recall", _find(question_id))
 
 
 def _find(question_id: str) -> Question:
@@ -49,7 +49,7 @@ def _find(question_id: str) -> Question:
 
 
 def as_data(kind: str, question: Question) -> dict[str, Any]:
-    """A question as ``quiz.js`` takes it: plain JSON."""
+    """A question as plain JSON, for ``quiz.js``."""
     return {
         "kind": kind,
         "text": question.text,
@@ -59,6 +59,6 @@ def as_data(kind: str, question: Question) -> dict[str, Any]:
     }
 
 
-def _ask(kind: str, question: Question) -> None:
+def _show(kind: str, question: Question) -> None:
     view = QuizView(question=as_data(kind, question))
     show_widget(view, "\n".join([f"{kind}: {question.text}", *(f"  ( ) {option}" for option in question.options)]))

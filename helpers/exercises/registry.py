@@ -10,20 +10,20 @@ from helpers.exercises.exercise import Exercise, Question
 
 
 def _load(attribute: str) -> dict[str, Any]:
-    """Collect a list of every lesson module by the ids of its items.
+    """The items of a list of every lesson module, by their ids.
 
     Raises:
         ValueError: two items have the same id, or an id begins with the number of another lesson.
     """
-    found: dict[str, Any] = {}
+    items: dict[str, Any] = {}
     for name in sorted(path.stem for path in Path(__file__).parent.glob("lesson*.py")):
         for item in getattr(import_module(f"helpers.exercises.{name}"), attribute):
-            if item.id in found:
+            if item.id in items:
                 raise ValueError(f"two {attribute.lower()} have the id {item.id!r}")
             if not item.id.startswith(f"{name.removeprefix('lesson')}."):
-                raise ValueError(f"{item.id!r} stands in {name}")
-            found[item.id] = item
-    return found
+                raise ValueError(f"{item.id!r} is in {name}; ids begin with the number of their lesson")
+            items[item.id] = item
+    return items
 
 
 EXERCISES: dict[str, Exercise] = _load("EXERCISES")

@@ -1,4 +1,4 @@
-"""Controls of a live figure. Each describes a native HTML input and cleans whatever value arrives from it."""
+"""Controls of a live figure. Each describes a native HTML input and validates the values that it sends."""
 
 from __future__ import annotations
 
@@ -10,39 +10,44 @@ from typing import Any
 
 
 class Control:
-    """What all controls share: a default ``value``, a ``label``, ``clean`` and ``stops``."""
+    """Base class of all controls.
+
+    Attributes:
+        value: the default.
+        label: the text beside the input; by default the name of the argument.
+    """
 
     value: Any
     label: str | None
 
     def clean(self, raw: Any) -> Any:
-        """The nearest valid value to ``raw``; the default when ``raw`` makes no sense."""
+        """The valid value nearest to ``raw``; the default if ``raw`` has the wrong type."""
         raise NotImplementedError
 
     def stops(self) -> list[Any]:
-        """Values that stand for the whole range, both ends and the default among them."""
+        """A selection of the values, with both ends and the default."""
         raise NotImplementedError
 
     def spec(self) -> dict[str, Any]:
-        """What the browser needs to build the input: plain JSON."""
+        """The description from which the browser builds the input, as plain JSON."""
         raise NotImplementedError
 
 
 def combinations(values: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    """Every combination of the values of controls, a dict from name to value each; the last control runs fastest."""
+    """Every combination of the values of controls as a dict from name to value; the last control varies fastest."""
     for combination in itertools.product(*values.values()):
         yield dict(zip(values, combination, strict=True))
 
 
-def _spread(count: int, wanted: int = 7) -> list[int]:
-    """``wanted`` indices spread over 0..count-1, both ends included; all of them if there are few."""
-    if count <= wanted:
+def _spread(count: int, size: int = 7) -> list[int]:
+    """At most ``size`` indices, evenly spread over 0..count-1, both ends included."""
+    if count <= size:
         return list(range(count))
-    return sorted({round(i * (count - 1) / (wanted - 1)) for i in range(wanted)})
+    return sorted({round(i * (count - 1) / (size - 1)) for i in range(size)})
 
 
 class _Stepped(Control):
-    """A range input over ``count`` stops; the browser sends the stop's value back."""
+    """A range input over a list of stops; the browser sends the value of a stop."""
 
     def _values(self) -> list[float]:
         raise NotImplementedError
@@ -62,12 +67,13 @@ class _Stepped(Control):
 
 @dataclass
 class Slider(_Stepped):
-    """A slider from ``low`` to ``high`` in steps of ``step``; whole numbers stay whole.
+    """A slider from ``low`` to ``high`` in steps of ``step``; its values are integers if all arguments are.
 
-    With ``play`` a button moves it to its end, as for the steps of a training run.
+    Attributes:
+        play: whether there is a button that moves the slider to its end, as for the steps of a training run.
 
     Raises:
-        ValueError: an empty range, a step that is not positive, or a default outside the range.
+        ValueError: an empty range, a step that is not positive, a default outside the range, or over 10,000 stops.
     """
 
     low: float
@@ -104,7 +110,14 @@ class Slider(_Stepped):
 
 @dataclass
 class LogSlider(_Stepped):
-    """A slider whose stops are equal *ratios* apart, rounded to three digits; the default is a stop of its own."""
+    """A slider whose stops are equal *ratios* apart, rounded to three digits; the default is always a stop.
+
+    Attributes:
+        steps: number of ratios between ``low`` and ``high``.
+
+    Raises:
+        ValueError: ``low`` is not positive or not below ``high``, or the default is outside the range.
+    """
 
     low: float
     high: float
@@ -128,13 +141,21 @@ class LogSlider(_Stepped):
 
 
 class Choice(Control):
-    """One of several texts, as a drop-down list."""
+    """A drop-down list of texts.
+
+    Args:
+        options: two or more different texts.
+        value: the default; the first option if left out.
+
+    Raises:
+        ValueError: fewer than two options, equal options, or a default that is none of them.
+    """
 
     def __init__(self, *options: str, value: str | None = None, label: str | None = None) -> None:
         if len(options) < 2 or len(set(options)) != len(options) or not all(isinstance(o, str) for o in options):
             raise ValueError(f"a choice needs two or more different texts, got {options!r}")
         if value is not None and value not in options:
-            raise ValueError(f"the default {value!r} is none of {options!r}")
+            raise ValueError(f"the default must be one of {options!r}, got {value!r}")
         self.options = list(options)
         self.value = options[0] if value is None else value
         self.label = label

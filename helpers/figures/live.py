@@ -1,7 +1,7 @@
 """Live figures: a pure function from plain values to panels and one sentence, drawn by the browser.
 
 Python computes and the browser draws, so a step of a slider costs what the author's function costs plus a few
-milliseconds. The same panels are drawn once more as a still picture for every place without a kernel.
+milliseconds. The same panels are also drawn as a still picture, for readers without a kernel.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from helpers.figures.panels import SENT_CELLS, Limits, Panel, Range
 from helpers.figures.scripts import bundle
 from helpers.figures.views import show_widget
 
-EXACT_CELLS = 10_000  # heat maps up to this size travel as float32, larger ones as 8-bit steps of their range
+EXACT_CELLS = 10_000  # heat maps up to this size are sent as float32, larger ones as 8-bit steps of their range
 _HERE = Path(__file__).parent
 Draft = tuple[list[Panel], str]
 
 
 class _View(anywidget.AnyWidget):
-    """The browser's side of one figure."""
+    """The widget of a figure."""
 
     _esm = bundle(
         *(
@@ -47,11 +47,13 @@ class _View(anywidget.AnyWidget):
 
 
 class LiveFigure:
-    """A figure that follows its controls. Made by :func:`live`.
+    """A figure that is redrawn when its controls change. Made by :func:`live`.
 
     Attributes:
-        title, controls: as given to :func:`live`.
+        title, controls, pure: as given to :func:`live`.
+        widget: the widget that displays the figure.
         instances: the figures of this kernel in the order they were made; running a cell again replaces its figure.
+        scale: the size of all figures, see :func:`projector`.
     """
 
     instances: ClassVar[list[LiveFigure]] = []
@@ -86,22 +88,22 @@ class LiveFigure:
         )
         self.widget.on_msg(self._receive)
         self._first = first
-        self._enrol()
+        self._register()
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """The value of every control before anybody touches it."""
+        """The default value of every control."""
         return {name: control.value for name, control in self.controls.items()}
 
     def clean(self, values: dict[str, Any]) -> dict[str, Any]:
-        """``values`` with every control's value made valid; what is missing is the default, what is unknown is left."""
+        """The valid value of every control: missing values are replaced by defaults, unknown ones are dropped."""
         return {name: control.clean(values.get(name, control.value)) for name, control in self.controls.items()}
 
     def __call__(self, **values: Any) -> Draft:
         """The panels and the sentence for these values.
 
         Raises:
-            TypeError: the function returned something that is not panels and a sentence.
+            TypeError: there is no such control, or the function did not return panels and a sentence.
         """
         unknown = values.keys() - self.controls.keys()
         if unknown:
@@ -122,17 +124,17 @@ class LiveFigure:
         return panels, theme.minus(sentence)
 
     def _require_sliders(self, panel: Panel) -> None:
-        """What is dragged moves sliders."""
+        """Raise TypeError if a mark is dragged by a control that is not a slider."""
         sliders = {name for name, control in self.controls.items() if isinstance(control, Slider | LogSlider)}
         for drag in panel.options.get("drag", []):
-            wrong = {drag[key] for key in ("x", "y", "angle", "radius") if drag[key]} - sliders
-            if wrong:
+            unknown = {drag[key] for key in ("x", "y", "angle", "radius") if drag[key]} - sliders
+            if unknown:
                 raise TypeError(
-                    f"{panel.title!r} drags {sorted(wrong)}, which is no slider of {self.title!r}: {sorted(sliders)}"
+                    f"{panel.title!r} drags {sorted(unknown)}, which is no slider of {self.title!r}: {sorted(sliders)}"
                 )
 
     def draw(self, values: dict[str, Any]) -> dict[str, Any]:
-        """What the browser is sent for these values, arrays still in place: panels, limits and the sentence."""
+        """The message to the browser for these values, with its buffers: panels, limits and the sentence."""
         return self._message(self(**values))
 
     def _message(self, draft: Draft) -> dict[str, Any]:
@@ -140,11 +142,11 @@ class LiveFigure:
         return message | {"buffers": buffers}
 
     def refresh(self) -> None:
-        """Draw again after the data behind a figure changed; kept pictures are forgotten."""
+        """Draw again after the data behind a figure changed, and discard cached pictures."""
         self.widget.send({"type": "stale"})
 
     def still(self, **values: Any) -> tuple[bytes, str]:
-        """A PNG and its sentence."""
+        """The still picture for these values, or for the defaults, as a PNG, and its sentence."""
         panels, sentence = self(**values) if values else self._first
         figure = static.draw(self._fixed(panels), self._limits(panels), LiveFigure.scale)
         return static.png(figure), sentence
@@ -156,7 +158,8 @@ class LiveFigure:
         display({"text/html": markup, "text/plain": sentence}, raw=True)
         show_widget(self.widget)
 
-    def _enrol(self) -> None:
+    def _register(self) -> None:
+        """Append the figure to :attr:`instances`, and remove the one of an earlier run of the same cell."""
         for old in LiveFigure.instances:
             if (old.title, old._function.__qualname__) == (self.title, self._function.__qualname__):
                 old.widget.close()
@@ -165,25 +168,25 @@ class LiveFigure:
         LiveFigure.instances.append(self)
 
     def _sample(self, first: Draft) -> tuple[list[Limits], list[bool]]:
-        """Axis limits and colour maps that hold while any control moves: the span over the ends of every control."""
+        """Limits and signs of each panel over the defaults and both ends of every control."""
         drafts = [first]
         for name, control in self.controls.items():
             stops = control.stops()
             for value in stops if len(stops) <= 3 else (stops[0], stops[-1]):
                 try:
                     drafts.append(self(**self.defaults | {name: value}))
-                except Exception:  # shown under the picture when the learner gets there
+                except Exception:  # reported below the picture when the control has this value
                     continue
         spans: list[Limits] = []
         signed = []
         for index in range(max(len(panels) for panels, _ in drafts)):
-            alike = [panels[index] for panels, _ in drafts if len(panels) > index]
-            signed.append(any(panel.options.get("signed") for panel in alike))
-            spans.append(_union([panel.extent() for panel in alike]))
+            variants = [panels[index] for panels, _ in drafts if len(panels) > index]
+            signed.append(any(panel.options.get("signed") for panel in variants))
+            spans.append(_union([panel.extent() for panel in variants]))
         return spans, signed
 
     def _fixed(self, panels: Sequence[Panel]) -> list[Panel]:
-        """The panels with one colour map for all values of the controls."""
+        """The panels, with the same colour map for all values of the controls."""
         for index, panel in enumerate(panels):
             if panel.options.get("auto_signed") and index < len(self._signed):
                 panel.options["signed"] = self._signed[index]
@@ -194,13 +197,13 @@ class LiveFigure:
         return [self._limits_of(panel, self._sampled[i : i + 1]) for i, panel in enumerate(panels)]
 
     def _limits_of(self, panel: Panel, sampled: list[Limits]) -> Limits:
-        own = panel.extent()
-        x, y = _union([own, *sampled])
+        extent = panel.extent()
+        x, y = _union([extent, *sampled])
         if panel.kind == "heatmap":
             low, high = panel.y_limits or y
             if panel.options["signed"] and panel.y_limits is None:
                 low, high = -max(abs(low), abs(high)), max(abs(low), abs(high))
-            return own[0], (low, high) if low < high else (low - 0.5, high + 0.5)
+            return extent[0], (low, high) if low < high else (low - 0.5, high + 0.5)
         if panel.kind in ("points", "arrows"):
             x = _pad(x, 0.12)
         elif panel.kind == "lines":
@@ -229,20 +232,20 @@ class LiveFigure:
         values = content.get("values")
         reply: dict[str, Any] = {"type": "picture", "id": content.get("id")}
         buffers: list[bytes] = []
-        with self._lock:  # JupyterLab handles messages beside the running cell, on a thread of their own
+        with self._lock:  # JupyterLab handles messages on another thread, also while a cell runs
             try:
                 message, buffers = self._encode(*self(**self.clean(values if isinstance(values, dict) else {})))
                 reply |= message
             except Exception as error:
-                reply |= {"error": f"{type(error).__name__}: {error}", "line": self._authors_line(error)}
+                reply |= {"error": f"{type(error).__name__}: {error}", "line": self._failed_line(error)}
         self.widget.send(reply, buffers)
 
-    def _authors_line(self, error: Exception) -> str:
-        """The line of the lesson's own code in which the error arose."""
-        own = self._function.__code__.co_filename
+    def _failed_line(self, error: Exception) -> str:
+        """The line of the figure's own source in which an error occurred; empty if there is none."""
+        file = self._function.__code__.co_filename
         for frame in reversed(traceback.extract_tb(error.__traceback__)):
-            if frame.filename == own:
-                return f"line {frame.lineno}: {(frame.line or linecache.getline(own, frame.lineno or 0)).strip()}"
+            if frame.filename == file:
+                return f"line {frame.lineno}: {(frame.line or linecache.getline(file, frame.lineno or 0)).strip()}"
         return ""
 
 
@@ -250,13 +253,17 @@ def live(title: str, *, pure: bool = True, **controls: Control) -> Callable[[Cal
     """Make a figure of the decorated function and show it.
 
     Args:
-        title: the idea of the figure, as a heading.
-        pure: True when the same values always give the same picture, which may then be kept and fetched ahead.
+        title: the heading of the figure.
+        pure: whether the same values always give the same picture, so that pictures can be cached and prefetched.
             A figure that reads a model in training is not pure; call its ``refresh()`` after a change.
-        controls: one :class:`Slider`, :class:`LogSlider`, :class:`Choice` or :class:`Toggle` an argument.
+        controls: a :class:`Slider`, :class:`LogSlider`, :class:`Choice` or :class:`Toggle` for each argument of the
+            function.
+
+    Returns:
+        A decorator for a function that returns a panel or a list of panels, and a sentence.
 
     Raises:
-        TypeError: something that is no control; or whatever the function raises at the default values.
+        TypeError: an argument is no control. The decorator also raises what the function raises at the defaults.
     """
     for name, control in controls.items():
         if not isinstance(control, Control):
@@ -274,14 +281,14 @@ def live(title: str, *, pure: bool = True, **controls: Control) -> Callable[[Cal
 
 
 def projector(on: bool = True) -> None:
-    """Show every figure, also those already on the page, 1.5 times larger (``projector(False)``: as before)."""
+    """Show all figures of this kernel, existing and future, 1.5 times larger; ``projector(False)`` undoes it."""
     LiveFigure.scale = 1.5 if on else 1.0
     for figure in LiveFigure.instances:
         figure.widget.scale = LiveFigure.scale
 
 
 def label(name: str, control: Control) -> str:
-    """The words beside a control: its label, or its name with spaces."""
+    """The text beside a control: its label, or its name with spaces."""
     return control.label or name.replace("_", " ")
 
 
@@ -307,7 +314,7 @@ class _OnMainThread:
 
 
 def _compact(panel: Panel, limits: Limits) -> dict[str, np.ndarray]:
-    """The arrays as they travel: float32, and large heat maps as 8-bit steps between the colour limits."""
+    """The arrays in the form in which they are sent: float32, large heat maps as 8-bit steps between the limits."""
     arrays = {name: array.astype(np.float32) for name, array in panel.data.items() if name != "mask"}
     if panel.kind == "heatmap":
         values, hidden = panel.data["values"], panel.data.get("mask")
@@ -324,12 +331,14 @@ def _compact(panel: Panel, limits: Limits) -> dict[str, np.ndarray]:
 
 
 def _union(spans: Sequence[Limits]) -> Limits:
+    """The smallest limits that contain all others."""
     lows = np.min([[x[0], y[0]] for x, y in spans], axis=0)
     highs = np.max([[x[1], y[1]] for x, y in spans], axis=0)
     return (float(lows[0]), float(highs[0])), (float(lows[1]), float(highs[1]))
 
 
 def _pad(limits: Range, share: float) -> Range:
+    """The range, widened by a share of its length on both sides; an empty range gets the length 1."""
     low, high = limits
-    room = (high - low) * share
-    return (low - room, high + room) if high > low else (low - 0.5, high + 0.5)
+    margin = (high - low) * share
+    return (low - margin, high + margin) if high > low else (low - 0.5, high + 0.5)

@@ -1,4 +1,4 @@
-"""Panels: the plain data a figure is made of, validated when they are made.
+"""Panels: the data of a figure, validated when they are created.
 
 A panel is one set of axes with one kind of mark. Both renderers (the browser's canvas and matplotlib) read the same
 panels, and tests look at panels instead of pixels. Every function takes tensors, arrays or lists.
@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-MAX_CELLS = 1_000_000  # a heat map beyond this is a mistake, not a picture
-MAX_NUMBERED = 400  # cells of a heat map that has its numbers written into them
-SENT_CELLS = 100_000  # beyond this a heat map is subsampled before it travels
+MAX_CELLS = 1_000_000
+MAX_NUMBERED = 400  # cells of a heat map with ``numbers``
+SENT_CELLS = 100_000  # a larger heat map is subsampled before it is sent
 MAX_POINTS = 20_000
 MAX_SERIES = 8
 
@@ -24,15 +24,16 @@ Limits = tuple[Range, Range]
 
 @dataclass(frozen=True)
 class Drag:
-    """The controls that a mark stands for: readers drag the mark on the picture, and the controls follow.
+    """The controls whose values change when a mark is dragged.
 
     Attributes:
-        x, y: names of the controls that the mark's coordinates stand for.
-        angle, radius: or those of its direction and of its distance from its tail (of a point: from the origin).
-        radians: how far one unit of the ``angle`` control turns the mark; ``math.pi / 180`` for degrees.
+        x, y: names of the controls of the mark's coordinates.
+        angle, radius: instead of these, the controls of its direction and of its distance from its tail (of a point:
+            from the origin).
+        radians: the angle of one unit of the ``angle`` control; ``math.pi / 180`` for degrees.
 
     Raises:
-        ValueError: no control is named, or coordinates and angle are mixed.
+        ValueError: no control is named, coordinates and angle are mixed, or ``radians`` is 0.
     """
 
     x: str | None = None
@@ -64,8 +65,8 @@ class Panel:
         kind: ``heatmap``, ``lines``, ``points``, ``arrows`` or ``bars``.
         title, x, y: the panel's title and the names of its axes.
         data: the arrays of the marks by name.
-        x_limits, y_limits: fixed limits of the axes; a heat map's ``y_limits`` are those of its colours.
-        options: labels, highlights and whatever else is no array.
+        x_limits, y_limits: fixed limits of the axes; the ``y_limits`` of a heat map are those of its colours.
+        options: all other properties, such as labels and highlights.
     """
 
     kind: str
@@ -78,7 +79,7 @@ class Panel:
     options: dict[str, Any] = field(default_factory=dict)
 
     def extent(self) -> Limits:
-        """The span of the data: ``((x_low, x_high), (y_low, y_high))``; a heat map gives its values as y."""
+        """The span of the data, ``((x_low, x_high), (y_low, y_high))``; of a heat map, y is the span of its values."""
         if self.kind == "heatmap":
             values = self.data["values"]
             shown = values[~self.data["mask"]] if "mask" in self.data else values
@@ -87,14 +88,14 @@ class Panel:
             return _span(self.data["x"]), _span(self.data["y"])
         if self.kind == "bars":
             return (-0.5, len(self.data["y"]) - 0.5), _span(np.append(self.data["y"], 0.0))
-        both = np.concatenate([self.data["xy"], self.data["tails"]]) if "tails" in self.data else self.data["xy"]
-        return _span(both[:, 0]), _span(both[:, 1])
+        xy = np.concatenate([self.data["xy"], self.data["tails"]]) if "tails" in self.data else self.data["xy"]
+        return _span(xy[:, 0]), _span(xy[:, 1])
 
     def same_as(self, other: Panel) -> bool:
-        """True when both panels would be drawn alike."""
-        plain = ("kind", "title", "x", "y", "x_limits", "y_limits", "options")
+        """Whether both panels are drawn in the same way."""
+        fields = ("kind", "title", "x", "y", "x_limits", "y_limits", "options")
         return (
-            all(getattr(self, name) == getattr(other, name) for name in plain)
+            all(getattr(self, name) == getattr(other, name) for name in fields)
             and self.data.keys() == other.data.keys()
             and all(np.array_equal(self.data[name], other.data[name]) for name in self.data)
         )
@@ -120,20 +121,22 @@ def heatmap(
 
     Args:
         values: (R, C) finite numbers.
-        limits: (low, high) of the colours; fixed over all controls when left out.
-        signed: a map with white at zero; chosen by the data's sign when left out.
-        mask: (R, C) booleans, True where a cell does not exist (a causal mask); drawn hatched, never as a dark value.
+        title: title of the panel.
+        x, y: names of the axes.
+        limits: (low, high) of the colours; by default the same for all values of the controls.
+        signed: whether to use a colour map with white at zero; by default if there are negative values.
+        mask: (R, C) booleans, True for a cell that does not exist (a causal mask); such cells are hatched.
         rows, cols: rows and columns to outline.
-        x_labels, y_labels: one name a column or row, instead of numbers.
+        x_labels, y_labels: a name for each column or row, instead of numbers.
         numbers: write the value into each cell (at most 400 cells).
-        drag: name of the control that the outlined row stands for; the row can be dragged.
+        drag: name of the control of the outlined row, which then can be dragged.
 
     Raises:
         ValueError: a NaN or infinite value, a wrong shape, too many cells, or an index outside the table.
     """
     hidden = None
     if mask is not None:
-        hidden = np.asarray(_plain(mask, "mask")).astype(bool)
+        hidden = np.asarray(_plain(mask)).astype(bool)
     table = _numbers(values, "heatmap values", 2, ignore=hidden)
     if table.size > MAX_CELLS:
         raise ValueError(f"a heat map of {table.size:,} cells is too large (at most {MAX_CELLS:,}); show a part of it")
@@ -176,14 +179,17 @@ def lines(
 
     Args:
         values: (N,) numbers, or a mapping from label to (N,) numbers (at most 8).
-        x_values: (N,) positions on x; 0..N-1 when left out.
-        limits, x_limits: (low, high) of y and of x; fixed over all controls when left out.
-        x_labels: one name an x value, written below it instead of numbers.
-        cursor: an x at which a vertical line stands and values are read off.
-        drag: name of the control whose value the cursor is; the cursor can be dragged.
+        x_values: (N,) positions on x; 0..N-1 by default.
+        title: title of the panel.
+        x, y: names of the axes.
+        limits, x_limits: (low, high) of y and of x; by default the same for all values of the controls.
+        x_labels: a name for each x value, written below it instead of numbers.
+        cursor: the x of a vertical line at which values are read.
+        drag: name of the control of the cursor, which then can be dragged.
 
     Raises:
-        ValueError: curves of unequal length, NaN, no curve or too many, or nothing to drag.
+        ValueError: curves of unequal length, values that are not finite, no curve or too many, or ``drag`` without
+            ``cursor``.
     """
     named = dict(values) if isinstance(values, Mapping) else {"": values}
     if not 1 <= len(named) <= MAX_SERIES:
@@ -198,13 +204,13 @@ def lines(
     xs = np.arange(stacked.shape[1], dtype=np.float64) if x_values is None else _numbers(x_values, "x_values", 1)
     if len(xs) != stacked.shape[1]:
         raise ValueError(f"x_values has {len(xs)} numbers, the curves have {stacked.shape[1]}")
-    where = None if cursor is None else float(_numbers([_plain(cursor, "cursor")], "cursor", None).reshape(()))
-    if drag is not None and where is None:
+    cursor_x = None if cursor is None else float(_numbers([_plain(cursor)], "cursor", None).reshape(()))
+    if drag is not None and cursor_x is None:
         raise ValueError("drag moves the cursor: give cursor, too")
     options = {
         "labels": list(curves),
         "x_labels": _labels(x_labels, len(xs), "x_labels"),
-        "cursor": where,
+        "cursor": cursor_x,
         "drag": _drags({0: Drag(x=drag)} if drag is not None else {}, 1),
     }
     data = {"x": xs, "y": stacked}
@@ -227,27 +233,30 @@ def points(
     equal: bool = False,
     drag: Mapping[int, Drag] | None = None,
 ) -> Panel:
-    """Labelled points in a plane. Labels that find no room are left out; pointing at a point reads them.
+    """Labelled points in a plane. Labels without room are left out; they are shown when the pointer is at their point.
 
     Args:
         xy: (N, 2) coordinates.
+        labels: a name for each point.
         highlight: indices of points drawn larger, with a ring and a bold label.
         links: pairs of indices joined by a line.
-        segments: (S, 2, 2) end points of plain lines that are no data.
-        groups: (N,) small integers; each has a colour *and* a shape of its own.
+        segments: (S, 2, 2) end points of plain lines that are not data.
+        groups: (N,) small integers; the points of each group have the same colour and shape.
         group_names: the name of group 0, 1, …, written beside its points.
+        title: title of the panel.
+        x, y: names of the axes.
         limits: (low, high) for both axes, or a pair of pairs.
-        equal: the same scale on both axes, so that angles and distances are drawn as they are.
-        drag: for the index of a point the controls that it stands for.
+        equal: whether both axes have the same scale, so that angles and distances are preserved.
+        drag: index of a point → its controls.
 
     Raises:
-        ValueError: a wrong shape, NaN, too many points, or an index that does not exist.
+        ValueError: a wrong shape, values that are not finite, too many points, or an index that does not exist.
     """
-    places = _plane(xy, "points")
-    data = {"xy": places}
+    coordinates = _plane(xy, "points")
+    data = {"xy": coordinates}
     if groups is not None:
-        data["groups"] = _groups(groups, len(places), "points")
-    pairs = [_indices(pair, len(places), "links") for pair in links]
+        data["groups"] = _groups(groups, len(coordinates), "points")
+    pairs = [_indices(pair, len(coordinates), "links") for pair in links]
     if any(len(pair) != 2 for pair in pairs):
         raise ValueError("each link is a pair of point indices")
     if len(segments):
@@ -257,12 +266,12 @@ def points(
     if group_names and (groups is None or max(groups) >= len(group_names)):
         raise ValueError(f"group_names has {len(group_names)} names; every number in groups needs one")
     options = {
-        "labels": _labels(labels, len(places), "labels"),
-        "highlight": _indices(highlight, len(places), "highlight"),
+        "labels": _labels(labels, len(coordinates), "labels"),
+        "highlight": _indices(highlight, len(coordinates), "highlight"),
         "links": pairs,
         "group_names": [str(name) for name in group_names],
         "equal": bool(equal),
-        "drag": _drags(drag or {}, len(places)),
+        "drag": _drags(drag or {}, len(coordinates)),
     }
     return Panel("points", str(title), str(x), str(y), data, *_plane_limits(limits), options)
 
@@ -279,10 +288,20 @@ def arrows(
     equal: bool = True,
     drag: Mapping[int, Drag] | None = None,
 ) -> Panel:
-    """Arrows in a plane, from ``tails`` (the origin when left out) to ``tips``, both (N, 2).
+    """Arrows in a plane.
 
-    With ``equal`` both axes have the same scale, so that angles are drawn as they are. ``drag`` gives for the index of
-    an arrow the controls that its tip stands for.
+    Args:
+        tips: (N, 2) coordinates.
+        tails: (N, 2) coordinates; the origin by default.
+        labels: a name for each arrow.
+        title: title of the panel.
+        x, y: names of the axes.
+        limits: (low, high) for both axes, or a pair of pairs.
+        equal: whether both axes have the same scale, so that angles are preserved.
+        drag: index of an arrow → the controls of its tip.
+
+    Raises:
+        ValueError: as :func:`points`.
     """
     ends = _plane(tips, "arrow tips")
     starts = np.zeros_like(ends) if tails is None else _plane(tails, "arrow tails")
@@ -307,10 +326,19 @@ def bars(
     y: str = "",
     limits: Range | None = None,
 ) -> Panel:
-    """One bar a number, from zero.
+    """Bars from zero.
 
-    ``highlight`` picks bars out by colour and outline. With ``groups``, (N,) small integers, a bar has the colour of
-    that curve or group in the panels beside it, and highlighted bars have the outline only.
+    Args:
+        values: (N,) numbers.
+        labels: a name for each bar.
+        highlight: indices of bars drawn in another colour and with an outline; with ``groups``, with an outline only.
+        groups: (N,) small integers; a bar has the colour of the curve or group with this number in other panels.
+        title: title of the panel.
+        x, y: names of the axes.
+        limits: (low, high) of y; by default the same for all values of the controls.
+
+    Raises:
+        ValueError: a wrong shape, values that are not finite, no bar or too many, or an index that does not exist.
     """
     heights = _numbers(values, "bars", 1)
     if not 1 <= len(heights) <= MAX_POINTS:
@@ -325,8 +353,8 @@ def bars(
     return Panel("bars", str(title), str(x), str(y), data, None, _range(limits), options)
 
 
-def _plain(values: Any, name: str) -> Any:
-    """A tensor, array or list as something numpy reads, without keeping a graph alive."""
+def _plain(values: Any) -> Any:
+    """Convert a tensor to an array that is detached from its graph; return anything else unchanged."""
     if hasattr(values, "detach"):
         values = values.detach().cpu()
         return values.double().numpy() if values.dtype.is_floating_point else values.numpy()
@@ -334,10 +362,10 @@ def _plain(values: Any, name: str) -> Any:
 
 
 def _numbers(values: Any, name: str, ndim: int | None, ignore: np.ndarray | None = None) -> np.ndarray:
-    """``values`` as finite float64; ``ignore`` marks cells whose value does not matter (set to zero)."""
-    plain = _plain(values, name)
+    """``values`` as finite float64; those of the cells in ``ignore`` are replaced by zero."""
+    plain = _plain(values)
     if isinstance(plain, list | tuple):
-        plain = [_plain(item, name) for item in plain]
+        plain = [_plain(item) for item in plain]
     try:
         array = np.array(plain, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -348,11 +376,11 @@ def _numbers(values: Any, name: str, ndim: int | None, ignore: np.ndarray | None
         raise ValueError(f"{name} holds no numbers: shape {array.shape}")
     if ignore is not None and ignore.shape == array.shape:
         array[ignore] = 0.0
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        index = tuple(int(i) for i in bad[0])
+    invalid = np.argwhere(~np.isfinite(array))
+    if len(invalid):
+        index = tuple(int(i) for i in invalid[0])
         raise ValueError(
-            f"{name} must be finite; {len(bad)} of {array.size} are not, the first at {index}: {array[index]}"
+            f"{name} must be finite; {len(invalid)} of {array.size} are not, the first at {index}: {array[index]}"
         )
     return array
 
@@ -367,11 +395,11 @@ def _plane(values: Any, name: str) -> np.ndarray:
 
 
 def _indices(values: Sequence[int], count: int, name: str) -> list[int]:
-    found = [int(value) for value in values]
-    for index in found:
+    indices = [int(value) for value in values]
+    for index in indices:
         if not 0 <= index < count:
             raise ValueError(f"{name}: index {index} is outside 0..{count - 1}")
-    return found
+    return indices
 
 
 def _groups(values: Sequence[int], count: int, name: str) -> np.ndarray:
@@ -384,7 +412,7 @@ def _groups(values: Sequence[int], count: int, name: str) -> np.ndarray:
 
 
 def _drags(drags: Mapping[int, Drag], count: int) -> list[dict[str, Any]]:
-    """What the browser needs to drag marks: plain JSON."""
+    """The description of draggable marks for the browser, as plain JSON."""
     return [{"mark": _indices([mark], count, "drag")[0]} | vars(drag) for mark, drag in drags.items()]
 
 
@@ -393,7 +421,7 @@ def _labels(values: Sequence[str] | None, count: int, name: str) -> list[str] | 
         return None
     texts = [str(value) for value in values]
     if len(texts) != count:
-        raise ValueError(f"{name} has {len(texts)} names for {count} things")
+        raise ValueError(f"{name} has {len(texts)} names for {count} values")
     return texts
 
 

@@ -1,4 +1,4 @@
-"""The JavaScript of figures and quizzes as one module each."""
+"""Bundling of the JavaScript of figures and of quizzes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _LOCAL_IMPORT = re.compile(r'^import \{[^}]*\} from "\.[./\w]*\.js";\n', re.MULT
 
 
 def bundle(*paths: Path) -> str:
-    """ES modules as one self-contained module: in the given order, without the imports of each other.
+    """Concatenate ES modules, in the given order and without their imports of each other, to one module.
 
-    anywidget and the static site load a single file; each module stands alone for Node's tests and the type checker.
+    anywidget and the static site load a single file, while tests and the type checker read separate modules.
     """
     return "\n".join(_LOCAL_IMPORT.sub("", path.read_text(encoding="utf-8")) for path in paths)

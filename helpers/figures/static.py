@@ -1,4 +1,4 @@
-"""Static pictures: panels drawn by matplotlib for GitHub, HTML export, print and notebooks without a kernel."""
+"""Still pictures: panels drawn by matplotlib for GitHub, HTML export, print and notebooks without a kernel."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from helpers.figures import theme
-from helpers.figures.labels import Box, Wish, place_labels, spread
+from helpers.figures.labels import Box, LabelRequest, place_labels, spread
 from helpers.figures.panels import Limits, Panel
 
 _DPI = 100
-_PANELS_A_ROW = 2
+_PANELS_PER_ROW = 2
 _HALO = [patheffects.withStroke(linewidth=5, foreground="white")]
 _KINDS = {
     "heatmap": "heat map",
@@ -33,7 +34,7 @@ _KINDS = {
 
 
 def draw(panels: Sequence[Panel], limits: Sequence[Limits], scale: float = 1.0) -> Figure:
-    """A matplotlib figure (never pyplot: callbacks run beside the learner's cells) with one axes a panel.
+    """A matplotlib figure with one axes for each panel, made without pyplot: callbacks run while cells of learners run.
 
     Args:
         panels: what to draw.
@@ -41,13 +42,13 @@ def draw(panels: Sequence[Panel], limits: Sequence[Limits], scale: float = 1.0) 
         scale: 1.5 for a projector.
     """
     width, height = theme.PANEL_PX
-    columns = min(len(panels), _PANELS_A_ROW)
+    columns = min(len(panels), _PANELS_PER_ROW)
     rows = -(-len(panels) // columns)
     size = (width * columns * scale / _DPI, height * rows * scale / _DPI)
     figure = Figure(figsize=size, dpi=_DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     font = theme.FONT_PX * 0.72 * scale  # px → pt at 100 dpi
-    named: list[_Named] = []
+    pending: list[_AxesLabels] = []
     for number, (panel, limit) in enumerate(zip(panels, limits, strict=True), start=1):
         axes = figure.add_subplot(rows, columns, number)
         axes.set_title(panel.title, fontsize=font, wrap=True)
@@ -56,10 +57,10 @@ def draw(panels: Sequence[Panel], limits: Sequence[Limits], scale: float = 1.0) 
         axes.tick_params(labelsize=font * 0.86)
         labels = _MARKS[panel.kind](axes, panel, limit, font * 0.86)
         if labels:
-            named.append(labels)
-    if named:
-        figure.draw_without_rendering()  # lays the axes out: from here on data have their pixels
-    for labels in named:
+            pending.append(labels)
+    if pending:
+        figure.draw_without_rendering()  # computes the layout, which determines the pixels of data points
+    for labels in pending:
         labels.write()
     return figure
 
@@ -72,7 +73,7 @@ def png(figure: Figure) -> bytes:
 
 
 def _rounded(value: float) -> str:
-    """Four digits, at most three of them behind the point."""
+    """Four significant digits, and at most three decimals."""
     return f"{value:.4g}" if abs(value) >= 1 else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
@@ -138,8 +139,8 @@ def _outline(axes: Axes, corner: tuple[float, float], width: float, height: floa
     )
 
 
-def _name_cells(axis, labels: list[str] | None, count: int) -> None:
-    """Ticks in the middle of cells: names, or a handful of numbers."""
+def _name_cells(axis: XAxis | YAxis, labels: list[str] | None, count: int) -> None:
+    """Set ticks in the middle of cells: all names, at most 12, or at most 6 numbers."""
     step = max(1, -(-count // (12 if labels else 6)))
     shown = list(range(0, count, step))
     axis.set_ticks([i + 0.5 for i in shown], [labels[i] if labels else str(i) for i in shown])
@@ -171,7 +172,7 @@ def _lines(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
 
 
 def _name_curves(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
-    """The name of each curve beside its right end, behind a piece of line in its colour."""
+    """Write the name of each curve beside its right end, connected by a line in its colour."""
     low, high = limit[1]
     named = [(index, label) for index, label in enumerate(panel.options["labels"]) if label]
     ends = [float(np.clip((panel.data["y"][index, -1] - low) / (high - low), 0, 1)) for index, _ in named]
@@ -196,38 +197,43 @@ def _name_curves(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
         )
 
 
-class _Named:
-    """The labels of one axes, written once the axes have their place on the page."""
+class _AxesLabels:
+    """The labels of one axes, which are placed after the layout of the figure is computed."""
 
     def __init__(self, axes: Axes, font: float) -> None:
         self.axes = axes
         self.font = font
-        self.wishes: list[tuple[str, np.ndarray, dict[str, Any]]] = []
+        self.requests: list[tuple[str, np.ndarray, dict[str, Any]]] = []
         self.marks: list[np.ndarray] = []  # (N, 2) in data coordinates, kept free of labels
 
-    def add(self, text: str, place: np.ndarray, *, group: int | None = None, **wish: Any) -> None:
-        """A label beside ``place``; the name of a group stands in a box with the group's mark."""
+    def add(self, text: str, point: np.ndarray, *, group: int | None = None, **options: Any) -> None:
+        """Add a label beside a point in data coordinates; the name of a group is drawn in a box with its mark.
+
+        Args:
+            options: ``strong`` for bold text; all others are those of :class:`LabelRequest`.
+        """
         if text:
-            self.wishes.append((text, place, wish | {"group": group}))
+            self.requests.append((text, point, options | {"group": group}))
 
     def write(self) -> None:
+        """Place all labels and draw those that fit."""
         pixels = self.axes.transData.transform
         frame = self.axes.get_window_extent()
         em = self.font / 0.72  # pixels at 100 dpi
-        texts, wishes = [], []
-        for text, place, wish in self.wishes:
-            strong, group = wish.pop("strong", False), wish.pop("group")
+        texts, requests = [], []
+        for text, point, options in self.requests:
+            strong, group = options.pop("strong", False), options.pop("group")
             shown = self.axes.text(0, 0, text, fontsize=self.font, weight="bold" if strong else "normal")
             shown.set(va="center", in_layout=False)
             extent = shown.get_window_extent()
             texts.append((shown, group))
-            x, y = pixels(place)
-            wider, height = (0.0, em * 1.1) if group is None else (em * 1.5, em * 1.5)
-            wishes.append(Wish(x, y, extent.width + wider, height, **wish))
+            x, y = pixels(point)
+            extra, height = (0.0, em * 1.1) if group is None else (em * 1.5, em * 1.5)
+            requests.append(LabelRequest(x, y, extent.width + extra, height, **options))
         obstacles: list[Box] = [(x - 4, y - 4, x + 4, y + 4) for marks in self.marks for x, y in pixels(marks).tolist()]
         inside = (frame.x0, frame.y0, frame.x1, frame.y1)
         back = self.axes.transData.inverted().transform
-        for (shown, group), box in zip(texts, place_labels(wishes, obstacles, inside), strict=True):
+        for (shown, group), box in zip(texts, place_labels(requests, obstacles, inside), strict=True):
             if box is None:
                 shown.remove()
                 continue
@@ -243,24 +249,24 @@ class _Named:
             shown.set_position(tuple(back((left, middle))))
 
 
-def _points(axes: Axes, panel: Panel, limit: Limits, font: float) -> _Named:
-    places = panel.data["xy"]
-    groups = panel.data.get("groups", np.zeros(len(places), dtype=int))
+def _points(axes: Axes, panel: Panel, limit: Limits, font: float) -> _AxesLabels:
+    xy = panel.data["xy"]
+    groups = panel.data.get("groups", np.zeros(len(xy), dtype=int))
     for ends in panel.data.get("segments", ()):
         axes.plot(*ends.T, color="#888888", lw=1, zorder=1)
     for first, second in panel.options["links"]:
-        axes.plot(*places[[first, second]].T, color="#888888", lw=1, zorder=1)
+        axes.plot(*xy[[first, second]].T, color="#888888", lw=1, zorder=1)
     for group in sorted(map(int, np.unique(groups))):
-        where = groups == group
+        is_member = groups == group
         kind = group % len(theme.SHAPES)
         axes.scatter(
-            places[where, 0], places[where, 1], s=28, color=theme.SERIES[kind], marker=theme.SHAPES[kind], zorder=2
+            xy[is_member, 0], xy[is_member, 1], s=28, color=theme.SERIES[kind], marker=theme.SHAPES[kind], zorder=2
         )
     highlight = panel.options["highlight"]
     if highlight:
         axes.scatter(
-            places[highlight, 0],
-            places[highlight, 1],
+            xy[highlight, 0],
+            xy[highlight, 1],
             s=150,
             facecolors="none",
             edgecolors="black",
@@ -268,33 +274,33 @@ def _points(axes: Axes, panel: Panel, limit: Limits, font: float) -> _Named:
             zorder=3,
         )
     _set_plane(axes, panel, limit)
-    named = _Named(axes, font)
-    named.marks.append(places)
+    axes_labels = _AxesLabels(axes, font)
+    axes_labels.marks.append(xy)
     for group, text in enumerate(panel.options["group_names"]):
-        own = places[groups == group]
-        if len(own):
-            named.add(text, own.mean(axis=0), group=group, gap=2 * font, required=True, strong=True)
+        members = xy[groups == group]
+        if len(members):
+            axes_labels.add(text, members.mean(axis=0), group=group, gap=2 * font, required=True, strong=True)
     labels = panel.options["labels"]
-    for index in [*highlight, *(i for i in range(len(places)) if i not in highlight)] if labels else ():
+    for index in [*highlight, *(i for i in range(len(xy)) if i not in highlight)] if labels else ():
         strong = index in highlight
-        named.add(labels[index], places[index], gap=10 if strong else 6, required=strong, strong=strong)
-    return named
+        axes_labels.add(labels[index], xy[index], gap=10 if strong else 6, required=strong, strong=strong)
+    return axes_labels
 
 
-def _arrows(axes: Axes, panel: Panel, limit: Limits, font: float) -> _Named:
-    named = _Named(axes, font)
+def _arrows(axes: Axes, panel: Panel, limit: Limits, font: float) -> _AxesLabels:
+    axes_labels = _AxesLabels(axes, font)
     for index, (tail, tip) in enumerate(zip(panel.data["tails"], panel.data["xy"], strict=True)):
         colour = theme.SERIES[index % len(theme.SERIES)]
         axes.annotate(
             "", tip, tail, arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 2, "shrinkA": 0, "shrinkB": 0}
         )
-        named.marks.append(tail + np.linspace(0, 1, 20)[:, None] * (tip - tail))
+        axes_labels.marks.append(tail + np.linspace(0, 1, 20)[:, None] * (tip - tail))
         if panel.options["labels"]:
-            named.add(panel.options["labels"][index], tip, gap=10, required=True, toward=tuple(tip - tail))
+            axes_labels.add(panel.options["labels"][index], tip, gap=10, required=True, toward=tuple(tip - tail))
     axes.axhline(0, color="#bbbbbb", lw=0.8, zorder=0)
     axes.axvline(0, color="#bbbbbb", lw=0.8, zorder=0)
     _set_plane(axes, panel, limit)
-    return named
+    return axes_labels
 
 
 def _set_plane(axes: Axes, panel: Panel, limit: Limits) -> None:

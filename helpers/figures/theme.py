@@ -1,4 +1,4 @@
-"""The one look of all figures: colours safe for colour-blind readers, dash patterns, marker shapes, sizes."""
+"""The style of all figures: colours safe for colour-blind readers, dash patterns, marker shapes, sizes."""
 
 import re
 
@@ -16,12 +16,12 @@ PANEL_PX = (420, 320)  # width and height of one panel
 
 
 def minus(text: str) -> str:
-    """``text`` with a minus sign in front of negative numbers, as on the axes, instead of a hyphen."""
+    """``text`` with a minus sign instead of a hyphen before negative numbers, as on the axes."""
     return re.sub(r"(?<![\w.\-\u2212)\]])-(?=\.?\d)", "\u2212", text)
 
 
 def colour_table(name: str) -> list[list[int]]:
-    """255 RGB triples of a matplotlib colour map: the values 0..254 of a heat map that travels as 8-bit numbers."""
+    """255 RGB triples of a matplotlib colour map, for the values 0..254 of a heat map that is sent as 8-bit numbers."""
     import matplotlib
     import numpy as np
 

@@ -1,8 +1,8 @@
-"""Widgets in notebooks: what is shown while their kernel runs, and what a saved notebook holds.
+"""Widget views in notebooks: how they are displayed, saved and restored.
 
-A saved widget view is of no use once its kernel is gone: JupyterLab then shows "model not found" in place of the still
-picture or the question. :func:`strip_views` moves views out of sight when a notebook is saved, :func:`restore_views`
-puts them back when it is opened beside the same kernel.
+If a saved notebook contains a widget view and its kernel has ended, JupyterLab shows "model not found" instead of the
+still picture or the question. :func:`strip_views` moves views to the metadata of their outputs when a notebook is
+saved, :func:`restore_views` moves them back when it is opened while the same kernel runs.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     import ipywidgets
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-METADATA_KEY = "embeddings_course"  # of an output: the process id of its kernel, and once saved the view
+METADATA_KEY = "embeddings_course"  # of an output's metadata: the process id of its kernel, and after saving the view
 
 
 def show_widget(widget: ipywidgets.Widget, text: str = "") -> None:
     """Display a widget.
 
     Args:
-        text: what stands in its place in stored notebooks and in front ends without widgets; nothing if empty.
+        widget: the widget.
+        text: shown instead in stored notebooks and in front ends without widgets; nothing if empty.
     """
-    from IPython.display import display  # not at the start: the server needs the functions below only
+    from IPython.display import display  # slow to import; the server uses only the functions below
 
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     data: dict[str, Any] = {WIDGET_VIEW: view} | ({"text/plain": text} if text else {})
@@ -33,23 +34,23 @@ def show_widget(widget: ipywidgets.Widget, text: str = "") -> None:
 
 def strip_views(notebook: dict[str, Any]) -> None:
     """Move the course's widget views from the outputs of a notebook to their metadata, in place."""
-    views_of_others = False
+    has_other_views = False
     for output in _displays(notebook):
-        mine = output.get("metadata", {}).get(METADATA_KEY)
-        if mine is None:
-            views_of_others = views_of_others or WIDGET_VIEW in output["data"]
+        metadata = output.get("metadata", {}).get(METADATA_KEY)
+        if metadata is None:
+            has_other_views = has_other_views or WIDGET_VIEW in output["data"]
         elif WIDGET_VIEW in output["data"]:
-            mine["view"] = output["data"].pop(WIDGET_VIEW)
-    if not views_of_others:
+            metadata["view"] = output["data"].pop(WIDGET_VIEW)
+    if not has_other_views:
         notebook.get("metadata", {}).pop("widgets", None)
 
 
 def restore_views(notebook: dict[str, Any], pid: int | None) -> None:
     """Undo :func:`strip_views`, in place, for the views of the kernel whose process has the id ``pid``."""
     for output in _displays(notebook):
-        mine = output.get("metadata", {}).get(METADATA_KEY, {})
-        if pid is not None and mine.get("pid") == pid and "view" in mine:
-            output["data"][WIDGET_VIEW] = mine.pop("view")
+        metadata = output.get("metadata", {}).get(METADATA_KEY, {})
+        if pid is not None and metadata.get("pid") == pid and "view" in metadata:
+            output["data"][WIDGET_VIEW] = metadata.pop("view")
 
 
 def _displays(notebook: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -1,1 +1,1 @@
-"""For instructors: release a homework, collect and grade what comes back. Learners do not need it."""
+"""Release, collection and grading of homeworks, for instructors. Learners do not need this package."""

@@ -14,9 +14,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from helpers.grading import dates, files
 from helpers.grading.assignment import SOURCE
+
+if TYPE_CHECKING:  # the commands import what they need, so that missing packages can be reported
+    from helpers.grading.course import Course
+    from helpers.grading.lms.collect import Collected
+    from helpers.grading.scheduler import Summary
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DISK_FULL = "{} cannot be written, the disk is full; free some space, and run the command again"
@@ -77,17 +83,17 @@ def parser() -> argparse.ArgumentParser:
     )
     grade.add_argument("--force", action="store_true", help="grade again; points given by hand are kept")
 
-    adjust = add("adjust", "let a question count otherwise, for everybody; the points themselves stay as they are")
+    adjust = add("adjust", "change how a question counts for all learners; the points in the gradebook are kept")
     adjust.add_argument("homework")
     adjust.add_argument("question", help="its number, title, or a cell of it")
     how = adjust.add_mutually_exclusive_group(required=True)
     how.add_argument("--drop", action="store_true", help="it counts neither in the points nor in their maximum")
-    how.add_argument("--full", action="store_true", help="everybody has all of its points")
-    how.add_argument("--points", type=float, metavar="N", help="everybody has at least N of its points")
-    how.add_argument("--undo", action="store_true", help="it counts as it did")
+    how.add_argument("--full", action="store_true", help="all learners get all of its points")
+    how.add_argument("--points", type=float, metavar="N", help="all learners get at least N of its points")
+    how.add_argument("--undo", action="store_true", help="undo the adjustment")
     adjust.add_argument("--reason", default="", help="why; learners read it in their feedback")
 
-    merge = add("merge", "add what other graders did in course folders of their own")
+    merge = add("merge", "add the grades of other graders from their course folders")
     merge.add_argument("other", nargs="+", type=Path, help="their course folders")
 
     formgrade = add("formgrade", "open JupyterLab with nbgrader's formgrader, for written answers and comments")
@@ -110,10 +116,10 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--unfinished", action="store_true", help="include scores that still lack points given by hand")
     export.add_argument("--missing", type=float, help="the grade of learners without a submission (default: empty)")
 
-    report = add("report", "write what the class understood as a page without names, and as a table")
+    report = add("report", "write statistics of the class as a page without names, and as a table")
     add_homeworks(report, "all that are graded")
 
-    similar = add("similar", "list submissions that agree more than the task explains, as places to look at")
+    similar = add("similar", "list pairs of unusually similar submissions, for review")
     add_homeworks(similar, "all that are graded")
     similar.add_argument("--at-least", type=float, default=20.0, metavar="SCORE", help="the lowest score (%(default)s)")
     similar.add_argument("--most", type=int, default=50, metavar="PAIRS", help="how many pairs at most (%(default)s)")
@@ -147,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _database_problem(error: Exception) -> str:
-    """What is wrong with the gradebook, and what to do; empty if the error is of another kind."""
+    """The problem with the gradebook and its remedy; empty if the error is of another kind."""
     from sqlalchemy.exc import SQLAlchemyError
 
     if not isinstance(error, SQLAlchemyError | sqlite3.Error):
@@ -156,8 +162,8 @@ def _database_problem(error: Exception) -> str:
     remedies = {
         "locked": "another program is writing to it; end that, formgrader for example, and run the command again",
         "full": "make room, and run the command again",
-        "disk I/O": "make room or look after the disk, and run the command again",
-        "readonly": "it must be writable for you",
+        "disk I/O": "make room or check the disk, and run the command again",
+        "readonly": "make it writable for you",
         "malformed": "restore it from a backup",
         "not a database": "restore it from a backup",
     }
@@ -166,6 +172,7 @@ def _database_problem(error: Exception) -> str:
 
 
 def release(args: argparse.Namespace) -> int:
+    """Write the student versions, or check them."""
     from helpers.grading.release import ReleaseError, problems, release
 
     paths = (args.source, args.source.parent / "release", args.source.parent / "questions.json")
@@ -183,6 +190,7 @@ def release(args: argparse.Namespace) -> int:
 
 
 def collect(args: argparse.Namespace) -> int:
+    """Import submissions, and print what needs attention."""
     from helpers.grading.lms import roster
     from helpers.grading.lms.collect import STATES, collect
     from helpers.grading.lms.homes import copy_from_homes
@@ -201,7 +209,7 @@ def collect(args: argparse.Namespace) -> int:
             for homes in args.path:
                 refused += copy_from_homes(homes, args.homes, args.homework, copies)[1]
             paths = [copies]
-        found = collect(
+        collected = collect(
             course.folder,
             paths,
             homework=args.homework,
@@ -209,21 +217,23 @@ def collect(args: argparse.Namespace) -> int:
         )
         if args.due:
             with course.writing():
-                _set_due(course, args, found)
-    counts = Counter(outcome.state for outcome in found.outcomes)
-    print(", ".join(f"{counts[state]} {name}" for state, name in STATES.items() if counts[state]) or "nothing found")
-    _print_attention([*refused, *found.attention])
+                _set_due(course, args, collected)
+    counts = Counter(outcome.state for outcome in collected.outcomes)
+    print(
+        ", ".join(f"{counts[state]} {name}" for state, name in STATES.items() if counts[state]) or "nothing collected"
+    )
+    _print_attention([*refused, *collected.attention])
     rows = [
         (outcome.learner or outcome.file, STATES[outcome.state], ACTIONS[outcome.state])
-        for outcome in found.outcomes
+        for outcome in collected.outcomes
         if outcome.state in ACTIONS and not (outcome.state == "other" and not outcome.learner)
     ]
-    rows += [(learner, "no submission", "") for learners in found.missing.values() for learner in learners]
+    rows += [(learner, "no submission", "") for learners in collected.missing.values() for learner in learners]
     _table(rows)
     return 0
 
 
-def _check_section(course, args: argparse.Namespace) -> None:
+def _check_section(course: Course, args: argparse.Namespace) -> None:
     """Raise ValueError for ``--section`` without ``--due``, and for a section that the roster does not have."""
     from helpers.grading.lms import roster
 
@@ -234,17 +244,19 @@ def _check_section(course, args: argparse.Namespace) -> None:
         raise ValueError(f"no section is called {args.section!r}; there are {', '.join(sorted(sections)) or 'none'}")
 
 
-def _set_due(course, args: argparse.Namespace, found) -> None:
-    """Set the due date of what was collected: of a section where all learners are in one, else of the homework."""
+def _set_due(course: Course, args: argparse.Namespace, collected: Collected) -> None:
+    """Set the due date of the collected homeworks, for a section if all learners are in the same one."""
     from helpers.grading.lms import roster
 
     learners = roster.of_course(course.folder)
     sections = {learner.section for learner in learners}
-    valid = [outcome for outcome in found.outcomes if outcome.state in ("taken", "unchanged", "older")]
+    valid = [outcome for outcome in collected.outcomes if outcome.state in ("taken", "unchanged", "older")]
     for name in sorted({outcome.homework for outcome in valid if outcome.learner} | ({args.homework} - {None})):
         ids = {outcome.learner for outcome in valid if outcome.learner and outcome.homework == name}
-        own_sections = {learner.section for id_ in ids if (learner := learners.by_id(id_))}
-        section = args.section or (min(own_sections) if len(own_sections) == 1 and len(sections) > 1 else "")
+        collected_sections = {learner.section for id_ in ids if (learner := learners.by_id(id_))}
+        section = args.section or (
+            min(collected_sections) if len(collected_sections) == 1 and len(sections) > 1 else ""
+        )
         course.prepare(_sources(args)[name])
         course.set_due(name, args.due, section, ids)
         scope = f"section {section}" if section else "all learners without another date"
@@ -252,6 +264,7 @@ def _set_due(course, args: argparse.Namespace, found) -> None:
 
 
 def extend(args: argparse.Namespace) -> int:
+    """Set or cancel the individual due date of a learner."""
     from helpers.grading.lms import roster
 
     with _course(args) as course, course.writing():
@@ -269,6 +282,7 @@ def extend(args: argparse.Namespace) -> int:
 
 
 def adjust(args: argparse.Namespace) -> int:
+    """Adjust a question, or undo its adjustment."""
     from helpers.grading.results import Adjustment, Kind, find_question
 
     kind: Kind = "drop" if args.drop else "full" if args.full else "points"
@@ -290,6 +304,7 @@ def adjust(args: argparse.Namespace) -> int:
 
 
 def merge(args: argparse.Namespace) -> int:
+    """Merge other course folders."""
     from helpers.grading.course import Course
     from helpers.grading.merge import merge
 
@@ -302,6 +317,7 @@ def merge(args: argparse.Namespace) -> int:
 
 
 def roster(args: argparse.Namespace) -> int:
+    """Remove learners from the course."""
     from helpers.grading.removal import forget
 
     with _course(args) as course, course.writing():
@@ -311,6 +327,7 @@ def roster(args: argparse.Namespace) -> int:
 
 
 def grade(args: argparse.Namespace) -> int:
+    """Grade all submissions that are waiting."""
     from helpers.grading import cluster, scheduler
     from helpers.grading.sandbox.host import check_available
 
@@ -332,23 +349,24 @@ def grade(args: argparse.Namespace) -> int:
                     if summary.waiting:
                         scheduler.grade(course, prepared, client, summary)
         for prepared, summary in scans:
-            course.settle(prepared.assignment.name)
+            course.update_late_penalties(prepared.assignment.name)
             _report_state(course, summary)
     return 0
 
 
 def status(args: argparse.Namespace) -> int:
+    """Print the state of the submissions."""
     from helpers.grading import scheduler
 
     with _course(args) as course:
         for name in _submitted(course, args):
             summary = scheduler.scan(course, course.prepare(_sources(args)[name]))
-            course.settle(name)
+            course.update_late_penalties(name)
             _report_state(course, summary)
     return 0
 
 
-def _report_state(course, summary) -> None:
+def _report_state(course: Course, summary: Summary) -> None:
     """Print the summary, due dates, adjusted questions, lines for the instructor, and learners without a submission."""
     name = summary.assignment
     print(summary)
@@ -357,7 +375,9 @@ def _report_state(course, summary) -> None:
     due_dates += [f"section {section}: {dates.show(when)}" for section, when in sorted(due.sections.items())]
     due_dates += [f"{learner}: {dates.show(when)}" for learner, when in sorted(due.learners.items())]
     lines = ["; ".join(due_dates)] * bool(due_dates)
-    lines += [f"{found.question}: {found} ({found.reason}, {found.recorded})" for found in course.adjustments(name)]
+    lines += [
+        f"{change.question}: {change} ({change.reason}, {change.recorded})" for change in course.adjustments(name)
+    ]
     for line in lines:
         print(f"  {files.printable(line)}")
     results = course.results(name)
@@ -379,6 +399,7 @@ def _report_state(course, summary) -> None:
 
 
 def formgrade(args: argparse.Namespace) -> int:
+    """Replace this process by JupyterLab with formgrader."""
     with _course(args) as course:
         folder = course.folder
     print("in JupyterLab: menu Nbgrader, Formgrader", file=sys.stderr)
@@ -389,12 +410,13 @@ def formgrade(args: argparse.Namespace) -> int:
 
 
 def feedback(args: argparse.Namespace) -> int:
+    """Write feedback pages, and a zip for an LMS."""
     from helpers.grading.feedback import feedback
     from helpers.grading.lms.returns import feedback_zip
 
     with _course(args) as course:
         for name in args.homework or _graded(course):
-            course.settle(name)
+            course.update_late_penalties(name)
             pages, attention = feedback(course.folder, name, args.only)
             print(f"{name}: {len(pages)} pages in {course.folder / 'feedback'}")
             if args.format:
@@ -406,13 +428,14 @@ def feedback(args: argparse.Namespace) -> int:
 
 
 def export(args: argparse.Namespace) -> int:
+    """Write the grades as tables."""
     from helpers.grading.lms import roster
     from helpers.grading.lms.export import export
 
     titles = dict(title.partition("=")[::2] for title in args.title)
     with _course(args) as course:
         for name in args.homework or _graded(course):
-            course.settle(name)
+            course.update_late_penalties(name)
         paths, attention = export(
             course.folder,
             args.format,
@@ -428,6 +451,7 @@ def export(args: argparse.Namespace) -> int:
 
 
 def report(args: argparse.Namespace) -> int:
+    """Write the reports on homeworks."""
     from helpers.grading.report import report
 
     with _course(args) as course:
@@ -437,6 +461,7 @@ def report(args: argparse.Namespace) -> int:
 
 
 def similar(args: argparse.Namespace) -> int:
+    """Write the lists of similar submissions."""
     from helpers.grading.report import similar
 
     with _course(args) as course:
@@ -453,7 +478,7 @@ _FUNCTIONS = (
 COMMANDS = {function.__name__: function for function in _FUNCTIONS}
 
 
-LONGEST_LIST = 5  # rows of the closing table with the same state and action
+MAX_EQUAL_ROWS = 5  # rows of the closing table with the same state and action
 ACTIONS = {
     "refused": "ask for the notebook again",
     "unclear": "find out whose it is, then collect again",
@@ -474,24 +499,24 @@ def _without(folder: Path, homework: str) -> list[tuple[str, str, str]]:
 def _table(rows: Sequence[tuple[str, str, str]]) -> None:
     """Print an aligned table of learner, state and action; nothing if there are no rows.
 
-    Where a state and its action apply to more than five, their names follow the table as one paragraph.
+    If a state and its action apply to more than five learners, their names follow the table as one paragraph.
     """
     if not rows:
         return
     counts = Counter(row[1:] for row in rows)
-    single = [row for row in rows if counts[row[1:]] <= LONGEST_LIST]
+    single = [row for row in rows if counts[row[1:]] <= MAX_EQUAL_ROWS]
     lines = [tuple(map(files.printable, line)) for line in [("learner", "state", "action"), *single]]
     learner, state = (min(60, max(len(line[column]) for line in lines)) for column in (0, 1))
     for line in lines if single else ():
         print(f"  {line[0]:<{learner}}  {line[1]:<{state}}  {line[2]}".rstrip())
     for (state_of_many, action), count in counts.items():
-        if count > LONGEST_LIST:
+        if count > MAX_EQUAL_ROWS:
             names = ", ".join(files.printable(row[0]) for row in rows if row[1:] == (state_of_many, action))
             text = f"{count} {files.printable(state_of_many)}{f' ({action})' if action else ''}: {names}"
             print(textwrap.fill(text, 100, initial_indent="  ", subsequent_indent="    ", break_long_words=False))
 
 
-def _course(args: argparse.Namespace, create: bool = False):
+def _course(args: argparse.Namespace, create: bool = False) -> Course:
     """Open the course folder; only ``collect`` and ``grade`` create one."""
     from helpers.grading.course import Course
 
@@ -500,12 +525,13 @@ def _course(args: argparse.Namespace, create: bool = False):
 
 
 def _sources(args: argparse.Namespace) -> dict[str, Path]:
-    found = {path.stem: path for path in sorted(args.source.glob("*/*.ipynb")) if path.stem == path.parent.name}
-    if not found:
+    """The authors' notebooks by homework."""
+    sources = {path.stem: path for path in sorted(args.source.glob("*/*.ipynb")) if path.stem == path.parent.name}
+    if not sources:
         raise ValueError(
             f"there is no homework in {args.source}; name the folder of the authors' notebooks with --source"
         )
-    return found
+    return sources
 
 
 def _source(args: argparse.Namespace) -> Path:
@@ -516,15 +542,17 @@ def _source(args: argparse.Namespace) -> Path:
     return known[args.homework]
 
 
-def _learner(course, text: str) -> str:
+def _learner(course: Course, text: str) -> str:
     """The id of a learner who is on the roster or has handed something in."""
     from helpers.grading.lms import roster
 
-    if found := roster.of_course(course.folder).by_id(text):
-        return found.id
+    if learner := roster.of_course(course.folder).by_id(text):
+        return learner.id
     if (course.folder / "submitted" / text).is_dir() and "/" not in text and text.strip("."):
         return text
-    raise ValueError(f"nobody in {course.folder} has the id {text!r}; it is neither in the roster nor in submitted/")
+    raise ValueError(
+        f"no learner in {course.folder} has the id {text!r}; it is neither in the roster nor in submitted/"
+    )
 
 
 def _date(text: str) -> datetime:
@@ -534,7 +562,8 @@ def _date(text: str) -> datetime:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _submitted(course, args: argparse.Namespace) -> list[str]:
+def _submitted(course: Course, args: argparse.Namespace) -> list[str]:
+    """The homeworks that a command names, by default those with submissions."""
     known = _sources(args)
     if unknown := [name for name in args.homework if name not in known]:
         raise ValueError(f"no homework is called {unknown[0]!r}; there are {', '.join(known)}")
@@ -544,7 +573,8 @@ def _submitted(course, args: argparse.Namespace) -> list[str]:
     return names
 
 
-def _graded(course) -> list[str]:
+def _graded(course: Course) -> list[str]:
+    """The homeworks with a graded submission."""
     return sorted({path.stem for path in (course.folder / "autograded").glob("*/*/*.ipynb")})
 
 

@@ -1,4 +1,4 @@
-"""What the grades of a class say about a homework: counts and distributions without the names of learners."""
+"""Statistics of the grades of a class: counts and distributions, without the names of learners."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ _LIMITS = {
     "its process ended (exit, crash or lack of memory)": "ended the process",
     "its process ended too often": "ended its process too often",
     "the setup cell failed with an answer": "the setup cell",
-    "the notebook was repaired (cells missing or twice)": "was missing and was restored|was there more than once",
+    "the notebook was repaired (cells missing or twice)": "was missing and was restored|occurred more than once",
 }
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one test says of one submission.
+    """The result of one test of one submission.
 
     Attributes:
-        kind: ``"mistake"``: a misconception that the author named, or a hidden test that failed, by its name;
-            ``"reason"``: a reason that the checks of the course give; ``"other"``: any other message.
-        text: of a mistake or a reason, without what the learner's code put into it. Empty for the other kinds.
+        kind: ``"mistake"``: a misconception described by the author, or a hidden test that failed; ``"reason"``: a
+            reason in the words of the course's checks; ``"other"``: any other message.
+        text: the text of a mistake or reason without values of the learner; empty for the other kinds.
     """
 
     kind: Kind
@@ -57,13 +57,15 @@ class Outcome:
 
 @dataclass
 class TestStatistics:
-    """How a class did in one test.
+    """The results of a class in one test.
 
     Attributes:
-        points: what the test is worth.
-        outcomes: how many learners had each outcome. A learner can have several in a hidden test.
-        failed: how many learners failed, whatever the reasons.
-        seconds: how long the test ran for each learner.
+        id: the id of the test cell.
+        hidden: whether it contains hidden tests.
+        points: the points of the test.
+        outcomes: the number of learners by outcome. A learner can have several outcomes in a hidden test.
+        failed: the number of learners who failed.
+        seconds: the run time for each learner.
     """
 
     id: str
@@ -89,20 +91,23 @@ class Correlation:
 
     @property
     def weak(self) -> bool:
+        """Whether it is lower than :data:`WEAK`."""
         return self.r < WEAK
 
 
 @dataclass
 class QuestionStatistics:
-    """How a class did in one question.
+    """The results of a class in one question.
 
     Attributes:
-        points: what the question is worth.
-        scores: the points of each learner who has all of them, points given by hand included.
-        waiting: how many learners wait for points given by hand.
-        visible_passed: how many learners passed every visible test.
-        hidden_failed: how many of those failed a hidden test.
-        hidden_names: the hidden tests that those failed, by name.
+        name: the name of the question.
+        points: the maximum.
+        tests: the results in its tests.
+        scores: the points of each learner whose grade is complete, including points by hand.
+        waiting: the number of learners who wait for points by hand.
+        visible_passed: the number of learners who passed every visible test.
+        hidden_failed: the number of these who failed a hidden test.
+        hidden_names: the number of these by name of the hidden test that they failed.
         correlation: ``None`` for fewer than :data:`MIN_LEARNERS` learners, or if all have the same points.
     """
 
@@ -117,31 +122,33 @@ class QuestionStatistics:
     correlation: Correlation | None = None
 
     def outcomes(self, kind: Kind, hidden: bool) -> Counter[str]:
-        """Texts of one kind and their numbers of learners, of the visible or of the hidden tests."""
-        found: Counter[str] = Counter()
+        """The number of learners by text of outcomes of one kind, in the visible or in the hidden tests."""
+        counts: Counter[str] = Counter()
         for test in self.tests:
             if test.hidden is hidden:
-                found.update({each.text: count for each, count in test.outcomes.items() if each.kind == kind})
-        return found
+                counts.update({outcome.text: count for outcome, count in test.outcomes.items() if outcome.kind == kind})
+        return counts
 
     @property
     def not_attempted(self) -> int:
-        """The largest number of learners who left one of its visible tests without an answer."""
+        """The largest number of learners who did not attempt one of its visible tests."""
         return max((test.outcomes[Outcome("not attempted")] for test in self.tests), default=0)
 
 
 @dataclass
 class ClassStatistics:
-    """How a class did in a homework.
+    """The results of a class in a homework.
 
     Attributes:
-        learners: how many submissions are graded.
-        quarantined: how many could not be graded.
-        points: what the questions in ``totals`` are worth.
-        totals: the points of each learner in all questions that nobody waits for.
-        left_out: the questions that somebody waits for.
-        cpu_seconds: of each submission.
-        limits: how many submissions met each limit.
+        homework: the name of the homework.
+        learners: the number of graded submissions.
+        quarantined: the number of submissions that could not be graded.
+        points: the maximum of ``totals``.
+        totals: the points of each learner in all questions that are graded completely.
+        left_out: the questions for which a learner waits for points by hand.
+        questions: the results in each question.
+        cpu_seconds: the processor time of each submission.
+        limits: the number of submissions that reached each limit.
     """
 
     homework: str
@@ -165,31 +172,32 @@ def class_statistics(
     """Summarise the grades of a class.
 
     Args:
-        questions: of the author's notebook, see :func:`helpers.grading.assignment.questions`.
-        scores: points by learner and cell; ``None`` while they wait for a grade by hand.
-        verdicts: by learner and test. Only these learners count.
-        records: of all submissions, also of those that are quarantined.
+        assignment: the author's version of the homework.
+        questions: the questions of the author's notebook, see :func:`helpers.grading.assignment.questions`.
+        scores: points by learner and cell; ``None`` if a grade by hand is missing.
+        verdicts: verdicts by learner and test. Only these learners count.
+        records: the records of all submissions, including those that are quarantined.
     """
     learners = sorted(verdicts)
     points: dict[str, dict[str, float]] = {}
     known = _author_templates(assignment)
     by_id = {cell.id: cell for cell in assignment.cells}
-    found: dict[str, QuestionStatistics] = {}
+    by_name: dict[str, QuestionStatistics] = {}
     for question in questions:
         cells = [by_id[cell] for cell in question.points]
-        own = {learner: _sum(scores[learner].get(cell.id) for cell in cells) for learner in learners}
-        points[question.name] = {learner: score for learner, score in own.items() if score is not None}
-        found[question.name] = QuestionStatistics(
+        sums = {learner: _sum(scores[learner].get(cell.id) for cell in cells) for learner in learners}
+        points[question.name] = {learner: score for learner, score in sums.items() if score is not None}
+        by_name[question.name] = QuestionStatistics(
             name=question.name,
             points=question.max_points,
             tests=[_test_statistics(cell, verdicts, known) for cell in cells if cell.kind == "test"],
             scores=list(points[question.name].values()),
             waiting=len(learners) - len(points[question.name]),
         )
-        _count_hidden_failures(found[question.name], verdicts)
-    complete = [name for name, each in found.items() if not each.waiting]
+        _count_hidden_failures(by_name[question.name], verdicts)
+    complete = [name for name, each in by_name.items() if not each.waiting]
     totals = {learner: sum(points[name][learner] for name in complete) for learner in learners}
-    for name, each in found.items():
+    for name, each in by_name.items():
         rest = [totals[learner] - (score if name in complete else 0.0) for learner, score in points[name].items()]
         each.correlation = correlation(each.scores, rest)
     graded = [records[learner] for learner in learners if learner in records]
@@ -197,17 +205,23 @@ def class_statistics(
         homework=assignment.name,
         learners=len(learners),
         quarantined=sum(record.quarantined is not None for record in records.values()),
-        points=sum(found[name].points for name in complete),
+        points=sum(by_name[name].points for name in complete),
         totals=list(totals.values()),
-        left_out=[name for name in found if name not in complete],
-        questions=list(found.values()),
+        left_out=[name for name in by_name if name not in complete],
+        questions=list(by_name.values()),
         cpu_seconds=[record.cpu_seconds for record in graded],
         limits=Counter(limit for record in graded for limit in limits_met(record.attention)),
     )
 
 
 def outcomes(verdict: Verdict, hidden: bool, author: Collection[Template]) -> list[Outcome]:
-    """What a verdict says, in the author's and the course's words."""
+    """The outcomes of a verdict, in the words of the author and of the course.
+
+    Args:
+        verdict: the verdict.
+        hidden: whether the test contains hidden tests.
+        author: the texts of the author's cells.
+    """
     if verdict.passed:
         return [Outcome("passed")]
     if hidden:
@@ -225,18 +239,26 @@ def outcomes(verdict: Verdict, hidden: bool, author: Collection[Template]) -> li
 
 
 def limits_met(attention: Iterable[str]) -> set[str]:
-    """Which limits of the grader a submission met, as the lines for its instructor tell."""
+    """The limits of the grader that a submission reached, derived from the lines for the instructor."""
     return {name for line in attention for name, pattern in _LIMITS.items() if re.search(pattern, line)}
 
 
-def correlation(own: Sequence[float], rest: Sequence[float]) -> Correlation | None:
-    """Pearson's correlation with its interval; ``None`` for fewer than 30 pairs or without any spread."""
-    if len(own) < MIN_LEARNERS or len(set(own)) == 1 or len(set(rest)) == 1:
+def correlation(scores: Sequence[float], rest: Sequence[float]) -> Correlation | None:
+    """Pearson's correlation and its 95 % interval by Fisher's z-transformation (Fisher 1915).
+
+    Args:
+        scores: the points of each learner in a question.
+        rest: the points of the same learners in all other questions.
+
+    Returns:
+        ``None`` for fewer than 30 learners, or if all scores or all rests are equal.
+    """
+    if len(scores) < MIN_LEARNERS or len(set(scores)) == 1 or len(set(rest)) == 1:
         return None
-    r = max(-1.0, min(1.0, statistics.correlation(own, rest)))
+    r = max(-1.0, min(1.0, statistics.correlation(scores, rest)))
     if abs(r) == 1:
         return Correlation(r, r, r)
-    half = 1.96 / math.sqrt(len(own) - 3)
+    half = 1.96 / math.sqrt(len(scores) - 3)
     return Correlation(r, math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half))
 
 
@@ -276,7 +298,7 @@ def _count_hidden_failures(question: QuestionStatistics, verdicts: Mapping[str, 
         question.hidden_names.update(names - {""})
 
 
-# Messages in the words of their source code.
+# Templates of messages in source code.
 
 
 @dataclass(frozen=True)
@@ -290,15 +312,15 @@ class Template:
     parts: tuple[str, ...]
 
     def match(self, text: str) -> str | None:
-        """The text with "…" for values, if it was made from this template.
+        """The text with "…" instead of values, if it fits this template.
 
-        The name of a built-in error stays; any other value could have been written by a learner.
+        Names of built-in errors are kept; any other value could have been written by a learner.
         """
         parts = [re.sub(r"\s+", " ", part) for part in self.parts]
-        found = re.fullmatch("(.*?)".join(map(re.escape, parts)) + _SUFFIX, text)
-        if found is None:
+        matched = re.fullmatch("(.*?)".join(map(re.escape, parts)) + _SUFFIX, text)
+        if matched is None:
             return None
-        values = [value if value in _ERRORS or not value else "…" for value in found.groups()]
+        values = [value if value in _ERRORS or not value else "…" for value in matched.groups()]
         return "".join(part + value for part, value in zip(parts, [*values, ""], strict=True)).replace("……", "…")
 
     @property
@@ -308,7 +330,7 @@ class Template:
 
 
 def templates(source: str) -> Iterator[Template]:
-    """The texts of a source that are long enough to identify a message."""
+    """The texts in a source that are long enough to identify a message."""
     tree = ast.parse(source)
     inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
     for node in ast.walk(tree):
@@ -329,11 +351,12 @@ def templates(source: str) -> Iterator[Template]:
 
 
 def _in_words_of(known: Iterable[Template], text: str) -> str | None:
+    """The text in the words of the first template that it fits; None if there is none."""
     return next((words for template in known if (words := template.match(text)) is not None), None)
 
 
-def _longest_first(found: Iterable[Template]) -> list[Template]:
-    return sorted(set(found), key=lambda template: (-template.size, template.parts))
+def _longest_first(templates: Iterable[Template]) -> list[Template]:
+    return sorted(set(templates), key=lambda template: (-template.size, template.parts))
 
 
 def _author_templates(assignment: Assignment) -> list[Template]:

@@ -1,4 +1,4 @@
-"""The author's version of a homework as plain data: its answer cells, its test cells and their points."""
+"""The author's notebook of a homework as plain data: its answer cells, its test cells and their points."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Cell:
         id: nbgrader's ``grade_id``. The id of an answer is the variable that it defines and that test cells use.
         kind: ``setup`` (locked code without points), ``answer`` (code), ``written`` (graded by hand) or ``test``.
         source: the author's source, with solutions and hidden tests.
+        points: the maximum.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Assignment:
 
     @property
     def points(self) -> float:
+        """The sum of the points of all cells."""
         return sum(cell.points for cell in self.cells)
 
 
@@ -58,10 +60,10 @@ class Question:
     """A question of a homework and the cells that belong to it.
 
     Attributes:
-        number: as its heading gives it; empty for a graded cell above the first heading.
+        number: the number in its heading; empty for a graded cell above the first heading.
         title: the heading without the number; may be empty.
-        cells: the ids of all of its cells that nbgrader knows.
-        points: by id, of the cells that are graded.
+        cells: the ids of its cells with nbgrader metadata.
+        points: the points of the graded cells by id.
     """
 
     number: str
@@ -76,42 +78,44 @@ class Question:
 
     @property
     def max_points(self) -> float:
+        """The sum of the points of its graded cells."""
         return sum(self.points.values())
 
 
 def questions(notebook: NotebookNode) -> tuple[Question, ...]:
     """The questions of an author's notebook that have points, in their order.
 
-    A cell belongs to the last heading ``Question …`` above it; a graded cell without one is a question of its own.
+    A cell belongs to the last heading ``Question …`` above it; each graded cell above all headings is a question.
     """
-    found: list[tuple[str, str, list[str], dict[str, float]]] = []
+    parsed: list[tuple[str, str, list[str], dict[str, float]]] = []
     for cell in notebook.cells:
         metadata = cell.metadata.get("nbgrader")
         heading = _QUESTION.search(cell.source) if cell.cell_type == "markdown" and not metadata else None
         if heading:
-            found.append((heading["number"], heading["title"] or "", [], {}))
+            parsed.append((heading["number"], heading["title"] or "", [], {}))
         elif metadata:
             cell_id = metadata["grade_id"]
-            if metadata.get("grade") and not (found and found[-1][0]):
-                found.append(("", cell_id, [], {}))
-            if found:
-                found[-1][2].append(cell_id)
+            if metadata.get("grade") and not (parsed and parsed[-1][0]):
+                parsed.append(("", cell_id, [], {}))
+            if parsed:
+                parsed[-1][2].append(cell_id)
                 if metadata.get("grade"):
-                    found[-1][3][cell_id] = float(metadata.get("points", 0))
-    return tuple(Question(number, title, tuple(cells), points) for number, title, cells, points in found if points)
+                    parsed[-1][3][cell_id] = float(metadata.get("points", 0))
+    return tuple(Question(number, title, tuple(cells), points) for number, title, cells, points in parsed if points)
 
 
 def read(path: Path) -> Assignment:
     """Read a source notebook.
 
     Raises:
-        ValueError: two cells with one id, an answer whose id is no name, a test without points, no test at all.
+        ValueError: two cells with the same id, an answer whose id is not a variable name, a test without points, or no
+            test.
     """
     return parse(path.stem, nbformat.read(path, as_version=4))
 
 
 def parse(name: str, notebook: NotebookNode) -> Assignment:
-    """As :func:`read`, from a notebook in memory."""
+    """As :func:`read`, for a notebook in memory."""
     cells: list[Cell] = []
     for node in notebook.cells:
         metadata = node.metadata.get("nbgrader")

@@ -99,30 +99,37 @@ def local(workers: int | None = None, dashboard: bool = False) -> Iterator[Clien
 
 
 @contextlib.contextmanager
-def remote(address: str, patience: float = 60) -> Iterator[Client]:
+def remote(address: str, timeout: float = 60) -> Iterator[Client]:
     """The workers of a running scheduler.
+
+    Args:
+        address: the address of the scheduler.
+        timeout: seconds to wait for the scheduler and for a worker.
 
     Raises:
         Stopped: it does not answer, or has no worker, or the installed distributed has another API.
     """
     _check_api()
     try:
-        client = Client(address, timeout=patience)
+        client = Client(address, timeout=timeout)
     except (OSError, ValueError) as error:
         raise Stopped(f"no scheduler answers at {address} ({error})") from error
     with client:
         try:
-            client.wait_for_workers(1, timeout=patience)
+            client.wait_for_workers(1, timeout=timeout)
         except TimeoutError as error:
             raise Stopped(f"the scheduler at {address} has no worker") from error
         yield client
 
 
 def submit(client: Client, key: str, function: Callable[..., Any], *args: Any) -> Future:
-    """Run a function on a worker, also with large arguments.
+    """Run a function on a worker; large arguments are allowed.
 
     Args:
-        key: the unique name of the task, which the dashboard shows.
+        client: the connection to the workers.
+        key: the unique name of the task, which is shown in the dashboard.
+        function: the function.
+        args: its arguments.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # distributed warns about large arguments

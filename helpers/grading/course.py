@@ -39,7 +39,7 @@ from helpers.grading.lms import roster as rosters
 from helpers.grading.lms.collect import read_record
 from helpers.grading.lms.roster import MAX_ID_BYTES
 from helpers.grading.results import Adjustment, CellGrade, Result, dated, result
-from helpers.grading.sandbox.host import shown_folder
+from helpers.grading.sandbox.host import visible_folder
 from helpers.grading.submission import (
     RejectedSubmission,
     Submission,
@@ -103,9 +103,9 @@ class PreparedAssignment:
     digest: str
 
 
-def _refuse_shown(path: Path) -> None:
+def _refuse_visible(path: Path) -> None:
     """Raise :class:`CourseError` for a path that submissions can read."""
-    if folder := shown_folder(path):
+    if folder := visible_folder(path):
         raise CourseError(f"{path} is in {folder}, which submissions can read; move it to another folder")
 
 
@@ -117,7 +117,8 @@ class Course:
         create: whether to create it if it does not exist.
 
     Raises:
-        CourseError: it is inside the repository, the folder contains other files, or it does not exist.
+        CourseError: it is inside the repository or another folder that submissions can read, it contains other files,
+            or it does not exist and ``create`` is false.
     """
 
     database_timeout = 60.0  # seconds to wait while another process writes to the gradebook
@@ -128,7 +129,7 @@ class Course:
             raise CourseError(
                 f"{self.folder} is inside the repository, which submissions can read; choose a folder outside"
             )
-        _refuse_shown(self.folder)
+        _refuse_visible(self.folder)
         settings = self.folder / "nbgrader_config.py"
         if self.folder.is_dir() and not settings.exists():
             if foreign := {path.name for path in self.folder.iterdir()} - _CONTENT:
@@ -191,11 +192,13 @@ class Course:
         """Read an assignment, and enter it into the gradebook with nbgrader's generator if it is new or changed.
 
         Raises:
-            CourseError: the notebook does not exist or nbgrader rejects it, or graded cells were added or removed.
+            CourseError: the notebook does not exist, submissions can read it, nbgrader rejects it, or graded cells were
+                added or removed after submissions were graded.
+            ValueError: as :func:`helpers.grading.assignment.read`.
         """
         if not source.is_file():
             raise CourseError(f"{source} does not exist; name the folder of the authors' notebooks with --source")
-        _refuse_shown(source)
+        _refuse_visible(source)
         content = source.read_bytes()
         assignment = homework.parse(source.stem, nbformat.reads(content.decode(), as_version=4))
         source_digest = digest(content, json.dumps(self.config.get("ClearSolutions"), sort_keys=True).encode())
@@ -220,7 +223,7 @@ class Course:
         return sorted(name for name in names if os.path.lexists(submitted / name / assignment))
 
     def content(self, assignment: str, learner: str) -> tuple[bytes, str | None, str]:
-        """A submission's bytes, its timestamp, and its digest; it has to be graded if the digest changed.
+        """A submission's bytes, its timestamp, and its digest; it is graded again if the digest changed.
 
         Raises:
             RejectedSubmission: as :func:`read_bytes`; there is no notebook with the expected name; its timestamp
@@ -256,7 +259,7 @@ class Course:
         return Submission(learner, assignment, submission_digest, notebook, timestamp, attention, shown_right(cells))
 
     def sanitise(self, assignment: str, cells: list[NotebookNode]) -> tuple[NotebookNode, tuple[str, ...]]:
-        """A notebook with every cell of the assignment once, the author's metadata and the author's locked cells.
+        """A notebook with every cell of the assignment exactly once, and the author's metadata and locked cells.
 
         Args:
             cells: as :func:`helpers.grading.submission.parse_cells` returns them.
@@ -274,7 +277,7 @@ class Course:
         )
         with self._transaction() as book:
             book.overwrite_cells(notebook, self._resources(assignment))
-        # nbgrader would validate the metadata of every cell now; they are copies of what it validated in prepare.
+        # nbgrader's validation of the metadata is not repeated: they are copies of those that it validated in prepare.
         return notebook, tuple(dict.fromkeys(attention))
 
     def store(self, submission: Submission, graded: Graded) -> None:
@@ -318,9 +321,11 @@ class Course:
             book.confirm_manual_grades(name, learner, self._still_valid(name, before, after, changed))
             earlier = {cell: grade.points for cell, grade in before.items()}
             earlier |= book.earlier_points(name).get(learner, {})
-            again = {cell: points for cell, points in earlier.items() if cell in after and after[cell].points != points}
-            book.put_answers(name, learner, answers, {} if changed else again)
-            self._settle(book, name, [learner])
+            different = {
+                cell: points for cell, points in earlier.items() if cell in after and after[cell].points != points
+            }
+            book.put_answers(name, learner, answers, {} if changed else different)
+            self._update_late_penalties(book, name, [learner])
             outdated = [
                 f"the answer {cell} has a comment by hand and has changed" for cell in comments if cell in changed
             ]
@@ -359,7 +364,7 @@ class Course:
             return book.count_waiting_for_manual_grade(assignment)
 
     def manual_grades_to_review(self, assignment: str) -> dict[str, list[str]]:
-        """Learner → cells with points by hand whose answer or automatic points have changed since."""
+        """Learner → cells with points by hand whose answer or automatic points have changed since then."""
         with self._transaction() as book:
             return book.manual_grades_to_review(assignment)
 
@@ -368,18 +373,20 @@ class Course:
         return source_questions(self.folder, assignment)
 
     def due_dates(self, assignment: str) -> DueDates:
-        """The due dates of a homework; extensions of the roster count where the gradebook has none."""
+        """The due dates of a homework; extensions in the roster apply to learners without one in the gradebook."""
         with self._transaction() as book:
             return self._due_dates(book, assignment)
 
     def set_due(
         self, assignment: str, when: datetime, section: str = "", handed_in: Collection[str] | None = None
     ) -> None:
-        """Set the due date of a prepared homework, for everybody or for a section; late penalties follow.
+        """Set the due date of a prepared homework for the course or for a section, and update late penalties.
 
         Args:
-            handed_in: the learners to whom the date applies; whoever is graded, has handed in before and is not one of
-                them keeps the date there was, as a date of their own. By default it applies to everybody.
+            when: the due date.
+            section: the section of the roster; empty for the course.
+            handed_in: the learners to whom a date for the course applies; others with a submission keep the previous
+                date, which becomes their individual date. By default it applies to all.
         """
         with self._transaction() as book:
             before = self._due_dates(book, assignment)
@@ -393,52 +400,52 @@ class Course:
                         if before.of(learner, on_roster.section if on_roster else "")[1] == "course":
                             book.set_due_of(assignment, "learner", learner, before.course)
                 book.set_due(assignment, when)
-            self._settle(book, assignment)
+            self._update_late_penalties(book, assignment)
 
     def extend(self, assignment: str, learner: str, until: datetime | None) -> None:
-        """Give a learner a due date of their own in a prepared homework, or take it back; the late penalty follows."""
+        """Set or, with None, remove the individual due date of a learner, and update the late penalty."""
         with self._transaction() as book:
             book.set_due_of(assignment, "learner", learner, until)
-            self._settle(book, assignment, [learner])
+            self._update_late_penalties(book, assignment, [learner])
 
     def adjust(self, assignment: str, question: str, adjustment: Adjustment | None) -> None:
-        """Record what holds for a question of a prepared homework, or take it back; late penalties follow.
+        """Record or, with None, remove the adjustment of a question of a prepared homework, and update late penalties.
 
         Args:
             question: the name of a :class:`Question`.
         """
         with self._transaction() as book:
             book.set_adjustment(assignment, question, adjustment)
-            self._settle(book, assignment)
+            self._update_late_penalties(book, assignment)
 
     def earlier_points(self, assignment: str) -> dict[str, dict[str, float]]:
-        """Learner → points of cells, from before the same answers were graded again, where they differ from now."""
+        """Learner → points of cells before the same answers were graded again, if they were different."""
         with self._transaction() as book:
             return book.earlier_points(assignment)
 
     def adjustments(self, assignment: str) -> list[Adjustment]:
-        """What was decided about questions of a homework."""
+        """The adjustments of questions of a homework."""
         with self._transaction() as book:
             return book.adjustments(assignment)
 
-    def settle(self, assignment: str) -> None:
-        """Compute all late penalties anew, from points, dates and decisions as they are now."""
+    def update_late_penalties(self, assignment: str) -> None:
+        """Compute all late penalties again from the current points, dates and adjustments."""
         with self._transaction() as book:
-            self._settle(book, assignment)
+            self._update_late_penalties(book, assignment)
 
     def results(self, assignment: str) -> dict[str, Result]:
-        """What each graded learner has, with the late penalty that was computed last."""
+        """The result of each graded learner, with the late penalty that was computed last."""
         with self._transaction() as book:
             return self._results(book, assignment)
 
     def source_digest(self, assignment: str) -> str:
-        """The digest of the source from which a homework was prepared last; empty if it was not."""
+        """The digest of the source from which a homework was last prepared; empty if it was not."""
         with self._transaction() as book:
             record = book.records(assignment).get("")
         return record.digest if record else ""
 
     def by_hand(self, assignment: str, learner: str) -> dict[tuple[str, str], float | str]:
-        """What graders gave a learner: (cell, ``points`` or ``a comment``) → it."""
+        """Points and comments by hand: (cell, ``points`` or ``a comment``) → value."""
         with self._transaction() as book:
             return self._by_hand(book, assignment, learner)
 
@@ -446,32 +453,34 @@ class Course:
         """Copy grades from another course's gradebook.
 
         Args:
-            new: learners of whom everything is copied; of others who are in both, what was given by hand.
+            other: the course to copy from.
+            new: learners whose grades are copied completely; of others who are in both courses, only points and
+                comments by hand are copied.
 
         Returns:
-            How many points and comments by hand were copied.
+            The number of points and comments by hand that were copied.
         """
-        with other._transaction() as theirs, self._transaction() as book:
-            common = (theirs.graded_learners(assignment) & book.graded_learners(assignment)).difference(new)
-            records = theirs.records(assignment)
+        with other._transaction() as other_book, self._transaction() as book:
+            common = (other_book.graded_learners(assignment) & book.graded_learners(assignment)).difference(new)
+            records = other_book.records(assignment)
             for learner in sorted(new):
-                if learner in theirs.graded_learners(assignment):
-                    book.copy_submission(theirs, assignment, learner)
+                if learner in other_book.graded_learners(assignment):
+                    book.copy_submission(other_book, assignment, learner)
                 book.put_record(assignment, learner, records[learner])
             copied = 0
-            for learner in sorted({*common, *theirs.graded_learners(assignment).intersection(new)}):
+            for learner in sorted({*common, *other_book.graded_learners(assignment).intersection(new)}):
                 missing = (
-                    self._by_hand(theirs, assignment, learner).items()
+                    self._by_hand(other_book, assignment, learner).items()
                     - self._by_hand(book, assignment, learner).items()
                 )
-                for (cell, what), value in missing:
-                    book.set_by_hand(assignment, learner, cell, what, value)
+                for (cell, kind), value in missing:
+                    book.set_by_hand(assignment, learner, cell, kind, value)
                 copied += len(missing)
             dates = book.due_dates(assignment)
-            for learner, when in theirs.due_dates(assignment).learners.items():
+            for learner, when in other_book.due_dates(assignment).learners.items():
                 if learner not in dates.learners:
                     book.set_due_of(assignment, "learner", learner, when)
-            self._settle(book, assignment)
+            self._update_late_penalties(book, assignment)
         return copied
 
     @staticmethod
@@ -479,23 +488,28 @@ class Course:
         if learner not in book.graded_learners(assignment):
             return {}
         grades, comments = book.cell_grades(assignment, learner), book.manual_comments(assignment, learner)
-        found: dict[tuple[str, str], float | str] = {
+        points: dict[tuple[str, str], float | str] = {
             (cell, "points"): grade.manual for cell, grade in grades.items() if grade.manual is not None
         }
-        return found | {(cell, "a comment"): text for cell, text in comments.items()}
+        return points | {(cell, "a comment"): text for cell, text in comments.items()}
 
     def forget(self, learner: str) -> bool:
-        """Delete a learner from the gradebook, and what SQLite keeps of deleted rows; whether there was anything."""
+        """Delete a learner from the gradebook, and compact the file; return whether there was anything to delete.
+
+        SQLite keeps the content of deleted rows in its file until it is compacted.
+        """
         with self._transaction() as book:
-            found = book.forget(learner)
+            existed = book.forget(learner)
         self.close()
         with contextlib.closing(sqlite3.connect(self.folder / "gradebook.db")) as database:
             database.execute("VACUUM")
-        return found
+        return existed
 
-    def _settle(self, book: CachedGradebook, assignment: str, learners: Iterable[str] | None = None) -> None:
-        for learner, found in self._results(book, assignment, learners).items():
-            book.set_late_penalty(assignment, learner, found, self.config)
+    def _update_late_penalties(
+        self, book: CachedGradebook, assignment: str, learners: Iterable[str] | None = None
+    ) -> None:
+        for learner, current in self._results(book, assignment, learners).items():
+            book.set_late_penalty(assignment, learner, current, self.config)
 
     def _results(
         self, book: CachedGradebook, assignment: str, learners: Iterable[str] | None = None
@@ -510,8 +524,8 @@ class Course:
             due, source = dates.of(learner, on_roster.section if on_roster else "")
             marked = bool(record.get(learner, {}).get("late"))
             lateness = Lateness(due, source, book.handed_in(assignment, learner), marked)
-            found = result(questions, book.cell_grades(assignment, learner), adjustments)
-            results[learner] = dated(found, book.late_penalty(assignment, learner), lateness)
+            undated = result(questions, book.cell_grades(assignment, learner), adjustments)
+            results[learner] = dated(undated, book.late_penalty(assignment, learner), lateness)
         return results
 
     def _due_dates(self, book: CachedGradebook, assignment: str) -> DueDates:
@@ -528,7 +542,7 @@ class Course:
     ) -> list[str]:
         """The cells with points by hand for which neither the automatic points nor an answer of the question changed.
 
-        One that waited for another look before still does.
+        Cells that had to be reviewed before are not among them.
         """
         of_cell = {cell: question.cells for question in self.questions(assignment) for cell in question.points}
         return [

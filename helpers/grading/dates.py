@@ -1,4 +1,4 @@
-"""When a homework is due for a learner, and whether what was handed in is late."""
+"""Due dates and lateness."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Literal
 DateSource = Literal["learner", "section", "course", ""]
 
 UNKNOWN_DELAY = 1.0
-"""Seconds for which a late penalty is computed where an LMS only says that work is late; they are stored nowhere."""
+"""The delay in seconds for the late penalty of work that an LMS marks as late without a time; it is not stored."""
 
 
 def parse(text: str) -> datetime:
-    """A date and time in ISO 8601, ``2026-03-01T23:59+01:00``; without a zone it is in that of this computer.
+    """Parse a date and time in ISO 8601, ``2026-03-01T23:59+01:00``; the default zone is that of this computer.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not a date.
     """
     try:
         return datetime.fromisoformat(text.strip()).astimezone(UTC)
@@ -26,18 +26,19 @@ def parse(text: str) -> datetime:
 
 
 def show(when: datetime) -> str:
-    """``2026-03-01 22:59 UTC``, with seconds where there are any."""
+    """Format a time as ``2026-03-01 22:59 UTC``, with seconds if they are not zero."""
     when = when.astimezone(UTC)
     return f"{when:%Y-%m-%d %H:%M:%S} UTC" if when.second else f"{when:%Y-%m-%d %H:%M} UTC"
 
 
 @dataclass(frozen=True)
 class DueDates:
-    """The due dates of one homework: a learner's own counts before that of the section, and that before the course's.
+    """The due dates of one homework: an individual date takes precedence over that of the section, and that over the
+    date of the course.
 
     Attributes:
-        course: for everybody without another one.
-        sections: by the section's name in the roster.
+        course: the date of learners without another one.
+        sections: dates by the section's name in the roster.
         learners: extensions by id.
     """
 
@@ -46,7 +47,7 @@ class DueDates:
     learners: Mapping[str, datetime] = field(default_factory=dict)
 
     def of(self, learner: str, section: str = "") -> tuple[datetime | None, DateSource]:
-        """The due date of a learner, and from where it comes."""
+        """The due date of a learner, and its source."""
         if learner in self.learners:
             return self.learners[learner], "learner"
         if section in self.sections:
@@ -59,10 +60,10 @@ class Lateness:
     """Whether a submission is late.
 
     Attributes:
-        due: when it was due, if a date is known.
-        source: whose date that is.
-        handed_in: when it came, if the time is known.
-        marked: the LMS marks it late, without a time.
+        due: the due date, if there is one.
+        source: the source of the due date.
+        handed_in: the time of submission, if it is known.
+        marked: whether the LMS marks it as late.
     """
 
     due: datetime | None = None
@@ -72,23 +73,24 @@ class Lateness:
 
     @property
     def seconds(self) -> float | None:
-        """By how much it is late: 0 if it is not, ``None`` if only the fact is known."""
+        """The delay: 0 if it is on time, ``None`` if it is late by an unknown time."""
         if self.handed_in is not None:
             return max(0.0, (self.handed_in - self.due).total_seconds()) if self.due else 0.0
-        # The LMS does not know of an extension that was given here.
+        # The LMS does not know about extensions that are recorded here.
         return None if self.marked and self.source != "learner" else 0.0
 
     @property
     def is_late(self) -> bool:
+        """Whether it is late."""
         return self.seconds is None or self.seconds > 0
 
     @property
     def is_doubtful(self) -> bool:
-        """Marked late without a time, while an extension applies: it counts as on time."""
+        """Whether it is marked late without a time although there is an extension; it then counts as on time."""
         return self.marked and self.handed_in is None and self.source == "learner"
 
     def __str__(self) -> str:
-        """``late by 2 hours``, ``late``, ``on time``, or nothing where no date is known."""
+        """``late by 2 hours``, ``late``, ``on time``, or an empty text if no date is known."""
         if self.seconds is None:
             return "late"
         if self.seconds:

@@ -1,4 +1,4 @@
-"""Feedback pages: a learner's notebook with points, comments and messages, without hidden tests and active content."""
+"""Feedback pages: a learner's notebook with points, comments and messages, without hidden tests and scripts."""
 
 from __future__ import annotations
 
@@ -54,19 +54,19 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Leak(Exception):
-    """A page contains a line of a hidden test; it is not written."""
+    """A page contains a line of a hidden test and is not written."""
 
 
 class TooSlow(Exception):
-    """A page that takes longer than :data:`PAGE_SECONDS`; it is not written."""
+    """A page takes longer than :data:`PAGE_SECONDS` and is not written."""
 
 
 def config() -> Config:
-    """nbconvert options with which no page of nbgrader, formgrader's included, runs code of a learner.
+    """nbconvert options with which no page of nbgrader, including formgrader, runs code of a learner.
 
     nbgrader's templates do not sanitise Markdown, so the filter that converts it to HTML is replaced; ``sanitize_html``
-    covers the outputs. MathJax, which the pages would load from a CDN, is replaced by a stub: pages that can change
-    grades run only code that nbgrader ships, and work without a network.
+    applies to the outputs. MathJax, which the pages would load from a CDN, is replaced by a stub: pages that can change
+    grades run only code of nbgrader, and work without a network.
     """
     settings = Config()
     settings.HTMLExporter.sanitize_html = True
@@ -93,14 +93,14 @@ def _math(state: StateInline, silent: bool) -> bool:
     return True
 
 
-# It never looks back far, unlike nbconvert's renderer: an answer takes time in proportion to its length.
+# Unlike that of nbconvert's renderer, its run time is proportional to the length of the text.
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 _MARKDOWN.inline.ruler.before("escape", "math", _math)
 
 
 @pass_context
 def inert_markdown(context: Any, source: str) -> str:
-    """HTML of harmless tags from Markdown: no script, style, id or class; tags in the Markdown are shown as text.
+    """Convert Markdown to HTML without scripts, styles, ids and classes; HTML tags in it are shown as text.
 
     A text of more than :data:`MAX_MARKDOWN` characters is shown as it was typed.
     """
@@ -115,7 +115,7 @@ def inert_markdown(context: Any, source: str) -> str:
                 if child.type == "image" and str(child.attrGet("src")).startswith("attachment:"):
                     child.attrSet("src", _attached(attachments, str(child.attrGet("src"))))
         rendered = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, environment)
-    except Exception:  # a picture that is not there: one answer must not break a grader's page
+    except Exception:  # such as a missing picture: a single answer must not prevent a page
         return f"<pre>{html.escape(source)}</pre>"
     return bleach.clean(rendered, tags=_TAGS, attributes=_harmless, protocols={"http", "https", "mailto", "data"})
 
@@ -145,15 +145,18 @@ def feedback(
     """Write ``course/feedback/<learner>/<homework>/<homework>.html`` for all graded learners, or for ``learners``.
 
     Args:
+        course: the course folder.
+        homework: the name of the homework.
+        learners: by default all with a graded submission.
         source: the author's notebook, by default ``course/source/<homework>/<homework>.ipynb``.
 
     Returns:
         The pages, and lines for the instructor: ungraded written answers, and pages that were not written.
 
     Raises:
-        FileNotFoundError: no author's notebook, no gradebook.
+        FileNotFoundError: the author's notebook or the gradebook does not exist.
     """
-    from helpers.grading.course import Course  # it imports the settings of this module
+    from helpers.grading.course import Course  # imported here because it imports this module
 
     source = source or course / "source" / homework / f"{homework}.ipynb"
     database = course / "gradebook.db"
@@ -186,14 +189,14 @@ def feedback(
         files.write_atomic(target, str(soup))
         pages.append(target)
     for questions, names in by_hand.items():
-        told = f"{len(names)} wait for a grade by hand, and their pages say so"
-        attention.append(f"{questions}: {told}: {', '.join(names)}")
+        waiting_pages = f"{len(names)} wait for a grade by hand, and their pages say so"
+        attention.append(f"{questions}: {waiting_pages}: {', '.join(names)}")
     return pages, attention
 
 
 @contextlib.contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise :class:`TooSlow` in the main thread after some time; other threads get no signals and no limit."""
+    """Raise :class:`TooSlow` after some time; there is no limit outside the main thread, which handles signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -223,7 +226,14 @@ def page(
     """The HTML of one learner's page.
 
     Args:
-        earlier: the points of graded cells before the submission was graded again, where they differ.
+        exporter: see :func:`_exporter`.
+        graded: the graded notebook.
+        author: the author's notebook.
+        homework: the name of the homework.
+        learner: the learner's id.
+        database: the gradebook.
+        result: the learner's result.
+        earlier: the points of graded cells before the submission was graded again, if they were different.
 
     Raises:
         Leak: it contains a line of a hidden test.
@@ -231,7 +241,7 @@ def page(
     names: dict[str, Any] = {"notebook": homework, "assignment": homework, "student": learner}
     names["db_url"] = f"sqlite:///{database}"
     shown = public(graded, author)
-    own = "\n".join(cell.source for cell in shown.cells if not utils.is_locked(cell))
+    learner_text = "\n".join(cell.source for cell in shown.cells if not utils.is_locked(cell))
     shown, resources = GetGrades().preprocess(shown, {"nbgrader": names, "unique_key": homework})
     names["summary"] = _summary(shown, homework, learner, result, earlier)
     html, _ = exporter.from_notebook_node(shown, resources)
@@ -244,7 +254,7 @@ def page(
     soup.head.insert(0, policy)
     text = soup.get_text()
     for line in _hidden_lines(author):
-        if line in text and line not in own:
+        if line in text and line not in learner_text:
             raise Leak(f"it would contain a line of a hidden test: {line!r}")
     return soup
 
@@ -252,7 +262,7 @@ def page(
 def _summary(
     shown: NotebookNode, homework: str, learner: str, result: Result, earlier: Mapping[str, float]
 ) -> dict[str, Any]:
-    """What the top of a page says, for the template ``page.html.j2``."""
+    """The summary at the top of a page, for the template ``page.html.j2``."""
     cells = {name: cell for cell in shown.cells if (name := cell.metadata.get("nbgrader", {}).get("grade_id"))}
     questions = [_question_summary(each, cells, earlier) for each in result.questions]
     lateness = result.lateness
@@ -274,35 +284,35 @@ def _summary(
 
 
 def _question_summary(
-    found: QuestionResult, cells: Mapping[str, NotebookNode], earlier: Mapping[str, float]
+    result: QuestionResult, cells: Mapping[str, NotebookNode], earlier: Mapping[str, float]
 ) -> dict[str, Any]:
-    graded = [cells[name] for name in found.question.points if name in cells]
+    graded = [cells[name] for name in result.question.points if name in cells]
     reasons = []
     for cell in graded:
-        about = cell.metadata.nbgrader
+        metadata = cell.metadata.nbgrader
         failed = [output.evalue for output in cell.get("outputs", []) if output.output_type == "error"]
-        if failed and about.score < about.points:
-            reasons.append({"cell": about.grade_id, "text": failed[0]})
-    remarks = ["not graded yet"] * found.waiting
-    if found.adjustment:
-        before = "" if found.points == found.earned else f", before that {found.earned:g}"
-        remarks.append(f"{found.adjustment}{before}: {found.adjustment.reason}")
-    if again := {name: points for name, points in earlier.items() if name in found.question.points}:
+        if failed and metadata.score < metadata.points:
+            reasons.append({"cell": metadata.grade_id, "text": failed[0]})
+    remarks = ["not graded yet"] * result.waiting
+    if result.adjustment:
+        before = "" if result.points == result.earned else f", before that {result.earned:g}"
+        remarks.append(f"{result.adjustment}{before}: {result.adjustment.reason}")
+    if regraded := {name: points for name, points in earlier.items() if name in result.question.points}:
         now = {cell.metadata.nbgrader.grade_id: cell.metadata.nbgrader.score for cell in graded}
-        before = found.earned - sum(now[name] - points for name, points in again.items() if name in now)
+        before = result.earned - sum(now[name] - points for name, points in regraded.items() if name in now)
         remarks.append(f"graded again, {before:g} points before that")
     commented = [
-        name for name in found.question.cells if name in cells and cells[name].metadata.nbgrader.get("comment")
+        name for name in result.question.cells if name in cells and cells[name].metadata.nbgrader.get("comment")
     ]
     first_lost = next((each["cell"] for each in reasons), None)
     return {
-        "name": found.question.name,
-        "link": first_lost or next(iter(found.question.points)),
-        "points": found.points,
-        "max_points": found.max_points,
-        # What nobody has graded yet is not lost.
-        "lost": 0.0 if found.waiting and not reasons else found.lost,
-        "reasons": reasons if found.lost else [],
+        "name": result.question.name,
+        "link": first_lost or next(iter(result.question.points)),
+        "points": result.points,
+        "max_points": result.max_points,
+        # Points that are not graded yet are not lost.
+        "lost": 0.0 if result.waiting and not reasons else result.lost,
+        "reasons": reasons if result.lost else [],
         "remarks": remarks,
         "comment": commented[0] if commented else "",
     }
@@ -316,20 +326,22 @@ def public(graded: NotebookNode, author: NotebookNode) -> NotebookNode:
     cells, room = [], MAX_PAGE
     for cell in graded.cells:
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
-        own = assignment.pop(grade_id, None) if isinstance(grade_id, str) else None
+        author_cell = assignment.pop(grade_id, None) if isinstance(grade_id, str) else None
         if cell.cell_type not in ("code", "markdown"):
             continue
         new = NotebookNode(cell_type=cell.cell_type, source=str(cell.source), metadata=NotebookNode())
         if cell.cell_type == "code":
             new.execution_count = None
-            new.outputs = list(_plain(cell.outputs, hidden=own is not None and "BEGIN HIDDEN TESTS" in own.source))
+            new.outputs = list(
+                _plain(cell.outputs, hidden=author_cell is not None and "BEGIN HIDDEN TESTS" in author_cell.source)
+            )
         elif isinstance(cell.get("attachments"), dict):
             new.attachments = cell.attachments
-        if own is not None:
+        if author_cell is not None:
             new.metadata.nbgrader = NotebookNode(metadata_by_id[grade_id])
-            if own.kind in ("test", "setup"):
-                new.source = public_tests(own.source)
-        if own is None or own.kind in ("answer", "written"):
+            if author_cell.kind in ("test", "setup"):
+                new.source = public_tests(author_cell.source)
+        if author_cell is None or author_cell.kind in ("answer", "written"):
             room -= _cut(new, min(MAX_CELL, max(room, 0)))
         cells.append(new)
     # nbformat 4.4: cells have no ids.
@@ -337,8 +349,8 @@ def public(graded: NotebookNode, author: NotebookNode) -> NotebookNode:
 
 
 def _cut(cell: NotebookNode, room: int) -> int:
-    """Shorten the source and the outputs of a learner's cell to ``room`` characters; return how many are left."""
-    whole = room
+    """Shorten the source and the outputs of a cell to ``room`` characters in total; return their length."""
+    limit = room
     for part in (cell, *cell.get("outputs", ())):
         for key in ("source", "text", "evalue", "traceback"):
             if key not in part:
@@ -348,11 +360,11 @@ def _cut(cell: NotebookNode, room: int) -> int:
                 text = f"{text[:room]}\n… cut off"
             part[key] = [text] if key == "traceback" else text
             room = max(room - len(text), 0)
-    return whole - room
+    return limit - room
 
 
 def _plain(outputs: Sequence[NotebookNode], hidden: bool) -> Iterator[NotebookNode]:
-    """Outputs as plain text; of a hidden test, only the line with the names of failed tests."""
+    """Outputs as plain text; for hidden tests, only the line with the names of failed tests."""
     for output in outputs:
         if output.output_type == "error":
             line = _ANSI.sub("", f"{output.evalue}")

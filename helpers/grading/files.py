@@ -28,6 +28,8 @@ def write_atomic(path: Path, content: str | bytes, mode: int = 0o777) -> None:
     """Write a file atomically: it has its old or its new content, even if the process is killed. Text is UTF-8.
 
     Args:
+        path: the file.
+        content: its new content.
         mode: permissions of the parent folder if it has to be created.
     """
     path.parent.mkdir(mode=mode, parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 nbgrader's preprocessors open the gradebook again for each step and commit after each cell. :class:`CachedGradebook`
 makes them use one open gradebook and one transaction, so that a submission is stored completely or not at all.
-:func:`api_changes` tells what an installed nbgrader lacks of what this module needs.
+:func:`api_changes` lists what this module needs and the installed nbgrader lacks.
 """
 
 from __future__ import annotations
@@ -129,9 +129,10 @@ class GradingRecord:
     """The state of a submission that was graded or quarantined.
 
     Attributes:
-        digest: of :class:`helpers.grading.submission.Submission`, when it was graded.
-        quarantined: why it was not graded and needs an instructor; ``None`` if it is graded.
+        digest: the digest of the :class:`helpers.grading.submission.Submission` when it was graded.
+        quarantined: the reason why it was not graded and needs an instructor; ``None`` if it is graded.
         attention: lines that the instructor should read.
+        cpu_seconds: processor time of grading it.
     """
 
     digest: str
@@ -244,9 +245,9 @@ class CachedGradebook(Gradebook):
 
     def _cached(self, find: Callable[..., Any], *key: str) -> Any:
         if (find.__name__, *key) not in self._cells:
-            found = find(*key)
-            self.db.expunge(found)
-            self._cells[find.__name__, *key] = found
+            cell = find(*key)
+            self.db.expunge(cell)
+            self._cells[find.__name__, *key] = cell
         return self._cells[find.__name__, *key]
 
     def _by_cell(self, model: Any, *submission: str) -> dict[str, Any]:
@@ -256,7 +257,7 @@ class CachedGradebook(Gradebook):
             rows = self.db.execute(
                 select(BaseCell.name, model).join(model.cell).where(model.notebook_id == notebook.id)
             )
-            self._of_submission[model, *submission] = {name: found for name, found in rows}
+            self._of_submission[model, *submission] = {name: entry for name, entry in rows}
         return self._of_submission[model, *submission]
 
     def overwrite_cells(self, notebook: NotebookNode, resources: dict[str, Any]) -> None:
@@ -296,7 +297,7 @@ class CachedGradebook(Gradebook):
         }
 
     def manual_comments(self, assignment: str, learner: str) -> dict[str, str]:
-        """What graders wrote, by the cell of the answer."""
+        """The comments by hand, by the cell of the answer."""
         notebooks = self.find_submission(assignment, learner).notebooks
         return {
             comment.name: comment.manual_comment
@@ -306,13 +307,13 @@ class CachedGradebook(Gradebook):
         }
 
     def confirm_manual_grades(self, assignment: str, learner: str, cells: Iterable[str]) -> None:
-        """Note that the points which were given by hand for these cells need not be looked at again."""
+        """Record that the points by hand of these cells need no review."""
         for cell in cells:
             self.find_grade(cell, assignment, assignment, learner).needs_manual_grade = False
         self.db.flush()
 
     def manual_grades_to_review(self, assignment: str) -> dict[str, list[str]]:
-        """Learner → cells with points by hand whose answer or automatic points have changed since."""
+        """Learner → cells with points by hand whose answer or automatic points have changed since then."""
         query = (
             select(Student.id, BaseCell.name)
             .select_from(Grade)
@@ -324,32 +325,32 @@ class CachedGradebook(Gradebook):
             .where(Assignment.name == assignment, Grade.needs_manual_grade, Grade.manual_score.is_not(None))
             .order_by(Student.id, BaseCell.name)
         )
-        found: dict[str, list[str]] = {}
+        cells: dict[str, list[str]] = {}
         for learner, cell in self.db.execute(query):
-            found.setdefault(learner, []).append(cell)
-        return found
+            cells.setdefault(learner, []).append(cell)
+        return cells
 
     def handed_in(self, assignment: str, learner: str) -> datetime | None:
-        """When a submission was handed in, if that is known."""
+        """The time of submission, if it is known."""
         timestamp = self.find_submission(assignment, learner).timestamp
         return timestamp.replace(tzinfo=UTC) if timestamp else None
 
     def late_penalty(self, assignment: str, learner: str) -> float:
-        """The points that a submission loses because it is late."""
+        """The late penalty of a submission in points."""
         return self.find_submission(assignment, learner).late_submission_penalty or 0.0
 
     def set_late_penalty(self, assignment: str, learner: str, result: Result, config: Config) -> None:
-        """Enter the due date of a learner as nbgrader's extension, and the penalty that its plugin gives.
+        """Enter the due date of a learner as nbgrader's extension, and the penalty that nbgrader's plugin computes.
 
         Args:
-            result: its points are what the plugin sees, and its lateness decides.
-            config: names the plugin and its settings.
+            result: provides the points and the lateness.
+            config: provides the plugin and its settings.
         """
         lateness = result.lateness
         submission = self.find_submission(assignment, learner)
         general = submission.assignment.duedate
-        own = lateness.due.astimezone(UTC).replace(tzinfo=None) if lateness.due else None
-        submission.extension = own - general if own and general and own != general else None
+        due = lateness.due.astimezone(UTC).replace(tzinfo=None) if lateness.due else None
+        submission.extension = due - general if due and general and due != general else None
         penalty = None
         if lateness.is_late:
             step = AssignLatePenalties(config=config)
@@ -382,12 +383,12 @@ class CachedGradebook(Gradebook):
             self.db.execute(insert(_DUE_DATES).values(**key, due=when.astimezone(UTC).isoformat()))
 
     def adjustments(self, assignment: str) -> list[Adjustment]:
-        """What was decided about questions of an assignment."""
+        """The adjustments of questions of an assignment."""
         rows = self.db.execute(select(_ADJUSTMENTS).where(_ADJUSTMENTS.c.assignment == assignment))
         return [Adjustment(row.question, row.kind, row.reason, row.points, row.recorded) for row in rows]
 
     def set_adjustment(self, assignment: str, question: str, adjustment: Adjustment | None) -> None:
-        """Record what was decided about a question, or take it back."""
+        """Record the adjustment of a question, or remove it."""
         key = {"assignment": assignment, "question": question}
         self.db.execute(delete(_ADJUSTMENTS).filter_by(**key))
         if adjustment is not None:
@@ -396,25 +397,25 @@ class CachedGradebook(Gradebook):
 
     def answer_digests(self, assignment: str, learner: str) -> dict[str, str]:
         """The digests of the answers that were graded last, by cell; empty if none are known."""
-        found = self.db.execute(select(_ANSWERS.c.digests).filter_by(assignment=assignment, learner=learner)).scalar()
-        return json.loads(found) if found else {}
+        text = self.db.execute(select(_ANSWERS.c.digests).filter_by(assignment=assignment, learner=learner)).scalar()
+        return json.loads(text) if text else {}
 
     def earlier_points(self, assignment: str) -> dict[str, dict[str, float]]:
-        """Learner → points of cells, from before the same answers were graded again, where they differ from now."""
+        """Learner → points of cells before the same answers were graded again, if they were different."""
         rows = self.db.execute(select(_ANSWERS.c.learner, _ANSWERS.c.earlier).filter_by(assignment=assignment))
         return {row.learner: json.loads(row.earlier) for row in rows}
 
     def put_answers(
         self, assignment: str, learner: str, digests: Mapping[str, str], earlier: Mapping[str, float]
     ) -> None:
-        """Insert or replace what is known of the answers that were graded."""
+        """Insert or replace the digests and earlier points of the answers of a submission."""
         key = {"assignment": assignment, "learner": learner}
         columns = {"digests": json.dumps(digests), "earlier": json.dumps(earlier)}
         self.db.execute(delete(_ANSWERS).filter_by(**key))
         self.db.execute(insert(_ANSWERS).values(**key, **columns))
 
     def copy_submission(self, other: CachedGradebook, assignment: str, learner: str) -> None:
-        """Copy a submission's automatic points and facts from another gradebook that has the same assignment."""
+        """Copy a submission and its automatic points from another gradebook with the same assignment."""
         source = other.find_submission(assignment, learner)
         self.update_or_create_student(
             learner,
@@ -425,8 +426,8 @@ class CachedGradebook(Gradebook):
         self.update_or_create_submission(assignment, learner).timestamp = source.timestamp
         self.db.flush()
         for grade in other.find_submission_notebook(assignment, assignment, learner).grades:
-            own = self.find_grade(grade.name, assignment, assignment, learner)
-            own.auto_score, own.needs_manual_grade = grade.auto_score, grade.needs_manual_grade
+            copy = self.find_grade(grade.name, assignment, assignment, learner)
+            copy.auto_score, copy.needs_manual_grade = grade.auto_score, grade.needs_manual_grade
         for comment in other.find_submission_notebook(assignment, assignment, learner).comments:
             self.find_comment(comment.name, assignment, assignment, learner).auto_comment = comment.auto_comment
         self.put_answers(
@@ -437,9 +438,9 @@ class CachedGradebook(Gradebook):
         )
         self.db.flush()
 
-    def set_by_hand(self, assignment: str, learner: str, cell: str, what: str, value: float | str) -> None:
-        """Enter points or a comment that a grader gave."""
-        if what == "points":
+    def set_by_hand(self, assignment: str, learner: str, cell: str, kind: str, value: float | str) -> None:
+        """Enter points by hand (``kind="points"``), or a comment."""
+        if kind == "points":
             grade = self.find_grade(cell, assignment, assignment, learner)
             grade.manual_score, grade.needs_manual_grade = value, False
         else:
@@ -447,15 +448,15 @@ class CachedGradebook(Gradebook):
         self.db.flush()
 
     def forget(self, learner: str) -> bool:
-        """Delete everything about a learner; returns whether there was anything."""
-        found = [self.db.execute(select(Student.id).where(Student.id == learner)).scalar()]
+        """Delete all rows of a learner; return whether there were any."""
+        rows = [self.db.execute(select(Student.id).where(Student.id == learner)).scalar()]
         for column in (_RECORDS.c.learner, _ANSWERS.c.learner, _DUE_DATES.c.name):
             conditions = [column == learner] + [_DUE_DATES.c.kind == "learner"] * (column.table is _DUE_DATES)
-            found.append(self.db.execute(select(column).where(*conditions)).scalar())
+            rows.append(self.db.execute(select(column).where(*conditions)).scalar())
             self.db.execute(delete(column.table).where(*conditions))
-        if found[0] is not None:
+        if rows[0] is not None:
             self.remove_student(learner)
-        return any(each is not None for each in found)
+        return any(row is not None for row in rows)
 
     def cell_names(self, assignment: str) -> set[str]:
         """The ids of the cells of an assignment that are graded or answers."""
@@ -480,7 +481,7 @@ class CachedGradebook(Gradebook):
         return self.db.execute(query).scalar_one()
 
     def scores(self, assignment: str) -> dict[str, dict[str, float | None]]:
-        """Points by learner and cell, those given by hand included; ``None`` while they wait for a grade by hand."""
+        """Points by learner and cell, including those by hand; ``None`` if a grade by hand is missing."""
         query = (
             select(SubmittedAssignment.student_id, BaseCell.name, Grade)
             .join(SubmittedAssignment.assignment)
@@ -489,11 +490,11 @@ class CachedGradebook(Gradebook):
             .join(Grade.cell)
             .where(Assignment.name == assignment)
         )
-        found: dict[str, dict[str, float | None]] = {}
+        scores: dict[str, dict[str, float | None]] = {}
         for learner, cell, grade in self.db.execute(query):
             waits = grade.needs_manual_grade and grade.manual_score is None
-            found.setdefault(learner, {})[cell] = None if waits else grade.score
-        return found
+            scores.setdefault(learner, {})[cell] = None if waits else grade.score
+        return scores
 
     def records(self, assignment: str) -> dict[str, GradingRecord]:
         """The records of an assignment by learner; that of the assignment itself has the key ``""``."""
@@ -529,7 +530,7 @@ class CachedGradebook(Gradebook):
 
 @contextlib.contextmanager
 def alembic_on_path() -> Iterator[None]:
-    """Put this environment's programs on the ``PATH``: nbgrader starts ``alembic`` by name to create a gradebook."""
+    """Add this environment's programs to the ``PATH``: nbgrader runs ``alembic`` by name to create a gradebook."""
     path = os.environ.get("PATH", "")
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{path}"
     try:

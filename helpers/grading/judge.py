@@ -2,11 +2,11 @@
 
 Two sessions of the sandbox exchange messages through this process, which forwards them without decoding. One runs the
 submission. The other runs the author's tests; there, each answer is bound to its value or to a function that calls the
-submission's function. So the tests are never in the process of the submission, and messages of the submission are
-decoded in the sandbox only.
+submission's function. Therefore the tests are never in the process of the submission, and messages of the submission
+are decoded in the sandbox only.
 
-Visible tests run before hidden ones: a function that remembers its arguments cannot reveal those of hidden tests in the
-messages of visible ones.
+Visible tests run before hidden ones, so that a function that stores its arguments cannot reveal those of hidden tests
+in the messages of visible ones.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from helpers.grading.version import grading_modules
 __all__ = ["Graded", "GraderBroken", "Limits", "Sandbox", "SandboxUnavailable", "Verdict", "grade"]
 
 HIDDEN_FAILED = "hidden tests failed"
-"""What a hidden test that failed says, followed by names of its tests if they are known."""
+"""The message of a hidden test that failed; the names of its tests follow if they are known."""
 
 _HIDDEN = "### BEGIN HIDDEN TESTS"
 _HANDLE = re.compile(rb"#[0-9]{1,4} ")
 _MAX_MESSAGE = 2_000
-_MAX_ANSWERS = 32 * 2**20  # bytes of all answers that are values; each is kept, and sent to every new test runner
+_MAX_ANSWERS = 32 * 2**20  # bytes of all answers that are values; they are kept, and sent to every new test runner
 _OUT_OF_TIME = "was not run: the submission used up its time"
 _MAX_ATTENTION = 30
 
@@ -57,8 +57,9 @@ class Verdict:
     """The result of one test cell.
 
     Attributes:
+        passed: whether the test passed.
         message: its printed text or its error message; for a hidden test, only the names of its tests.
-        seconds: how long it ran.
+        seconds: its run time.
     """
 
     passed: bool
@@ -83,7 +84,7 @@ class Graded:
     cpu_seconds: float
 
     def as_dict(self) -> dict:
-        """As a dict that JSON can represent."""
+        """The result as a dict that can be converted to JSON."""
         return {**asdict(self), "outputs": {str(index): outputs for index, outputs in self.outputs.items()}}
 
     @classmethod
@@ -103,9 +104,12 @@ def grade(
     """Run a submission and test it.
 
     Args:
-        notebook: as :meth:`helpers.grading.submission.Submission.worker_input` gives it. Only its structure is trusted.
-        learner_id: from the roster. Numbers of one's own are made from the id that the learner typed; where it is
-            another one, the instructor is told.
+        assignment: the author's version of the homework.
+        notebook: see :meth:`helpers.grading.submission.Submission.worker_input`. Only its structure is trusted.
+        learner_id: the id in the roster. Individual numbers are derived from the id that the learner typed; if the two
+            differ, there is a line in ``attention``.
+        sandbox: the sandbox to use.
+        limits: resource limits of the submission.
 
     Raises:
         SandboxUnavailable: no session can be started; the submission is not graded.
@@ -120,10 +124,10 @@ def grade(
         outputs: dict[int, list[dict]] = {}
         room = limits.all_output
         for index, source in _cells_to_run(assignment, notebook):
-            found, reason = submission.run(source)
-            outputs[index] = found if room > 0 else []
-            room -= sum(len(str(output)) for output in found)
-            if reason or (reason := _raised_by(found)):
+            cell_outputs, reason = submission.run(source)
+            outputs[index] = cell_outputs if room > 0 else []
+            room -= sum(len(str(output)) for output in cell_outputs)
+            if reason or (reason := _error_in(cell_outputs)):
                 attention.append(f"cell {index} {reason}")
         test_runner.prepare()
         tests = test_runner.run_tests()
@@ -143,7 +147,7 @@ def _normalised(text: str) -> str:
 
 
 def _cells_to_run(assignment: Assignment, notebook: dict) -> Iterator[tuple[int, str]]:
-    """Index and source of the code cells that are not tests, setup cells as their author wrote them."""
+    """Index and source of the code cells that are not tests; the source of setup cells is the author's."""
     setup = {cell.id: cell.source for cell in assignment.of("setup")}
     tests = {cell.id for cell in assignment.of("test")}
     for index, cell in enumerate(notebook["cells"]):
@@ -154,7 +158,7 @@ def _cells_to_run(assignment: Assignment, notebook: dict) -> Iterator[tuple[int,
 
 
 class SubmissionProcess:
-    """The process of a submission. When it dies, a new one runs the cells again that had run before."""
+    """The process of a submission. If it dies, a new one is started, which first runs the earlier cells again."""
 
     def __init__(self, sandbox: Sandbox, limits: Limits, deadline: float, library: Mapping[str, str]):
         self.sandbox = sandbox
@@ -185,23 +189,23 @@ class SubmissionProcess:
         self.ran.append(source)
         return outputs, ""
 
-    def ask(self, verb: bytes, rest: bytes, answer: Callable[[bytes], bytes] | None = None) -> tuple[bytes, bytes]:
-        """As :meth:`Session.ask`, in a new process if the last one died."""
+    def request(self, verb: bytes, rest: bytes, answer: Callable[[bytes], bytes] | None = None) -> tuple[bytes, bytes]:
+        """As :meth:`Session.request`, in a new process if the last one died."""
         session = self._running_session()
         try:
-            return session.ask(verb, rest, self._seconds(self.limits.call_seconds), answer)
+            return session.request(verb, rest, self._seconds(self.limits.call_seconds), answer)
         except SessionDied:
-            # Also if the test runner died: the submission's process is still waiting for its reply.
+            # Also if the test runner died: the process of the submission would wait for its reply.
             if self.session is session:
                 self.end()
             raise
 
     def call(self, line: bytes, answer: Callable[[bytes], bytes]) -> bytes:
-        """The reply to a call of an answer; an answer that ended its process is not called again."""
+        """Forward a call of an answer, and return the reply; an answer that ended its process is not called again."""
         name = line.partition(b" ")[0]
         if name not in self.broken:
             try:
-                kind, rest = self.ask(b"call", line, answer)
+                kind, rest = self.request(b"call", line, answer)
                 return kind + b" " + rest
             except SessionDied as death:
                 if death.test_runner:
@@ -241,7 +245,7 @@ class SubmissionProcess:
 
 
 class TestRunner:
-    """Runs the author's setup and test cells in their own session, where answers are values or remote functions."""
+    """Runs the author's setup and test cells in a separate session, in which answers are values or remote functions."""
 
     def __init__(
         self,
@@ -293,19 +297,20 @@ class TestRunner:
     def run_tests(self) -> dict[str, Verdict]:
         """The verdicts of all test cells by id. Visible tests run first."""
         cells = self.assignment.of("test")
-        found = {}
+        verdicts = {}
         for cell in sorted(cells, key=is_hidden):
             start = time.monotonic()
             verdict = self._verdict(cell)
-            found[cell.id] = replace(verdict, seconds=round(time.monotonic() - start, 3))
+            verdicts[cell.id] = replace(verdict, seconds=round(time.monotonic() - start, 3))
         if self.not_run:
             names = f"{', '.join(self.not_run[:3])}{', …' * (len(self.not_run) > 3)}"
             self.attention.append(f"{len(self.not_run)} tests ({names}) were not run: the submission used up its time")
-        return {cell.id: found[cell.id] for cell in cells}
+        return {cell.id: verdicts[cell.id] for cell in cells}
 
     def _fetch(self, name: str) -> bytes:
+        """The binding of an answer in the submission, see :meth:`helpers.grading.sandbox.guest.RpcPeer.get`."""
         try:
-            kind, rest = self.submission.ask(b"get", name.encode())
+            kind, rest = self.submission.request(b"get", name.encode())
         except SessionDied as death:
             self.submission.attention.append(f"{name} {death.reason}")
             return b"missing "
@@ -315,10 +320,11 @@ class TestRunner:
         return binding + b" " + value
 
     def _begin(self) -> None:
+        """Start a session, bind the answers in it, and run the setup cells."""
         library = _library(self.assignment, "setup", "test", "answer")
         self.session = self.sandbox.session(self.limits, test_runner=True, library=library)
         for name, value in self.bound.items():
-            self.session.ask(b"put", name.encode() + b" " + value, self.limits.cell_seconds)
+            self.session.request(b"put", name.encode() + b" " + value, self.limits.cell_seconds)
         for cell in self.assignment.of("setup"):
             seconds = min(self.limits.cell_seconds, max(1.0, self.deadline - time.monotonic()))
             outputs = self.session.run(cell.source, seconds, track_changes=False, answer=self._route)
@@ -331,7 +337,7 @@ class TestRunner:
                 raise GraderBroken(message)
             self.attention.append(message)
         references = {cell.id: cell.source for cell in self.assignment.of("answer")}
-        self.session.ask(b"reference", json.dumps(references).encode(), self.limits.cell_seconds)
+        self.session.request(b"reference", json.dumps(references).encode(), self.limits.cell_seconds)
 
     def _end(self) -> None:
         if self.session is not None:
@@ -340,9 +346,10 @@ class TestRunner:
             self.session = None
 
     def _verdict(self, cell: Cell) -> Verdict:
-        for last in (False, True):
+        """Run a test cell; if the session dies, try once more in a new one."""
+        for is_last_attempt in (False, True):
             if time.monotonic() > self.deadline:
-                # Neither session is started again: there is no time to use it.
+                # No session is started again, as there is no time left.
                 self.not_run.append(cell.id)
                 return Verdict(False, HIDDEN_FAILED if is_hidden(cell) else f"the test {_OUT_OF_TIME}")
             try:
@@ -355,7 +362,7 @@ class TestRunner:
             except SessionDied as death:
                 self._end()
                 self.submission.end()
-                if last:
+                if is_last_attempt:
                     self.attention.append(f"{cell.id} {death.reason}; check the test")
                     return Verdict(False, HIDDEN_FAILED if is_hidden(cell) else f"the test {death.reason}")
         self.done.append(cell)
@@ -376,7 +383,7 @@ class TestRunner:
         if seconds <= 0:
             raise SessionDied(_OUT_OF_TIME, test_runner=True)
         self.answer_failed = False
-        # Hidden tests do not see changes to arguments: they may compute the expected result from the same tensor
+        # Changes to arguments are hidden from hidden tests, which may compute the expected result from the same tensor
         # after the call.
         assert self.session is not None
         return self.session.run(cell.source, seconds, track_changes=not is_hidden(cell), answer=self._route)
@@ -401,7 +408,7 @@ class TestRunner:
         if not _HANDLE.match(line):
             return _raised("PermissionError", "only functions that were passed as arguments can be called")
         assert self.session is not None
-        kind, rest = self.session.ask(b"call", line, self.limits.call_seconds, self._route)
+        kind, rest = self.session.request(b"call", line, self.limits.call_seconds, self._route)
         return kind + b" " + rest
 
 
@@ -413,8 +420,8 @@ def _library(assignment: Assignment, *kinds: Kind) -> dict[str, str]:
     return {name: imported[name].read_text(encoding="utf-8") for name in library_modules() if name in imported}
 
 
-def _raised_by(outputs: list[dict]) -> str:
-    """The error in which a cell ended, after "cell 3"; empty if there was none."""
+def _error_in(outputs: list[dict]) -> str:
+    """The error of a cell as a predicate, "raised …"; empty if there was none."""
     error = next((output for output in outputs if output["output_type"] == "error"), None)
     if error is None:
         return ""
@@ -433,15 +440,15 @@ def is_hidden(cell: Cell) -> bool:
 
 
 def _names_only(cell: Cell, error: dict | None, printed: str) -> str:
-    """The names in the message of a hidden test, if its source contains them: an answer can raise any message."""
+    """The names in the message of a hidden test that occur in its source; an answer can raise any message."""
     calls = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
-    named = [call.args[0] for call in calls if getattr(call.func, "id", "") == "hidden" and call.args]
-    keys = [key for tests in named if isinstance(tests, ast.Dict) for key in tests.keys]
-    written = {key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
+    arguments = [call.args[0] for call in calls if getattr(call.func, "id", "") == "hidden" and call.args]
+    keys = [key for tests in arguments if isinstance(tests, ast.Dict) for key in tests.keys]
+    known = {key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
     if error is None:
-        return "\n".join(line for line in printed.splitlines() if line.removeprefix("Right ✓ hidden: ") in written)
+        return "\n".join(line for line in printed.splitlines() if line.removeprefix("Right ✓ hidden: ") in known)
     names = error["evalue"].removeprefix(f"{HIDDEN_FAILED}: ").split("; ")
-    names = [name for name in names if name in written]
+    names = [name for name in names if name in known]
     return f"{HIDDEN_FAILED}: {'; '.join(names)}" if names else HIDDEN_FAILED
 
 

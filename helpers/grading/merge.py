@@ -1,4 +1,4 @@
-"""Bring together what several graders did in course folders of their own."""
+"""Merge course folders in which several graders worked independently."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from helpers.grading.lms.collect import read_record, write_record
 
 
 def merge(into: Course, other: Course) -> dict[str, tuple[int, int]]:
-    """Add to a course what another has: learners that it does not have, and points and comments given by hand.
+    """Add the learners of another course, and points and comments given by hand.
 
-    Points and comments by hand of a learner who is in both are added where this course has none. Nothing is written
-    if anything overlaps.
+    Points and comments by hand of a learner who is in both courses are added if this course has none. Nothing is
+    written if there is a conflict.
 
     Returns:
-        homework → how many learners came, and how many points and comments by hand.
+        homework → the number of learners, and of points and comments by hand, that were added.
 
     Raises:
-        CourseError: both graders gave points, or wrote a comment, for the same answer of the same learner, and these
-            differ; a learner's notebooks differ; a homework's sources differ. All of them are named.
+        CourseError: two points or comments by hand for the same answer of the same learner differ; a learner's
+            notebooks, a homework's sources or the adjustments of its questions differ. The message lists all conflicts.
     """
     names = _homeworks(other)
-    problems = [problem for name in names for problem in _overlaps(into, other, name)]
+    problems = [problem for name in names for problem in _conflicts(into, other, name)]
     if problems:
         shown = "\n".join(f"  {problem}" for problem in problems)
         raise CourseError(f"{other.folder} overlaps with {into.folder}; nothing was merged:\n{shown}")
@@ -50,27 +50,26 @@ def _homeworks(course: Course) -> list[str]:
         return sorted(assignment.name for assignment in gradebook.assignments)
 
 
-def _overlaps(into: Course, other: Course, name: str) -> Iterable[str]:
+def _conflicts(into: Course, other: Course, name: str) -> Iterable[str]:
     if name not in _homeworks(into):
         return
     if into.source_digest(name) != other.source_digest(name):
         yield f"{name}: the two were graded with different sources"
         return
-    if _decisions(into, name) != _decisions(other, name):
-        yield f"{name}: other questions are adjusted; `adjust` them alike in both"
-    ours, theirs = into.records(name), other.records(name)
-    for learner in sorted(ours.keys() & theirs.keys()):
+    if _adjustments(into, name) != _adjustments(other, name):
+        yield f"{name}: the adjustments of its questions differ; `adjust` them alike in both"
+    for learner in sorted(into.records(name).keys() & other.records(name).keys()):
         if _submission(into, learner, name) != _submission(other, learner, name):
             yield f"{name}: {learner} has another notebook in each"
             continue
-        mine, yours = into.by_hand(name, learner), other.by_hand(name, learner)
-        for cell, what in sorted(mine.keys() & yours.keys()):
-            if mine[cell, what] != yours[cell, what]:
-                yield f"{name}: {learner}, {cell}: both gave {what}, {mine[cell, what]!r} and {yours[cell, what]!r}"
+        first, second = into.by_hand(name, learner), other.by_hand(name, learner)
+        for cell, kind in sorted(first.keys() & second.keys()):
+            if first[cell, kind] != second[cell, kind]:
+                yield f"{name}: {learner}, {cell}: both gave {kind}, {first[cell, kind]!r} and {second[cell, kind]!r}"
 
 
-def _decisions(course: Course, name: str) -> set[tuple]:
-    return {(each.question, each.kind, each.points) for each in course.adjustments(name)}
+def _adjustments(course: Course, name: str) -> set[tuple]:
+    return {(adjustment.question, adjustment.kind, adjustment.points) for adjustment in course.adjustments(name)}
 
 
 def _submission(course: Course, learner: str, name: str) -> bytes:
@@ -87,8 +86,8 @@ def _copy_files(into: Path, other: Path, name: str, learner: str) -> None:
 
 
 def _copy_record(into: Path, other: Path, name: str, learners: Iterable[str]) -> None:
-    record, theirs = read_record(into), read_record(other).get(name, {})
-    new = {learner: theirs[learner] for learner in learners if learner in theirs}
+    record, other_record = read_record(into), read_record(other).get(name, {})
+    new = {learner: other_record[learner] for learner in learners if learner in other_record}
     if new:
         record[name] = record.get(name, {}) | new
         write_record(into, record)

@@ -1,4 +1,4 @@
-"""Make student versions from authors' notebooks with nbgrader's own steps, and check that no solution leaks."""
+"""Make student versions from authors' notebooks with nbgrader's steps, and check that they contain no solutions."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ def release(
         source: the folder of the authors' notebooks, ``NAME/NAME.ipynb``.
         release: the folder of the student versions.
         questions: the JSON file with the ids and points of all released questions.
-        retire: allow changes to released questions.
+        names: the homeworks; by default all.
+        retire: whether to allow changes to released questions.
 
     Returns:
         The files that changed.
@@ -93,14 +94,14 @@ def release(
         ReleaseError: a homework does not exist or is invalid, or a released question changed without ``retire``.
             Nothing is written then.
     """
-    found = _notebooks(source)
-    for name in names or found:
-        if name not in found:
-            raise ReleaseError(f"no homework is called {name!r}; there are {', '.join(found) or 'none'} in {source}")
+    sources = _notebooks(source)
+    for name in names or sources:
+        if name not in sources:
+            raise ReleaseError(f"no homework is called {name!r}; there are {', '.join(sources) or 'none'} in {source}")
     known = _read_questions(questions)
     new: dict[Path, str] = {}
-    for name in names or found:
-        notebook = nbformat.read(found[name], as_version=4)
+    for name in names or sources:
+        notebook = nbformat.read(sources[name], as_version=4)
         changes = list(_changed_questions(name, notebook, known, retire))
         if changes:
             raise ReleaseError("\n".join(changes))
@@ -115,35 +116,35 @@ def release(
 
 def problems(source: Path = SOURCE, release: Path = RELEASE, questions: Path = QUESTIONS) -> list[str]:
     """The problems of the stored student versions, as sentences."""
-    found, released = _notebooks(source), _notebooks(release)
+    sources, released = _notebooks(source), _notebooks(release)
     known = _read_questions(questions)
-    result = [f"{name} is released and has no source" for name in released if name not in found]
-    for name, path in found.items():
+    messages = [f"{name} is released and has no source" for name in released if name not in sources]
+    for name, path in sources.items():
         notebook = nbformat.read(path, as_version=4)
         if name not in known:
-            result.append(f"{name} is not in {questions.name}: release it")
+            messages.append(f"{name} is not in {questions.name}: release it")
         else:
-            result += _changed_questions(name, notebook, known, retire=False)
+            messages += _changed_questions(name, notebook, known, retire=False)
         if name not in released:
-            result.append(f"{name} is not released")
+            messages.append(f"{name} is not released")
             continue
         student = nbformat.read(released[name], as_version=4)
-        result += (f"{name}: {leak}" for leak in leaks(notebook, student))
+        messages += (f"{name}: {leak}" for leak in leaks(notebook, student))
         try:
             if released[name].read_text(encoding="utf-8") != _written(name, notebook):
-                result.append(f"{name} is out of date: release it again")
+                messages.append(f"{name} is out of date: release it again")
         except ReleaseError as reason:
-            result.append(str(reason))
-    return result
+            messages.append(str(reason))
+    return messages
 
 
 def leaks(source: NotebookNode, student: NotebookNode) -> Iterator[str]:
     """Lines of solutions and hidden tests, outputs and foreign metadata in a student version, as sentences."""
     everything = "\n".join(_strings(student))
     public = "\n".join(_public(source))
-    for what, line in secrets(source):
+    for part, line in secrets(source):
         if everything.count(line) > public.count(line):
-            yield f"a line of {what} is in the release: {line!r}"
+            yield f"a line of {part} is in the release: {line!r}"
     for number, cell in enumerate(student.cells):
         nbgrader = cell.metadata.get("nbgrader", {})
         if cell.get("outputs") or cell.get("execution_count"):
@@ -159,9 +160,9 @@ def leaks(source: NotebookNode, student: NotebookNode) -> Iterator[str]:
 
 
 def secrets(source: NotebookNode) -> Iterator[tuple[str, str]]:
-    """Pairs of part and stripped line for every line of a solution or hidden test, very short lines left out.
+    """Pairs of part and stripped line for every line of a solution or hidden test, except for very short lines.
 
-    A line may also occur outside the markers, where it is public; :func:`leaks` compares the counts.
+    A line may also occur outside the markers; :func:`leaks` compares the counts.
     """
     for cell in source.cells:
         nbgrader = cell.metadata.get("nbgrader", {})

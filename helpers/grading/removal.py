@@ -1,4 +1,4 @@
-"""Forget a learner: delete everything in a course folder that names one or comes from them."""
+"""Removal of a learner: all files, records and grades in a course folder."""
 
 from __future__ import annotations
 
@@ -13,46 +13,50 @@ CLASS_FOLDERS = ("exports", "reports")
 
 
 def forget(course: Course, learner: str) -> list[str]:
-    """Delete a learner from the folders, the roster, the record of what was collected, exports and the gradebook.
+    """Delete a learner from the folders, the roster, the record of collected submissions, and the gradebook.
 
-    Files in ``exports`` and ``reports`` hold the whole class: all of them are deleted, and written again by the
-    commands that wrote them.
+    Files in ``exports`` and ``reports`` contain data of all learners and are deleted as well; the commands that wrote
+    them can write them again.
 
     Args:
-        learner: the id, in upper or lower case as it may be, or the address of the roster.
+        course: the course.
+        learner: the id, case-insensitively, or the email address in the roster.
 
     Returns:
-        Where something was deleted.
+        The names of the files and folders from which something was deleted.
 
     Raises:
         ValueError: nothing in the course has this id.
     """
     if learner in ("", ".", "..") or "/" in learner or "\0" in learner:
-        raise ValueError(f"{learner!r} is no id")
+        raise ValueError(f"{learner!r} is not a valid id")
     if on_roster := roster.of_course(course.folder).by_id(learner):
         learner = on_roster.id
-    found = []
+    deleted = []
     for step in LEARNER_FOLDERS:
         folder = course.folder / step / learner
         if folder.is_symlink():
             folder.unlink()
-            found.append(f"{step}/{learner}")
+            deleted.append(f"{step}/{learner}")
         elif folder.is_dir():
             shutil.rmtree(folder)
-            found.append(f"{step}/{learner}")
+            deleted.append(f"{step}/{learner}")
     record = read_record(course.folder)
-    kept = {homework: {who: what for who, what in of.items() if who != learner} for homework, of in record.items()}
+    kept = {
+        homework: {name: entry for name, entry in entries.items() if name != learner}
+        for homework, entries in record.items()
+    }
     if kept != record:
         write_record(course.folder, kept)
-        found.append(RECORD)
+        deleted.append(RECORD)
     if (course.folder / "roster.csv").exists() and roster.remove(course.folder / "roster.csv", learner):
-        found.append("roster.csv")
+        deleted.append("roster.csv")
     if course.forget(learner):
-        found.append("gradebook.db")
-    if not found:
+        deleted.append("gradebook.db")
+    if not deleted:
         raise ValueError(f"nothing in {course.folder} belongs to {learner!r}; give the id of the roster")
     for name in CLASS_FOLDERS:
         if (course.folder / name).is_dir():
             shutil.rmtree(course.folder / name)
-            found.append(name)
-    return found
+            deleted.append(name)
+    return deleted

@@ -1,4 +1,4 @@
-"""Pages about a class: the report on a homework, with the same numbers as CSV, and the submissions that agree."""
+"""Pages on a class: the report on a homework, with the same numbers as CSV, and similar submissions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MOST_PAIRS = 50
 _TEMPLATES = Path(__file__).parent / "templates"
 _MOST_BARS = 30
 _SLOWEST = 5
-_AROUND, _LONGEST_LINE = 2, 400  # lines around a shared passage, and characters of a line
+_CONTEXT_LINES, _MAX_LINE = 2, 400  # lines around a shared passage, and characters of a line
 
 
 def report(course: Course, name: str) -> list[Path]:
@@ -61,7 +61,7 @@ def read_results(course: Course, name: str) -> ClassStatistics:
 
 
 def _author(course: Course, name: str) -> NotebookNode:
-    """The author's notebook as it was when the homework was graded.
+    """The author's notebook with which the homework was graded.
 
     Raises:
         CourseError: the homework was never graded.
@@ -73,7 +73,7 @@ def _author(course: Course, name: str) -> NotebookNode:
 
 
 def page(results: ClassStatistics, date: datetime.date | None = None) -> str:
-    """The report as one HTML file without scripts that loads nothing."""
+    """The report as one HTML file without scripts and external resources."""
     questions = results.questions
     tests = [test for question in questions for test in question.tests if test.seconds]
     return render(
@@ -96,9 +96,11 @@ def page(results: ClassStatistics, date: datetime.date | None = None) -> str:
 
 
 def similar(course: Course, name: str, at_least: float = AT_LEAST, most: int = MOST_PAIRS) -> tuple[Path, int]:
-    """Write ``reports/NAME-similar.html`` in the course folder; return its path and how many pairs it shows.
+    """Write ``reports/NAME-similar.html`` in the course folder; return its path and the number of pairs.
 
     Args:
+        course: the course.
+        name: the homework.
         at_least: the lowest score of a pair, see :func:`helpers.grading.similarity.similar_pairs`.
         most: the largest number of pairs.
 
@@ -135,7 +137,7 @@ def similar(course: Course, name: str, at_least: float = AT_LEAST, most: int = M
 
 
 def _own_cells(course: Course, name: str, learner: str) -> list[Cell]:
-    """The cells of a submission as they were handed in.
+    """The cells of a submission as it was handed in.
 
     Raises:
         RejectedSubmission, FileNotFoundError: it cannot be read.
@@ -148,10 +150,10 @@ def _own_cells(course: Course, name: str, learner: str) -> list[Cell]:
 
 
 def _marked_lines(cell: Cell, shared: Collection[int]) -> list[tuple[int, str, bool]]:
-    """Number and text of the lines from the first to the last shared one with two around, and whether it is shared."""
-    first, last = min(shared) - _AROUND, max(shared) + _AROUND
+    """Number, text and whether it is shared, for each line from the first to the last shared one and two around."""
+    first, last = min(shared) - _CONTEXT_LINES, max(shared) + _CONTEXT_LINES
     lines = enumerate(cell.source.splitlines(), start=1)
-    return [(number, line[:_LONGEST_LINE], number in shared) for number, line in lines if first <= number <= last]
+    return [(number, line[:_MAX_LINE], number in shared) for number, line in lines if first <= number <= last]
 
 
 def render(template: str, **values: Any) -> str:
@@ -244,7 +246,7 @@ def _bins(values: Sequence[float], most: float) -> list[dict[str, Any]]:
 
 
 def _distribution(question: QuestionStatistics) -> list[dict[str, Any]]:
-    """One bar for each number of points that somebody has, and for none and all."""
+    """One bar for each number of points that occurs, and for 0 and the maximum."""
     counts = {**dict.fromkeys((0.0, question.points), 0), **Counter(question.scores)}
     return [
         {"label": _number(score), "count": count, "text": f"{_number(score)} points: {count}"}

@@ -1,4 +1,4 @@
-"""A learner's result as it counts: points of the gradebook, adjusted questions, and the late penalty."""
+"""The result of a learner: points of the gradebook, adjustments of questions, and the late penalty."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ Kind = Literal["drop", "full", "points"]
 
 @dataclass(frozen=True)
 class Adjustment:
-    """A decision about one question that holds for all whose submissions are graded.
+    """A change of the points of one question for all learners with a graded submission.
 
     Attributes:
         question: :attr:`helpers.grading.assignment.Question.name`.
-        kind: ``drop``: the question counts neither in the points nor in their maximum; ``full``: everybody has all of
-            its points; ``points``: everybody has at least ``points`` of them.
+        kind: ``drop``: the question counts neither in the points nor in their maximum; ``full``: all learners get all
+            of its points; ``points``: all learners get at least ``points`` of them.
         reason: shown to learners.
-        recorded: when it was decided, for people.
+        points: the minimum, for the kind ``points``.
+        recorded: the time of the decision, as text.
     """
 
     question: str
@@ -38,11 +39,15 @@ class Adjustment:
 
 @dataclass(frozen=True)
 class CellGrade:
-    """Points of one graded cell: by tests (``auto``) or by hand (``manual``), which counts if it is there.
+    """Points of one graded cell.
 
     Attributes:
-        waiting: for points by hand.
-        review: the points by hand are those of an answer, or of tests, that have changed since.
+        points: the points that count: those by hand if there are any, else those of the tests.
+        max_points: the maximum.
+        auto: the points of the tests.
+        manual: the points by hand.
+        waiting: whether points by hand are missing.
+        review: whether the answer or the points of the tests changed after points by hand were given.
     """
 
     points: float
@@ -55,11 +60,13 @@ class CellGrade:
 
 @dataclass(frozen=True)
 class QuestionResult:
-    """What a learner has for one question.
+    """The result of a learner in one question.
 
     Attributes:
+        question: the question.
         earned: points by tests and by hand, before an adjustment.
-        waiting: a part waits for a grade by hand.
+        waiting: whether a part has no grade by hand yet.
+        adjustment: the adjustment of the question, if there is one.
     """
 
     question: Question
@@ -69,24 +76,27 @@ class QuestionResult:
 
     @property
     def max_points(self) -> float:
+        """The maximum; 0 if the question is dropped."""
         return 0.0 if self.adjustment and self.adjustment.kind == "drop" else self.question.max_points
 
     @property
     def points(self) -> float:
+        """The points after the adjustment."""
         if self.adjustment is None:
             return self.earned
-        at_least = {"drop": 0.0, "full": self.question.max_points, "points": self.adjustment.points or 0.0}
+        minimum = {"drop": 0.0, "full": self.question.max_points, "points": self.adjustment.points or 0.0}
         earned = 0.0 if self.adjustment.kind == "drop" else self.earned
-        return max(earned, at_least[self.adjustment.kind])
+        return max(earned, minimum[self.adjustment.kind])
 
     @property
     def lost(self) -> float:
+        """The difference to the maximum, at least 0."""
         return max(0.0, self.max_points - self.points)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a learner has for a homework."""
+    """The result of a learner in a homework."""
 
     questions: tuple[QuestionResult, ...]
     penalty: float = 0.0
@@ -94,60 +104,62 @@ class Result:
 
     @property
     def points(self) -> float:
-        """Without the late penalty."""
-        return sum(each.points for each in self.questions)
+        """The points before the late penalty."""
+        return sum(question.points for question in self.questions)
 
     @property
     def max_points(self) -> float:
-        return sum(each.max_points for each in self.questions)
+        """The maximum, without dropped questions."""
+        return sum(question.max_points for question in self.questions)
 
     @property
     def score(self) -> float:
-        """Points without the penalty, never below zero."""
+        """Points minus the late penalty, at least 0."""
         return max(0.0, self.points - self.penalty)
 
     @property
     def waiting(self) -> bool:
-        return any(each.waiting for each in self.questions)
+        """Whether a question has no complete grade by hand yet."""
+        return any(question.waiting for question in self.questions)
 
 
 def result(
     questions: Iterable[Question], grades: Mapping[str, CellGrade], adjustments: Iterable[Adjustment] = ()
 ) -> Result:
-    """Sum up the graded cells of a submission by question; a cell that no question has is one of its own.
+    """Sum up the graded cells of a submission by question; each cell that belongs to no question becomes one.
 
-    A question that is dropped, or of which everybody has all points, waits for nobody.
+    Questions with an adjustment ``drop`` or ``full`` do not wait for a grade by hand.
     """
     questions = list(questions)
     known = {cell for question in questions for cell in question.points}
     questions += [Question("", cell, (cell,), {cell: grades[cell].max_points}) for cell in grades if cell not in known]
     by_name = {adjustment.question: adjustment for adjustment in adjustments}
-    found = []
+    results = []
     for question in questions:
         cells = [grades[cell] for cell in question.points if cell in grades]
         adjustment = by_name.get(question.name)
         waiting = any(cell.waiting for cell in cells) and not (adjustment and adjustment.kind in ("drop", "full"))
-        found.append(QuestionResult(question, sum(cell.points for cell in cells), waiting, adjustment))
-    return Result(tuple(found))
+        results.append(QuestionResult(question, sum(cell.points for cell in cells), waiting, adjustment))
+    return Result(tuple(results))
 
 
 def maximum(questions: Iterable[Question], adjustments: Iterable[Adjustment] = ()) -> float | None:
-    """The points that can be had for a homework; ``None`` if no question is known."""
+    """The maximum of a homework without dropped questions; ``None`` if no question is known."""
     questions = list(questions)
     dropped = {adjustment.question for adjustment in adjustments if adjustment.kind == "drop"}
-    return sum(each.max_points for each in questions if each.name not in dropped) if questions else None
+    return sum(question.max_points for question in questions if question.name not in dropped) if questions else None
 
 
 def dated(result: Result, penalty: float, lateness: Lateness) -> Result:
-    """The same result with its late penalty and dates."""
+    """A copy of a result with its late penalty and dates."""
     return replace(result, penalty=penalty, lateness=lateness)
 
 
 def find_question(questions: Sequence[Question], text: str) -> Question:
-    """The question with this number, title, name, or graded cell.
+    """The question with this number, title, name, or cell.
 
     Raises:
-        ValueError: there is none, or several.
+        ValueError: there is no such question, or there are several.
     """
     wanted = text.strip().casefold()
     for names in (
@@ -155,8 +167,8 @@ def find_question(questions: Sequence[Question], text: str) -> Question:
         lambda each: {each.title.casefold(), each.name.casefold()},
         lambda each: {cell.casefold() for cell in each.cells},
     ):
-        if found := [each for each in questions if wanted in names(each) - {""}]:
-            if len(found) > 1:
+        if matches := [question for question in questions if wanted in names(question) - {""}]:
+            if len(matches) > 1:
                 raise ValueError(f"{text!r} is the name of several questions; give its number")
-            return found[0]
+            return matches[0]
     raise ValueError(f"no question is called {text!r}; there are {', '.join(each.name for each in questions)}")

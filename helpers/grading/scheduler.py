@@ -47,7 +47,19 @@ class _Failed(RuntimeError):
 
 @dataclass
 class Summary:
-    """The submissions of one homework by their state, before or after a run."""
+    """The submissions of one homework by their state, before or after a run.
+
+    Attributes:
+        assignment: the name of the homework.
+        waiting: learners whose submissions have to be graded.
+        graded: learners whose submissions were graded in this run.
+        unchanged: learners whose submissions were graded before.
+        rejected: learner → the reason why the submission cannot be read.
+        quarantined: learner → the reason why the submission could not be graded.
+        attention: learner → lines that the instructor should read.
+        by_hand: the number of submissions that wait for a grade by hand.
+        cpu_seconds: processor time of this run.
+    """
 
     assignment: str
     waiting: list[str] = field(default_factory=list)
@@ -69,7 +81,7 @@ class Summary:
             lines.append(f"  {self.by_hand} with a written answer to grade: python -m helpers.grading formgrade")
         lines_of_learners = [f"    {learner}: rejected, {why}" for learner, why in self.rejected.items()]
         lines_of_learners += [f"    {learner}: quarantined, {why}" for learner, why in self.quarantined.items()]
-        lines_of_learners += [f"    {learner}: {line}" for learner, found in self.attention.items() for line in found]
+        lines_of_learners += [f"    {learner}: {line}" for learner, notes in self.attention.items() for line in notes]
         if lines_of_learners:
             lines += ["  needs attention:", *sorted(lines_of_learners)]
         return "\n".join(map(files.printable, lines))
@@ -80,17 +92,34 @@ def work(
 ) -> dict[str, Any]:
     """Grade one notebook on a worker, in the sandbox of its process.
 
+    Args:
+        assignment: the author's version of the homework.
+        notebook: the notebook as JSON, see :meth:`helpers.grading.submission.Submission.worker_input`.
+        learner: the learner's id.
+        version: see :func:`helpers.grading.version.grader_version`.
+        seconds: the time after which the worker process is ended.
+        limits: resource limits of the submission.
+
+    Returns:
+        See :meth:`helpers.grading.judge.Graded.as_dict`.
+
     Raises:
         Stopped: the worker has another version of the grading code, or cannot start a sandbox.
     """
     if version != grader_version(assignment):
         raise Stopped("a worker has another version of helpers than this computer; install the same on both")
-    with _one_at_a_time, _watchdog(seconds):
+    with _sandbox_lock, _watchdog(seconds):
         return _graded(assignment, json.loads(notebook), learner, limits).as_dict()
 
 
 def scan(course: Course, prepared: PreparedAssignment, only: Sequence[str] = (), force: bool = False) -> Summary:
     """The submissions that are waiting, and those already graded, rejected or quarantined.
+
+    Args:
+        course: the course.
+        prepared: the homework.
+        only: consider only these learners.
+        force: treat graded submissions as waiting.
 
     Raises:
         CourseError: a learner in ``only`` has no submission.
@@ -134,8 +163,12 @@ def grade(
     if it fails again, it is quarantined without a grade.
 
     Args:
+        course: the course.
+        prepared: the homework.
+        client: the connection to the workers.
+        summary: the result of :func:`scan`; it is updated.
         work: the function that runs on the workers, see :func:`work`.
-        seconds: after which a worker without a result is replaced.
+        seconds: the time after which a worker without a result is replaced.
         progress: the stream for the progress bar, by default ``sys.stderr``.
 
     Raises:
@@ -221,7 +254,7 @@ class _Run:
                 continue
             future = cluster.submit(
                 self.client,
-                f"{name}-{uuid.uuid4().hex}",  # the dashboard shows it, so it contains no names of learners
+                f"{name}-{uuid.uuid4().hex}",  # shown in the dashboard, so it contains no names of learners
                 self.work,
                 self.prepared.assignment,
                 submission.worker_input(),
@@ -289,12 +322,12 @@ class _Run:
             cluster.restart(self.client, hung, _GRACE)
 
 
-_one_at_a_time = threading.Lock()  # a Sandbox must not be used by two threads
+_sandbox_lock = threading.Lock()  # a Sandbox must not be used by two threads
 _sandbox: Sandbox | None = None
 
 
 def _graded(assignment: Assignment, notebook: dict, learner: str, limits: Limits) -> Graded:
-    """Grade in the warm sandbox of this process, which is replaced if it fails."""
+    """Grade in the sandbox of this process, which is kept between calls and replaced if it fails."""
     global _sandbox
     try:
         _sandbox = _sandbox or Sandbox().__enter__()

@@ -1,9 +1,9 @@
-"""Pairs of submissions that agree more than the task explains: places to look at, not verdicts.
+"""Pairs of submissions with unusually similar passages, for review by an instructor.
 
 Code is compared by its syntax trees without comments, docstrings, annotations and the names that learners chose. The
 fingerprints are those of winnowing (Schleimer, Wilkerson and Aiken 2003): of the hashes of all sequences of
 :data:`SEQUENCE` tokens, one in each window of :data:`WINDOW`, so that every common passage of ``SEQUENCE + WINDOW - 1``
-tokens is found wherever it stands. What the author's notebook contains, or many learners share, is no evidence.
+tokens is found at any position. Passages of the author's notebook, or of many learners, do not count.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 SEQUENCE, WINDOW = 10, 4
 USUAL = 0.25
-"""A passage that a larger share of the class has is usual, and counts nothing."""
+"""Passages that a larger share of the class has do not count."""
 AT_LEAST = 20.0
-"""The lowest score of a pair that is listed: about five lines of code that nobody else has."""
+"""The lowest score of a pair that is listed: about five lines of code that no other learner has."""
 
 _FENCE = 3.0  # interquartile ranges above the third quartile of all scores: Tukey's far-out values
-_ENOUGH_PAIRS = 100  # for quartiles that mean something
+_MIN_PAIRS = 100  # below this number, quartiles are not reliable
 
-_SHORTEST_STATEMENT = 8  # tokens of a statement that is also compared as a whole, wherever it stands
+_SHORTEST_STATEMENT = 8  # tokens of a statement that is also compared as a whole
 _LONGEST_CELL = 100_000  # characters
 _PROSE_WORDS = 4  # a string constant with so many words is compared word by word
-_UNNAMED = "·"  # stands for any name that a learner chose
+_UNNAMED = "·"  # replaces all names that a learner chose
 
 
 @dataclass(frozen=True)
 class Token:
-    """One token of a normalised cell, and the line where it stands."""
+    """One token of a normalised cell, and its line."""
 
     text: str
     line: int
@@ -49,7 +49,9 @@ class Cell:
     """One cell of a submission.
 
     Attributes:
-        name: its ``grade_id``, or its number for a cell that a learner added.
+        name: its ``grade_id``, or its number if a learner added it.
+        source: its text.
+        is_code: whether it is code, instead of text.
     """
 
     name: str
@@ -77,9 +79,11 @@ class Pair:
     """Two learners whose answers agree.
 
     Attributes:
-        score: the number of shared fingerprints. One that only these two have counts 1, one that more learners have
-            counts less.
-        shares: the part of each learner's own fingerprints that is shared, between 0 and 1.
+        learners: their ids.
+        score: the weighted number of shared fingerprints: the weight is 1 if only these two have it, and lower if more
+            learners do.
+        shares: the share of each learner's fingerprints that the other has, between 0 and 1.
+        passages: the shared passages.
     """
 
     learners: tuple[str, str]
@@ -92,8 +96,8 @@ class Pair:
 class _Submission:
     cells: list[Cell]
     tokens: list[list[Token]]
-    places: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
-    """Fingerprint → cell, first and last token of each place."""
+    positions: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
+    """Fingerprint → cell, first and last token of each occurrence."""
 
 
 def similar_pairs(
@@ -103,7 +107,7 @@ def similar_pairs(
 
     Args:
         submissions: the cells of each learner.
-        author: what all learners may have in common: released cells and the author's solutions.
+        author: cells whose passages do not count: the released ones and the author's solutions.
         at_least: the lowest score of a pair that is returned.
     """
     base = {fingerprint for cell in author for fingerprint, _, _ in _fingerprints(tokens(cell))}
@@ -113,21 +117,21 @@ def similar_pairs(
         for learner, cells in submissions.items()
     }
     weights = _weights(prepared)
-    having: dict[int, list[str]] = defaultdict(list)
+    owners: dict[int, list[str]] = defaultdict(list)
     for learner, submission in prepared.items():
-        for fingerprint in submission.places.keys() & weights.keys():
-            having[fingerprint].append(learner)
+        for fingerprint in submission.positions.keys() & weights.keys():
+            owners[fingerprint].append(learner)
     scores: dict[tuple[str, str], float] = defaultdict(float)
-    for fingerprint, learners in having.items():
+    for fingerprint, learners in owners.items():
         for pair in combinations(learners, 2):
             scores[pair] += weights[fingerprint]
     lowest = max(at_least, _fence(list(scores.values()), len(prepared) * (len(prepared) - 1) // 2))
-    found = [
+    pairs = [
         Pair(pair, score, *_compare(prepared[pair[0]], prepared[pair[1]], weights))
         for pair, score in scores.items()
         if score >= lowest
     ]
-    return sorted(found, key=lambda pair: (-pair.score, pair.learners))
+    return sorted(pairs, key=lambda pair: (-pair.score, pair.learners))
 
 
 def tokens(cell: Cell) -> list[Token]:
@@ -147,8 +151,8 @@ def tokens(cell: Cell) -> list[Token]:
 
 
 def _weights(prepared: Mapping[str, _Submission]) -> dict[int, float]:
-    """What a fingerprint counts that at least two learners have, and no more than is usual."""
-    counts = Counter(fingerprint for submission in prepared.values() for fingerprint in submission.places)
+    """The weights of fingerprints that at least two learners have, and not too many."""
+    counts = Counter(fingerprint for submission in prepared.values() for fingerprint in submission.positions)
     learners, most = len(prepared), max(3, int(USUAL * len(prepared)))
     return {
         fingerprint: 1.0 if count == 2 else math.log2(learners / count) / math.log2(learners / 2)
@@ -158,8 +162,8 @@ def _weights(prepared: Mapping[str, _Submission]) -> dict[int, float]:
 
 
 def _fence(scores: list[float], pairs: int) -> float:
-    """The score above which a pair is far out; pairs that share nothing count as 0."""
-    if pairs < _ENOUGH_PAIRS:
+    """The score above which a pair is an outlier; pairs without shared fingerprints have the score 0."""
+    if pairs < _MIN_PAIRS:
         return 0.0
     lower, _, upper = statistics.quantiles(scores + [0.0] * (pairs - len(scores)), n=4, method="inclusive")
     return upper + _FENCE * (upper - lower)
@@ -170,7 +174,7 @@ def _prepare(cells: list[Cell], base: Collection[int]) -> _Submission:
     for index, sequence in enumerate(submission.tokens):
         for fingerprint, first, last in _fingerprints(sequence):
             if fingerprint not in base:
-                submission.places.setdefault(fingerprint, []).append((index, first, last))
+                submission.positions.setdefault(fingerprint, []).append((index, first, last))
     return submission
 
 
@@ -178,21 +182,21 @@ def _compare(
     first: _Submission, second: _Submission, weights: Collection[int]
 ) -> tuple[tuple[float, float], tuple[Passage, ...]]:
     """The shares and the passages of a pair."""
-    shared = first.places.keys() & second.places.keys()
+    shared = first.positions.keys() & second.positions.keys()
     lines: dict[tuple[int, int], tuple[set[int], set[int]]] = {}
     for fingerprint in shared:
         if fingerprint not in weights:
             continue
-        for cell, start, end in first.places[fingerprint]:
-            for other, other_start, other_end in second.places[fingerprint]:
-                mine, theirs = lines.setdefault((cell, other), (set(), set()))
-                mine.update(token.line for token in first.tokens[cell][start : end + 1])
-                theirs.update(token.line for token in second.tokens[other][other_start : other_end + 1])
+        for cell, start, end in first.positions[fingerprint]:
+            for other, other_start, other_end in second.positions[fingerprint]:
+                lines_1, lines_2 = lines.setdefault((cell, other), (set(), set()))
+                lines_1.update(token.line for token in first.tokens[cell][start : end + 1])
+                lines_2.update(token.line for token in second.tokens[other][other_start : other_end + 1])
     passages = tuple(
-        Passage(first.cells[cell], second.cells[other], frozenset(mine), frozenset(theirs))
-        for (cell, other), (mine, theirs) in sorted(lines.items())
+        Passage(first.cells[cell], second.cells[other], frozenset(lines_1), frozenset(lines_2))
+        for (cell, other), (lines_1, lines_2) in sorted(lines.items())
     )
-    return (len(shared) / len(first.places), len(shared) / len(second.places)), passages
+    return (len(shared) / len(first.positions), len(shared) / len(second.positions)), passages
 
 
 # Fingerprints.
@@ -203,7 +207,7 @@ def _fingerprints(sequence: Sequence[Token]) -> Iterator[tuple[int, int, int]]:
     hashes = [_hash(sequence[start : start + SEQUENCE]) for start in range(len(sequence) - SEQUENCE + 1)]
     yield from ((hashes[start], start, start + SEQUENCE - 1) for start in winnow(hashes))
     start = 0
-    while start < len(sequence):  # statements as a whole, so that their order plays no part
+    while start < len(sequence):  # whole statements, so that their order does not matter
         end = start + 1
         while end < len(sequence) and not sequence[end].text.startswith("stmt "):
             end += 1
@@ -223,7 +227,7 @@ def winnow(hashes: Sequence[int]) -> list[int]:
     selected: list[int] = []
     for start in range(max(1, len(hashes) - WINDOW + 1) if hashes else 0):
         window = range(start, min(start + WINDOW, len(hashes)))
-        index = min(window, key=lambda place: (hashes[place], -place))
+        index = min(window, key=lambda position: (hashes[position], -position))
         if not selected or selected[-1] != index:
             selected.append(index)
     return selected
@@ -277,12 +281,12 @@ def _children(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _is_docstring(node: ast.AST) -> bool:
-    """Whether a statement is a text alone: a docstring, or a comment in its form."""
+    """Whether a statement is only a text, such as a docstring."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _chosen_names(tree: ast.AST) -> Iterator[str]:
-    """The names that this code gives to something."""
+    """The names that this code defines."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id

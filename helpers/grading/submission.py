@@ -1,8 +1,8 @@
 """Read submitted notebooks, which are untrusted input.
 
-Only the type and text of cells, pasted images, the ``grade_id`` that a cell claims and whether its stored output says
-"right" are taken from a submission.
-Points, locked text and all other metadata come from the author's notebook.
+Only the type and text of cells, pasted images, the claimed ``grade_id`` of a cell and whether its stored output is that
+of a right check are taken from a submission. Points, locked text and all other metadata come from the author's
+notebook.
 """
 
 from __future__ import annotations
@@ -37,9 +37,11 @@ class Submission:
         digest: of the submission and of the code that determines its grade; when it changes, the grade is out of date.
         notebook: contains every cell of the assignment exactly once, locked cells and hidden tests as the author
             wrote them.
+        learner: the learner's id.
+        assignment: the name of the homework.
         timestamp: the time of submission, from ``timestamp.txt``.
         attention: lines that the instructor should read.
-        shown_right: ids of the tests whose stored output says "right".
+        shown_right: ids of the tests whose stored output is that of a right check.
     """
 
     learner: str
@@ -51,7 +53,7 @@ class Submission:
     shown_right: frozenset[str] = frozenset()
 
     def attention_after(self, graded: Graded) -> tuple[str, ...]:
-        """All lines for the instructor, also for tests that were right in the learner's notebook and failed now."""
+        """All lines for the instructor, with those for failed tests that were right in the learner's notebook."""
         lines = [
             f"{name} was right in the notebook and is not here: {' '.join(verdict.message.split())[:200]}"
             for name, verdict in graded.tests.items()
@@ -60,7 +62,7 @@ class Submission:
         return tuple(dict.fromkeys([*lines, *self.attention, *graded.attention]))
 
     def worker_input(self) -> bytes:
-        """The notebook as JSON for a worker: the sources of test cells are empty, all cells keep their indices."""
+        """The notebook as JSON for a worker, with empty sources of test cells; the indices of cells are preserved."""
         cells = [cell | {"source": ""} if is_test(cell) else cell for cell in self.notebook.cells]
         return json.dumps(self.notebook | {"cells": cells}).encode()
 
@@ -150,7 +152,7 @@ def is_test(cell: NotebookNode) -> bool:
 
 
 def shown_right(cells: Sequence[NotebookNode]) -> frozenset[str]:
-    """The ids of the parsed cells whose stored output says "right"."""
+    """The ids of the parsed cells whose stored output is that of a right check."""
     return frozenset(name for cell in cells if cell.metadata.get("shown_right") and (name := grade_id(cell)))
 
 
@@ -160,8 +162,9 @@ def complete_cells(
     """Copies of parsed cells, with every cell of the assignment exactly once and with the author's metadata.
 
     Args:
+        cells: as :func:`parse_cells` returns them.
         assignment_cells: the released cells by ``grade_id``, in order.
-        texts: the released Markdown, which is nobody's answer.
+        texts: the released Markdown cells, which cannot be answers.
 
     Returns:
         The cells, and a line for the instructor for each repair.
@@ -184,7 +187,7 @@ def complete_cells(
 def _with_author_metadata(cell: NotebookNode, assignment_cells: Mapping[str, NotebookNode]) -> NotebookNode:
     author = assignment_cells.get(grade_id(cell) or "")
     cell_type = author.cell_type if author else cell.cell_type
-    # nbgrader would cut text after this marker out of the feedback, or stop.
+    # nbgrader would remove the text after this marker from the feedback, or stop.
     source = cell.source.replace("BEGIN HIDDEN TESTS", "BEGIN HIDDEN-TESTS")
     new = NotebookNode(cell_type=cell_type, source=source, metadata=NotebookNode())
     if author:
@@ -197,9 +200,9 @@ def _with_author_metadata(cell: NotebookNode, assignment_cells: Mapping[str, Not
 
 
 def _keep_changed_setup(cells: list[NotebookNode], assignment_cells: Mapping[str, NotebookNode]) -> list[str]:
-    """Report changed locked cells. Of a set-up cell the learner's text runs, too, after the author's.
+    """Report changed locked cells; the learner's version of a setup cell is inserted after the author's version.
 
-    Front ends other than Jupyter's let learners edit locked cells.
+    Some front ends allow learners to edit locked cells.
     """
     lines = []
     for index, cell in reversed([*enumerate(cells)]):
@@ -224,23 +227,23 @@ def _lines(text: str) -> list[str]:
 def _find_written_answers(
     cells: list[NotebookNode], assignment_cells: Mapping[str, NotebookNode], texts: Collection[str]
 ) -> list[str]:
-    """Move text that stands next to an untouched written answer, in cells of the learner's own, into it."""
+    """Move text from cells that the learner added next to an unchanged written answer into the answer."""
     lines = []
     released = {tuple(_lines(text)) for text in texts}
     for name, author in assignment_cells.items():
         index, cell = next((index, cell) for index, cell in enumerate(cells) if grade_id(cell) == name)
         if author.cell_type != "markdown" or _lines(cell.source) not in ([], _lines(author.source)):
             continue
-        found: list[NotebookNode] = []
+        added: list[NotebookNode] = []
         for neighbours in (cells[index + 1 :], cells[:index][::-1]):
             for other in neighbours:
                 if grade_id(other):
                     break
                 if other.cell_type != "code" and other.source.strip() and tuple(_lines(other.source)) not in released:
-                    found.append(other)
-        if found:
-            found.sort(key=cells.index)
-            cell.source = "\n\n".join(other.source for other in found)
+                    added.append(other)
+        if added:
+            added.sort(key=cells.index)
+            cell.source = "\n\n".join(other.source for other in added)
             lines.append(f"{name} was written in another cell; its text was moved: look whether it is the answer")
     return lines
 
@@ -297,7 +300,7 @@ def _parse_cell(index: int, cell: Any) -> NotebookNode:
     metadata = cell.get("metadata", {}).get("nbgrader") if isinstance(cell.get("metadata"), dict) else None
     if isinstance(metadata, dict) and isinstance(metadata.get("grade_id"), str):
         parsed.metadata.nbgrader = NotebookNode(grade_id=metadata["grade_id"])
-    if cell_type == "code" and _says_right(cell.get("outputs")):
+    if cell_type == "code" and _is_shown_right(cell.get("outputs")):
         parsed.metadata.shown_right = True
     if cell_type == "markdown" and isinstance(cell.get("attachments"), dict):
         parsed.attachments = NotebookNode(
@@ -312,8 +315,8 @@ def _parse_cell(index: int, cell: Any) -> NotebookNode:
     return parsed
 
 
-def _says_right(outputs: Any) -> bool:
-    """Whether a line of stored outputs says "right", and none says something else."""
+def _is_shown_right(outputs: Any) -> bool:
+    """Whether stored outputs contain lines of checks, and all of these are "right"."""
     if not isinstance(outputs, list) or not outputs or not all(isinstance(output, dict) for output in outputs):
         return False
     lines = [line for output in outputs for line in writable_text(output.get("text")).splitlines()]

@@ -13,7 +13,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from helpers.grading.assignment import Assignment
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
-# What runs in the sandbox is not imported as a module of helpers.
+# The modules that run in the sandbox are not imported as modules of helpers.
 _GRADER = ["helpers.grading.submission", "helpers.grading.judge"]
 _GRADER += [f"helpers.grading.sandbox.{name}" for name in ("guest", "codec", "seccomp", "shell")]
 
@@ -30,9 +30,9 @@ def grader_version(assignment: Assignment, root: Path = _ROOT) -> str:
 
 
 def grading_modules(assignment: Assignment, root: Path = _ROOT) -> dict[str, Path]:
-    """The modules of ``helpers`` that the judge and the assignment's cells import, directly or not.
+    """The modules of ``helpers`` that the judge and the assignment's cells import, directly or indirectly.
 
-    Modules that are imported by a computed name are not found.
+    Imports by a computed name are not detected.
 
     Args:
         root: the folder that contains ``helpers``.
@@ -40,18 +40,18 @@ def grading_modules(assignment: Assignment, root: Path = _ROOT) -> dict[str, Pat
     Returns:
         The file of each module by its name.
     """
-    found: dict[str, Path] = {}
+    modules: dict[str, Path] = {}
     trees = [_parse_cell(cell.source) for cell in assignment.cells]
     waiting = [*_GRADER, *(name for tree in trees for name in _imported(tree, root))]
     while waiting:
         name = waiting.pop()
         path = _find(name, root)
-        if name in found or path is None:
+        if name in modules or path is None:
             continue
-        found[name] = path
+        modules[name] = path
         waiting += _imported(ast.parse(path.read_text(encoding="utf-8")), root)
         waiting.append(name.rpartition(".")[0])  # importing a module imports its packages
-    return found
+    return modules
 
 
 def _parse_cell(source: str) -> ast.Module:
@@ -69,7 +69,7 @@ def _find(name: str, root: Path) -> Path | None:
 
 
 def _imported(tree: ast.Module, root: Path) -> Iterator[str]:
-    """The names of the modules that a module imports, anywhere but below ``if TYPE_CHECKING``."""
+    """The names of all modules that a module imports, except for imports below ``if TYPE_CHECKING``."""
     for node in _without_type_checking(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

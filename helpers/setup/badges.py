@@ -1,7 +1,6 @@
 """Write the launch links of the README, the lessons and the instructor's page: ``make badges REPO=owner/name``.
 
-Without a repository the links are those of the git remote ``origin``. While no repository is known, there are none: a
-missing link is better than a broken one.
+Without an argument the repository is that of the git remote ``origin``. Without a repository no links are written.
 """
 
 from __future__ import annotations
@@ -28,12 +27,15 @@ LINE = re.compile(r"\n*\*\*Run it without installing:\*\*[^\n]*")
 
 @dataclass(frozen=True)
 class Links:
-    """Where a repository's lessons are opened.
+    """Addresses at which the lessons of a repository are opened.
 
     Args:
-        repository: ``owner/name`` on GitHub, or an empty text while there is none.
-        binder: addresses of services that run BinderHub; the first one is named in the lessons.
-        hub: the address of a JupyterHub with nbgitpuller, or an empty text.
+        repository: ``owner/name`` on GitHub; empty if there is none.
+        binder: addresses of services that run BinderHub; the lessons link to the first one.
+        hub: the address of a JupyterHub with nbgitpuller; empty if there is none.
+
+    Raises:
+        ValueError: the repository is not ``owner/name``, or an address is invalid.
     """
 
     repository: str = ""
@@ -41,7 +43,6 @@ class Links:
     hub: str = ""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for anything that is no repository or no address."""
         if self.repository and not NAME.fullmatch(self.repository):
             raise ValueError(f"{self.repository!r} is not owner/name; for example: make badges REPO=owner/name")
         for address in (*self.binder, *([self.hub] if self.hub else [])):
@@ -50,16 +51,16 @@ class Links:
 
     @property
     def site(self) -> str:
-        """Where GitHub Pages publishes the site."""
+        """The address at which GitHub Pages publishes the site."""
         owner, _, name = self.repository.partition("/")
         return f"https://{owner.lower()}.github.io/{name}/"
 
     def launch(self, service: str, path: str) -> str:
-        """Where a BinderHub opens a notebook of the repository in JupyterLab."""
+        """The address at which a BinderHub opens a notebook of the repository in JupyterLab."""
         return f"{service.rstrip('/')}/v2/gh/{self.repository}/HEAD?urlpath=lab/tree/{path}"
 
     def pull(self, path: str) -> str:
-        """Where the hub copies the repository into a learner's home folder and opens a notebook (nbgitpuller)."""
+        """The address at which the hub copies the repository for a user and opens a notebook (nbgitpuller)."""
         name = self.repository.partition("/")[2]
         query = {
             "repo": f"https://github.com/{self.repository}",
@@ -95,7 +96,7 @@ class Links:
 
 
 def stored(root: Path = ROOT) -> Links:
-    """The links that ``pyproject.toml`` names."""
+    """The settings in ``pyproject.toml``."""
     course = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["course"]
     return Links(course["repository"], tuple(course["binder"]), course["hub"])
 
@@ -107,19 +108,19 @@ def remote(root: Path = ROOT) -> str:
         ValueError: there is no such remote, or it is not on GitHub.
     """
     command = ["git", "-C", str(root), "remote", "get-url", "origin"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
+    process = subprocess.run(command, capture_output=True, text=True)
+    if process.returncode:
         raise ValueError("git knows no remote called origin; name the repository: make badges REPO=owner/name")
-    if not (found := REMOTE.fullmatch(done.stdout.strip())):
-        raise ValueError(f"the remote {done.stdout.strip()} is not on GitHub; links are made for GitHub only")
-    return found[1]
+    if not (match := REMOTE.fullmatch(process.stdout.strip())):
+        raise ValueError(f"the remote {process.stdout.strip()} is not on GitHub; links are made for GitHub only")
+    return match[1]
 
 
 def write(links: Links, root: Path = ROOT) -> list[str]:
     """Write all links; returns the names of the files that changed.
 
     Raises:
-        ValueError: a file does not have exactly one place for its links; nothing has been written.
+        ValueError: a file does not contain exactly one marker for its links; nothing is written.
     """
     lessons = [path.relative_to(root).as_posix() for path in sorted((root / "notebooks").glob("[0-9]*.ipynb"))]
     released = sorted((root / "notebooks/homework/release").glob("*/*.ipynb"))
@@ -154,23 +155,24 @@ def _array(texts: tuple[str, ...]) -> str:
 
 
 def _replace(text: str, pattern: str, new: str, name: str) -> str:
-    after, count = re.subn(pattern, new.replace("\\", r"\\"), text)
+    replaced, count = re.subn(pattern, new.replace("\\", r"\\"), text)
     if count != 1:
         raise ValueError(f"{name} has {count} places for {new.splitlines()[0]}, not one")
-    return after
+    return replaced
 
 
 def main(arguments: list[str]) -> None:
+    """Write the links, and print which files changed."""
     parser = argparse.ArgumentParser(prog="python -m helpers.setup.badges", description=__doc__)
     parser.add_argument("repository", nargs="?", default="", help="owner/name (default: the git remote origin)")
     parser.add_argument("--binder", nargs="+", metavar="ADDRESS", help="services that run BinderHub")
     parser.add_argument("--hub", metavar="ADDRESS", help="a JupyterHub with nbgitpuller")
-    chosen = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     try:
         before = stored()
-        binder = tuple(chosen.binder) if chosen.binder else before.binder
-        hub = before.hub if chosen.hub is None else chosen.hub
-        names = write(Links(chosen.repository or remote(), binder, hub))
+        binder = tuple(args.binder) if args.binder else before.binder
+        hub = before.hub if args.hub is None else args.hub
+        names = write(Links(args.repository or remote(), binder, hub))
     except ValueError as reason:
         sys.exit(str(reason))
     print(f"changed: {', '.join(names) or 'nothing'}")

@@ -1,9 +1,9 @@
 """Set up and start the course: ``python3 helpers/setup/bootstrap.py lab``. Needs nothing but Python itself.
 
-``lab`` makes ``.venv``, installs the pinned requirements and opens JupyterLab; ``run ARGUMENTS`` makes the same with
-the tools of the tests and runs ``python ARGUMENTS`` in it. A second call installs nothing unless the pins changed, and
-a set-up that was interrupted is made anew. Written in the grammar of the first Python 3, so that an old one gets as
-far as the sentence that says which is needed.
+``lab`` makes ``.venv``, installs the pinned requirements and opens JupyterLab; ``run ARGUMENTS`` also installs the
+tools of the tests and runs ``python ARGUMENTS``. A second call installs nothing unless the pins changed, and a set-up
+that was interrupted is repeated. This file contains only syntax of Python 3.0, so that an old Python can run it and
+print which version is needed.
 """
 
 import hashlib
@@ -24,9 +24,9 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 FIRST_LESSON = "notebooks/00_start_here.ipynb"
 EXTENSION = ROOT / "helpers/setup/embeddings_course.json"  # lets Jupyter Server load helpers.setup.server
 IDLE_S = 3600
-UNFINISHED = "unfinished"  # a file that lies in the environment as long as something is being installed
+UNFINISHED = "unfinished"  # a file that exists in the environment while something is being installed
 SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
-REASONS = (  # a sign in what pip says, and what to do about it
+REASONS = (  # a part of an error message of pip, and the message for the user
     (
         "No space left on device",
         "The disk is full: the course needs 2 GB below {}. Make room, then run the same again.",
@@ -40,11 +40,11 @@ REASONS = (  # a sign in what pip says, and what to do about it
 
 
 class Stop(Exception):
-    """Something that the person at the keyboard can mend; the text says how."""
+    """An error that the user can correct; the message states how."""
 
 
 def succeeds(python, code):
-    """Whether an interpreter runs this code to its end; False as well if there is no such program."""
+    """Whether an interpreter exists and runs this code without an error."""
     try:
         command = [str(python), "-c", code]
         return subprocess.call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
@@ -53,8 +53,11 @@ def succeeds(python, code):
 
 
 def find_python():
-    """The interpreter to use: this one, or one on the PATH that the pins are made for. Raises Stop if this is too old
-    and there is no other."""
+    """The interpreter to use: this one, or one on the ``PATH`` with a version for which the pins are made.
+
+    Raises:
+        Stop: this one is too old, and there is no other.
+    """
     if OLDEST <= tuple(sys.version_info[:2]) <= NEWEST:
         return sys.executable
     for name in OTHERS:
@@ -68,37 +71,45 @@ def find_python():
     )
 
 
-def call(command, sentence):
-    """Run a command; if it fails, stop with the reason that its error output names, else with a sentence."""
+def call(command, message):
+    """Run a command.
+
+    Raises:
+        Stop: it fails; with the message of :data:`REASONS` that fits its error output, else with ``message``.
+    """
     process = subprocess.Popen([str(part) for part in command], cwd=str(ROOT), stderr=subprocess.PIPE)
     error = process.communicate()[1].decode("utf-8", "replace")
     sys.stderr.write(error)
     sys.stderr.flush()
     if process.returncode:
-        for sign, reason in REASONS:
-            if sign in error:
+        for part, reason in REASONS:
+            if part in error:
                 raise Stop(reason.format(ROOT))
-        raise Stop(sentence)
+        raise Stop(message)
 
 
-def inside(venv):
+def interpreter(venv):
     """The interpreter of a virtual environment."""
     return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def pins(testing):
-    """The file of pinned requirements: the learners', or with the tools of the tests."""
+    """The file of pinned requirements, with or without the tools of the tests."""
     return ROOT / ("tests/requirements.txt" if testing else "requirements.txt")
 
 
 def fingerprint(testing):
-    """Changes when what must be installed changes, and when the course is moved to another folder."""
+    """A digest of what has to be installed and of the folder of the course."""
     content = b"".join(path.read_bytes() for path in (pins(testing), ROOT / "pyproject.toml", Path(__file__)))
     return hashlib.sha256(content + str(ROOT).encode()).hexdigest()
 
 
 def make(venv):
-    """Make an empty environment in the place of whatever is there. Raises Stop if Python lacks a module for it."""
+    """Make an empty environment, and delete an existing one.
+
+    Raises:
+        Stop: Python is too old, or lacks the modules ``venv`` or ``ensurepip``.
+    """
     python = find_python()
     if not succeeds(python, "import venv, ensurepip"):
         name = Path(python).name if Path(python).name.startswith("python3") else "python3"
@@ -108,29 +119,29 @@ def make(venv):
         shutil.rmtree(str(venv))
     venv.mkdir()
     (venv / UNFINISHED).touch()
-    call([python, "-m", "venv", venv], "The environment could not be made (why is said above).")
+    call([python, "-m", "venv", venv], "The environment could not be made; the reason is printed above.")
 
 
 def setup(testing=False):
-    """Make the environment, or leave it as it is when nothing has changed; returns its interpreter.
+    """Make or update the environment if the pins changed; return its interpreter.
 
     Raises:
         Stop: too old a Python, no venv module, no network.
     """
     venv = ROOT / ".venv"
     stamps = {True: venv / "ready-test", False: venv / "ready"}
-    for kind in (True,) if testing else (False, True):  # who has the tools of the tests has what a learner needs
+    for kind in (True,) if testing else (False, True):  # the requirements of the tests include those of the course
         if stamps[kind].exists() and stamps[kind].read_text() == fingerprint(kind):
-            return inside(venv)
+            return interpreter(venv)
     unfinished = venv / UNFINISHED
-    whole = succeeds(inside(venv), "import pip, sys; sys.version_info >= (3, 11) or 1 / 0")
-    if unfinished.exists() or not whole:
+    works = succeeds(interpreter(venv), "import pip, sys; sys.version_info >= (3, 11) or 1 / 0")
+    if unfinished.exists() or not works:
         make(venv)
     unfinished.touch()
     for stamp in stamps.values():
         if stamp.exists():
             stamp.unlink()
-    install(inside(venv), testing)
+    install(interpreter(venv), testing)
     settings = venv / "share/jupyter/lab/settings"
     settings.mkdir(parents=True, exist_ok=True)
     (settings / "overrides.json").write_text(json.dumps(SETTINGS))
@@ -139,29 +150,33 @@ def setup(testing=False):
     shutil.copy(str(EXTENSION), str(extensions))  # pip leaves data files of an editable install out
     stamps[testing].write_text(fingerprint(testing))
     unfinished.unlink()
-    return inside(venv)
+    return interpreter(venv)
 
 
 def install(python, testing):
-    """Install the pins, with a torch without graphics card where there is one, and ``helpers``. Raises Stop."""
-    # --no-user: whoever has set PIP_USER or "user = true" wants it for other environments.
+    """Install the pins and ``helpers``; torch without CUDA if it is available for this system.
+
+    Raises:
+        Stop: pip fails.
+    """
+    # --no-user: overrides PIP_USER and "user = true" in the settings of the user
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-user"]
     offline = "The requirements could not be installed (pip says why, above). Are you online? Then run the same again."
     print("Installing the requirements, a few minutes the first time ...", flush=True)
     torch = next(line for line in pins(testing).read_text().splitlines() if line.startswith("torch=="))
-    held = "from importlib.metadata import version; version('torch').split('+')[0] == '{}' or 1 / 0"
-    if sys.platform == "linux" and not succeeds(python, held.format(torch[len("torch==") :])):
-        # Only torch itself is asked for there: an index that cannot be reached costs one short wait.
+    installed = "from importlib.metadata import version; version('torch').split('+')[0] == '{}' or 1 / 0"
+    if sys.platform == "linux" and not succeeds(python, installed.format(torch[len("torch==") :])):
+        # Only torch is requested from this index, so that an unreachable index causes one short delay only.
         options = ["--no-deps", "--retries", "0", "--timeout", "15", "--extra-index-url", CPU_INDEX]
         command = [str(part) for part in pip + options + [torch + "+cpu"]]
         if subprocess.call(command, stderr=subprocess.DEVNULL):
-            print("No CPU-only torch could be had: installing the usual one, which is larger.", flush=True)
+            print("No CPU-only torch is available: installing the usual one, which is larger.", flush=True)
     call(pip + ["-r", pins(testing)], offline)
     call(pip + ["--no-deps", "-e", "."], offline)  # not ROOT: pip reads brackets in a path as extras
 
 
 def check_port(port):
-    """Raise Stop if somebody listens to this port already."""
+    """Raise Stop if a port is in use or invalid."""
     with socket.socket() as handle:
         if os.name != "nt":
             handle.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -171,8 +186,8 @@ def check_port(port):
             raise Stop("Port {} is taken or no port. Choose another: make lab PORT=8899".format(port)) from None
 
 
-def become(command, **environment):
-    """Hand over to another program: from here on Ctrl-C is its own. Returns its exit code where it must wait for it."""
+def replace_process(command, **environment):
+    """Replace this process by another program; on Windows, wait for it and return its exit code."""
     command, environment = [str(part) for part in command], dict(os.environ, **environment)
     os.chdir(str(ROOT))
     if os.name != "nt":
@@ -185,8 +200,8 @@ def become(command, **environment):
             pass
 
 
-def folders():
-    """Environment variables that keep Jupyter's and IPython's files in ``.venv`` where the home cannot be written."""
+def state_folders():
+    """Environment variables that move the files of Jupyter to ``.venv`` if the home folder is not writable."""
     try:
         with tempfile.TemporaryFile(dir=os.path.expanduser("~")):
             return {}
@@ -203,22 +218,23 @@ def lab(arguments):
     if port:
         check_port(port)
     command = [setup(), "-m", "jupyterlab", FIRST_LESSON, "--ServerApp.ip=127.0.0.1"]
-    command.append("--ServerApp.root_dir=" + str(ROOT))  # a user's own settings may name another
+    command.append("--ServerApp.root_dir=" + str(ROOT))  # overrides the settings of the user
     command += ["--MappingKernelManager.cull_idle_timeout={}".format(IDLE_S)] + arguments
     if port:
         command += ["--ServerApp.port=" + port, "--ServerApp.port_retries=0"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     print("The kernel of a notebook whose tab is closed is shut down after an hour without work.", flush=True)
-    return become(command, OMP_NUM_THREADS="1", **folders())
+    return replace_process(command, OMP_NUM_THREADS="1", **state_folders())
 
 
 def main(arguments):
+    """Run the command that the arguments name; return the exit status."""
     try:
         if arguments[:1] == ["lab"]:
             return lab(arguments[1:])
         if arguments[:1] == ["run"] and arguments[1:]:
-            return become([setup(testing=True)] + arguments[1:])
+            return replace_process([setup(testing=True)] + arguments[1:])
         print("say what to do: lab, or run ARGUMENTS OF PYTHON")
         return 2
     except Stop as reason:

@@ -1,4 +1,4 @@
-"""What an exported lesson needs beyond what nbconvert does by itself.
+"""A preprocessor of nbconvert for lessons.
 
 ``helpers.setup.server`` adds the preprocessor to JupyterLab's *Save and Export Notebook As*; on the command line:
 ``jupyter nbconvert --to slides --Exporter.preprocessors=helpers.setup.export.LessonPreprocessor LESSON.ipynb``.
@@ -28,12 +28,12 @@ _EXERCISE = re.compile(r"^> \*\*Exercise – (.+?)\*\*")
 
 
 class LessonPreprocessor(Preprocessor):
-    """Prepares a lesson for the exporter that runs it.
+    """Prepares a lesson for an exporter.
 
-    - No output holds a widget view, so that the still picture or the question is shown.
-    - LaTeX gets each still as a PNG file with its title and sentence.
-    - Slides begin at headings and at exercises, and scroll where they are long.
-    - Where nothing can be folded, hints and answers stand at the end.
+    - Widget views are removed from outputs, so that the still picture or the question is shown.
+    - For LaTeX, each still becomes a PNG file with its title and sentence as the caption.
+    - Slides begin at headings and exercises, and long ones scroll.
+    - In formats without folding, hints and answers are moved to the end.
     """
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
@@ -50,7 +50,7 @@ class LessonPreprocessor(Preprocessor):
 
 
 def _split_slides(nb: NotebookNode) -> None:
-    """Mark where slides begin, unless an author has done so."""
+    """Mark where slides begin, unless the notebook has such marks."""
     if any("slideshow" in cell.metadata for cell in nb.cells):
         return
     for cell in nb.cells:
@@ -89,8 +89,8 @@ def _move_folded(nb: NotebookNode) -> None:
     for cell in nb.cells:
         if cell.cell_type != "markdown":
             continue
-        if found := _EXERCISE.match(cell.source):
-            exercise = found[1]
+        if match := _EXERCISE.match(cell.source):
+            exercise = match[1]
         for summary, body in _FOLDED.findall(cell.source):
             name = f"{summary}: {exercise}" if exercise and exercise not in summary else summary
             moved.append(new_markdown_cell(f"**{name}**\n\n{body.strip()}"))

@@ -1,4 +1,4 @@
-"""What the course changes in a notebook's kernel: how much of a traceback is shown."""
+"""Short tracebacks in the kernels of notebooks."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ CONTEXT_LINES = 3  # of a cell around the line that failed
 
 
 def fold_tracebacks(shell: Any) -> None:
-    """Let tracebacks show the frames of the notebook's own cells only; ``%tb`` shows all frames.
+    """Show only the frames of the notebook's own cells in tracebacks; ``%tb`` shows all frames.
 
-    An error without a frame in a cell, such as a ``SyntaxError``, is shown as before.
+    The traceback of an error without a frame in a cell, such as a ``SyntaxError``, is not changed.
 
     Args:
         shell: IPython's ``InteractiveShell``.
@@ -42,14 +42,14 @@ def _show_folded(
         shell.showtraceback((kind, error, error.__traceback__), tb_offset=tb_offset)
         return []
     folded = None
-    for part in reversed(frames):
-        folded = types.TracebackType(folded, part.tb_frame, part.tb_lasti, part.tb_lineno)
+    for frame in reversed(frames):
+        folded = types.TracebackType(folded, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
     parts = shell.InteractiveTB.structured_traceback(kind, error, folded, tb_offset=0, context=CONTEXT_LINES)
     parts = [part.rstrip("\n") for part in parts]
     if packages:
         calls = "1 call" if len(packages) == 1 else f"{len(packages)} calls"
         parts.insert(-1, f"[... {calls} in {', '.join(dict.fromkeys(packages))}: %tb shows more]")
-    sys.last_type, sys.last_value, sys.last_traceback = kind, error, error.__traceback__  # what %tb and %debug read
+    sys.last_type, sys.last_value, sys.last_traceback = kind, error, error.__traceback__  # used by %tb and %debug
     shell._showtraceback(kind, error, parts)
     return parts
 

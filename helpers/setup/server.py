@@ -1,6 +1,6 @@
-"""An extension of Jupyter Server: kernel messages without delay, and notebooks that are saved and exported whole.
+"""An extension of Jupyter Server: kernel messages without delay, and saving and export of widget views.
 
-``etc/jupyter/jupyter_server_config.d/embeddings_course.json`` switches it on wherever the course is installed.
+``etc/jupyter/jupyter_server_config.d/embeddings_course.json`` enables it where the course is installed.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def _load_jupyter_server_extension(app: Any) -> None:
 def send_without_delay(app: Any) -> None:
     """Set ``TCP_NODELAY`` on the websockets of kernels.
 
-    Without it a reply that follows the kernel's "busy" message waits until the browser has acknowledged that message:
-    40 ms and more (Nagle's algorithm, RFC 896, with delayed acknowledgements, RFC 1122).
+    Without it, a reply that follows the kernel's "busy" message is delayed until the browser acknowledges that message,
+    by 40 ms or more (Nagle's algorithm, RFC 896, with delayed acknowledgements, RFC 1122).
     """
     settings = app.web_app.settings
     base = settings["kernel_websocket_connection_class"]
@@ -47,6 +47,7 @@ def _before_save(model: dict[str, Any], **_: Any) -> None:
 
 
 def _restore_on_open(app: Any) -> None:
+    """Restore widget views when a notebook is read from the contents manager."""
     contents = app.contents_manager
     get = contents.get
 
@@ -60,7 +61,7 @@ def _restore_on_open(app: Any) -> None:
 
 
 async def _kernel_pid(app: Any, path: str) -> int | None:
-    """The process id of the kernel that runs beside a notebook; None if there is none, or it runs elsewhere."""
+    """The process id of the kernel of a notebook; None if it has no kernel on this computer."""
     sessions = app.session_manager.list_sessions()
     for session in await sessions if inspect.isawaitable(sessions) else sessions:
         if session["path"].strip("/") == path.strip("/"):

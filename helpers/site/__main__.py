@@ -1,7 +1,7 @@
 """Build the static site: ``python -m helpers.site [--output FOLDER]`` (``make site``).
 
-Each lesson is executed in a kernel of its own, where every state of its figures is drawn; Sphinx makes the pages from
-the stored notebooks.
+Each lesson is executed in its own kernel, in which every state of its figures is drawn; Sphinx makes the pages from the
+stored notebooks.
 """
 
 from __future__ import annotations
@@ -35,10 +35,18 @@ DOWNLOAD = r'<a download href="_static/homework/\2.ipynb" aria-label="Download h
 
 
 def export_figures(path: Path, folder: Path, after: str = "") -> list[dict]:
-    """Execute a lesson and draw every state of its figures in the same kernel; one row a figure.
+    """Execute a lesson and export every state of its figures in the same kernel.
+
+    Args:
+        path: the notebook of the lesson.
+        folder: where the figures are written.
+        after: code that runs in the kernel after the export.
+
+    Returns:
+        The fields of :class:`helpers.site.states.Exported` for each figure.
 
     Raises:
-        RuntimeError: the export failed; the message is the kernel's.
+        RuntimeError: the export failed; the message contains the outputs of the kernel.
     """
     notebook = nbformat.read(path, as_version=4)
     code = (
@@ -65,14 +73,14 @@ def export_figures(path: Path, folder: Path, after: str = "") -> list[dict]:
 
 
 def classic_script(module: str, name: str) -> str:
-    """An ES module as a script that sets ``window.NAME.render``: a page from ``file://`` may not import modules."""
+    """Convert an ES module to a script that sets ``window.NAME.render``; pages from ``file://`` cannot load modules."""
     body = re.sub(r"^export default .*$", "", module, flags=re.MULTILINE)
     body = re.sub(r"^export (?=(?:async )?(?:function|const|class|let)\b)", "", body, flags=re.MULTILINE)
     return f'(() => {{\n"use strict";\n{body}\nwindow.{name} = {{ render }};\n}})();\n'
 
 
 def start_page(lessons: list[Path]) -> str:
-    """The first page: the README's introduction and its course map, with links that lead into the site."""
+    """The first page: the introduction and the course map of the README, with links to pages of the site."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     text = re.sub(r"(?s)<!-- badges -->.*?<!-- /badges -->", "", readme)
     title = text.partition("\n")[0].removeprefix("# ")
@@ -83,14 +91,14 @@ def start_page(lessons: list[Path]) -> str:
     text = re.sub(r"\[([^\]]*)\]\(notebooks/homework/release/(\w+)/\w+\.ipynb\)", DOWNLOAD, text)
     text = re.sub(r"\]\(notebooks/(\d\d_\w+\.ipynb)\)", r"](\1)", text)
     text = text.replace('"notebooks/images/', '"_static/images/')
-    text = re.sub(r"\[([^\]]*)\]\((?!\d\d_|https?:)[^)]*\)", r"\1", text)  # what the site does not hold
+    text = re.sub(r"\[([^\]]*)\]\((?!\d\d_|https?:)[^)]*\)", r"\1", text)  # pages that are not part of the site
     contents = "\n".join([*(path.stem for path in lessons), "glossary"])
     progress = '<section class="progress" hidden></section>'
     return f"{text}\n\n{progress}\n\n```{{toctree}}\n:hidden:\n\n{contents}\n```\n"
 
 
 def draw_figures(lessons: list[Path], folder: Path, after: str = "") -> list[dict]:
-    """Export the figures of all lessons, as many lessons at a time as there are cores; a row for each figure."""
+    """Export the figures of all lessons in parallel; see :func:`export_figures`."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
@@ -102,12 +110,12 @@ def build(output: Path = OUTPUT, reuse: bool = False, after: str = "") -> list[d
     """Build the site below ``output``.
 
     Args:
-        output: a folder of its own; it is emptied first.
-        reuse: take the pictures of the last build, where only pages or scripts have changed.
-        after: code that runs in each lesson's kernel after its export.
+        output: the folder of the site; it is emptied first.
+        reuse: whether to reuse the pictures of the last build, if only pages or scripts changed.
+        after: code that runs in the kernel of each lesson after its export.
 
     Returns:
-        a row for each exported figure.
+        A row for each exported figure, see :func:`export_figures`.
 
     Raises:
         RuntimeError: a figure cannot be exported, or Sphinx warns.
@@ -144,22 +152,21 @@ def build(output: Path = OUTPUT, reuse: bool = False, after: str = "") -> list[d
 
 
 def main(arguments: list[str]) -> int:
+    """Build the site, and print a table of its figures."""
     parser = argparse.ArgumentParser(prog="python -m helpers.site", description=__doc__)
     parser.add_argument("--output", type=Path, default=OUTPUT, help="a folder; it is emptied first")
     parser.add_argument("--reuse", action="store_true", help="take the pictures of the last build")
-    chosen = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     started = time.monotonic()
-    rows = build(chosen.output, chosen.reuse)
+    rows = build(args.output, args.reuse)
     print(f"{'figure':<60}{'states':>9}{'of':>9}{'seconds':>9}{'kB':>7}")
     for row in rows:
         print(
             f"{row['title'][:58]:<60}{row['states']:>9,}{row['possible']:>9,}{row['seconds']:>9.1f}"
             f"{row['size'] / 1000:>7.0f}"
         )
-    total = sum(path.stat().st_size for path in chosen.output.rglob("*") if path.is_file())
-    print(
-        f"{len(rows)} figures, {total / 1e6:.1f} MB in {time.monotonic() - started:.0f} s: {chosen.output}/index.html"
-    )
+    total = sum(path.stat().st_size for path in args.output.rglob("*") if path.is_file())
+    print(f"{len(rows)} figures, {total / 1e6:.1f} MB in {time.monotonic() - started:.0f} s: {args.output}/index.html")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Sphinx's settings for the site; ``helpers.site`` writes the pages and calls Sphinx with this folder."""
+"""Settings of Sphinx for the site; ``helpers.site`` writes the pages and runs Sphinx with this folder."""
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -46,5 +46,5 @@ def _block(translator: HTML5Translator, node: nodes.math_block) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Formulas become MathML, which browsers draw and screen readers read without a script."""
+    """Render formulas as MathML, which browsers and screen readers support without a script."""
     app.add_html_math_renderer("mathml", inline_renderers=(_inline, None), block_renderers=(_block, None))

@@ -1,4 +1,4 @@
-"""From a stored notebook to a page: quizzes and figures get a place where their scripts draw them."""
+"""Convert stored notebooks to pages: quizzes and figures become elements that scripts fill."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _STILL = re.compile(r'src="data:image/png;base64,([A-Za-z0-9+/=]+)"')
 
 
 def page(notebook: NotebookNode, lesson: str, stills: Path) -> NotebookNode:
-    """A copy of a notebook as the site shows it.
+    """A copy of a notebook in the form in which the site shows it.
 
     Args:
-        notebook: a lesson as it is stored, outputs included.
-        lesson: its two digits.
-        stills: where the still pictures are written, as ``LESSON-K.png``.
+        notebook: a stored lesson, with outputs.
+        lesson: the two digits of its number.
+        stills: the folder in which the still pictures are written, as ``LESSON-K.png``.
     """
     notebook = copy.deepcopy(notebook)
     figures = 0
@@ -49,7 +49,7 @@ def page(notebook: NotebookNode, lesson: str, stills: Path) -> NotebookNode:
 
 
 def _call(source: str) -> tuple[str, str] | None:
-    """Name and first argument of a cell that is one call, such as ``check("01.lookup", answer)``."""
+    """Name and first argument of the first call whose first argument is a text: ``check("01.lookup", answer)``."""
     try:
         body = ast.parse(source).body
     except SyntaxError:
@@ -66,17 +66,17 @@ def _html(markup: str) -> NotebookNode:
 
 
 def _figure(markup: str, key: str, stills: Path) -> str:
-    """The still picture as a file of its own, and beside it the place of the living figure."""
-    found = _STILL.search(markup)
-    if found:
+    """Write the still picture to a file; return the markup with an element for the live figure."""
+    match = _STILL.search(markup)
+    if match:
         stills.mkdir(parents=True, exist_ok=True)
-        (stills / f"{key}.png").write_bytes(base64.b64decode(found.group(1)))
-        markup = markup.replace(found.group(), f'src="_static/stills/{key}.png" loading="lazy"')
+        (stills / f"{key}.png").write_bytes(base64.b64decode(match.group(1)))
+        markup = markup.replace(match.group(), f'src="_static/stills/{key}.png" loading="lazy"')
     return f'<div class="living" data-figure="{key}">{markup}<div class="living-place"></div></div>'
 
 
 def quiz(kind: str, question: Question) -> str:
-    """The place of a quiz, which the script of the notebooks fills; without JavaScript the answer unfolds."""
+    """The element of a quiz, which a script fills; without JavaScript it shows the question and a folded answer."""
     text = html.escape(question.text)
     options = "".join(f"<li>{html.escape(option)}</li>" for option in question.options)
     data = html.escape(json.dumps(as_data(kind, question), ensure_ascii=False))
@@ -89,7 +89,7 @@ def quiz(kind: str, question: Question) -> str:
 
 
 def done(exercise_id: str) -> str:
-    """A box by which readers remember that they solved an exercise; it shows where JavaScript runs."""
+    """A check box by which readers mark an exercise as solved; it is hidden without JavaScript."""
     name = html.escape(exercise_id)
     return (
         f'<label class="done" data-id="{name}" hidden><input type="checkbox"> '

@@ -1,7 +1,7 @@
-"""Every picture of a live figure in one file, computed beforehand for readers without a kernel.
+"""Export every picture of a live figure to one file, for readers without a kernel.
 
-A live figure is a pure function of discrete controls, so its pictures can be listed. Equal panels and equal arrays are
-stored once, by their content; the file is deflated and read by ``site.js``.
+A live figure is a pure function of discrete controls, so all of its pictures can be computed. Equal panels and arrays
+are stored once; the file is compressed and read by ``site.js``.
 """
 
 from __future__ import annotations
@@ -21,22 +21,24 @@ from helpers.figures.live import LiveFigure
 
 MAX_STATES = 20_000
 MAX_SECONDS = 60.0  # of one figure, on one core
-MAX_BYTES = 2_000_000  # of one deflated file
+MAX_BYTES = 2_000_000  # of one compressed file
 
 
 class ExportError(RuntimeError):
-    """A figure cannot be exported; the message says which one, and why."""
+    """A figure cannot be exported; the message states the figure and the reason."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What came of one figure.
+    """The result of exporting one figure.
 
     Attributes:
-        states: pictures in the file.
-        possible: pictures that the controls of the notebook have.
-        seconds: time it took to draw them.
-        size: bytes of the deflated file.
+        key: the key of the figure in the pages.
+        title: the title of the figure.
+        states: the number of pictures in the file.
+        possible: the number of combinations of the values of its controls.
+        seconds: the time for drawing them.
+        size: bytes of the compressed file.
     """
 
     key: str
@@ -48,16 +50,17 @@ class Exported:
 
 
 def control_values(figure: LiveFigure, limit: int = MAX_STATES) -> dict[str, list[Any]]:
-    """The values of every control that are exported: all of them, or fewer where the product exceeds ``limit``.
+    """The values of every control that are exported: all, or fewer if there are more than ``limit`` combinations.
 
-    The control with the most values gives up every second one, until the product fits; its ends and its default stay.
+    Every second value of the control with the most values is removed, except for both ends and the default, until there
+    are at most ``limit`` combinations.
 
     Raises:
-        ExportError: even two or three values a control are too many.
+        ExportError: two or three values for each control are too many.
     """
     values = {name: list(control.spec()["values"]) for name, control in figure.controls.items()}
     while math.prod(map(len, values.values())) > limit:
-        name = max(values, key=lambda each: len(values[each]))
+        name = max(values, key=lambda control: len(values[control]))
         thinned = _thin(values[name], figure.controls[name].value)
         if len(thinned) == len(values[name]):
             raise ExportError(f"{figure.title!r} has too many controls: {limit:,} pictures are not enough")
@@ -71,10 +74,16 @@ def _thin(values: list[Any], default: Any) -> list[Any]:
 
 
 def export(figure: LiveFigure, path: Path, key: str, limit: int = MAX_STATES) -> Exported:
-    """Draw every state of a figure and write ``path``, a script that hands the pictures to the page as ``key``.
+    """Draw every state of a figure and write a script that passes the pictures to the page.
 
-    The data are a JSON header and the arrays behind it, deflated and written in base64: a page opened from ``file://``
-    may load scripts, but not fetch files.
+    The data are a JSON header and the arrays, compressed and encoded in base64: a page opened from ``file://`` may load
+    scripts, but not fetch files.
+
+    Args:
+        figure: the figure.
+        path: the file of the script.
+        key: the key of the figure in the pages.
+        limit: the largest number of pictures.
 
     Raises:
         ExportError: a state that cannot be drawn, or a file that exceeds the limits.
@@ -108,13 +117,13 @@ def export(figure: LiveFigure, path: Path, key: str, limit: int = MAX_STATES) ->
         if time.perf_counter() - started > MAX_SECONDS:
             raise ExportError(f"{figure.title!r} takes more than {MAX_SECONDS:.0f} s for {len(pictures):,} pictures")
     spec = json.loads(json.dumps(figure.widget.spec))
-    fewer = []
+    reduced = []
     for name, control in spec["controls"].items():
         if len(values[name]) < len(control["values"]):
-            fewer.append(f"{control['label']}: {len(values[name])} of {len(control['values'])}")
+            reduced.append(f"{control['label']}: {len(values[name])} of {len(control['values'])}")
         control["values"] = values[name]
     header = json.dumps(
-        {"spec": spec, "reduced": ", ".join(fewer), "sentences": list(sentences), "pictures": pictures}
+        {"spec": spec, "reduced": ", ".join(reduced), "sentences": list(sentences), "pictures": pictures}
         | {"panels": "PANELS"},
         ensure_ascii=False,
     ).replace('"PANELS"', f"[{','.join(panels)}]")
@@ -134,17 +143,21 @@ def _write_script(path: Path, key: str, data: bytes) -> None:
 
 
 def export_lesson(folder: Path, lesson: str) -> list[Exported]:
-    """Export all figures of this kernel as ``folder/LESSON-K.js``; a figure past the limits has fewer stops."""
-    found = []
+    """Export all figures of this kernel as ``folder/LESSON-K.js``, with fewer values if a file exceeds the limits.
+
+    Raises:
+        ExportError: a figure cannot be exported.
+    """
+    exported = []
     for number, figure in enumerate(LiveFigure.instances, start=1):
         key = f"{lesson}-{number}"
         limit = MAX_STATES
         while True:
             try:
-                found.append(export(figure, folder / f"{key}.js", key, limit))
+                exported.append(export(figure, folder / f"{key}.js", key, limit))
                 break
             except ExportError as error:
                 if limit <= 500 or " at {" in str(error):
                     raise
                 limit //= 2
-    return found
+    return exported

@@ -1,4 +1,4 @@
-"""JupyterLab and Chromium for tests and measurements: a server of its own, a page, and hands for live figures."""
+"""JupyterLab and Chromium for tests and measurements: a server, pages, and control of live figures."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def find_chromium() -> str | None:
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens to."""
+    """A free port of the loopback interface."""
     with socket.socket() as handle:
         handle.bind(("127.0.0.1", 0))
         return handle.getsockname()[1]
@@ -234,11 +234,11 @@ _STATE = """(root) => ({
 
 
 def state(figure: Locator) -> dict[str, Any]:
-    """What a reader gets of a figure now: ``sentence``, ``pixels``, ``draws`` so far, ``error`` or an empty string."""
+    """The state of a figure: ``sentence``, ``pixels``, number of ``draws``, and ``error`` or an empty string."""
     return figure.evaluate(_STATE)
 
 
-def settle(figure: Locator, draws: int | None = None) -> dict[str, Any]:
+def wait_until_drawn(figure: Locator, draws: int | None = None) -> dict[str, Any]:
     """Wait until the newest picture is painted (after ``draws`` pictures, if given); return the state.
 
     Raises:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, FloatRect, Locator, expect
 
-from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, open_cells, settle, state
+from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, open_cells, state, wait_until_drawn
 
 SOURCE = """import math
 from helpers import *
@@ -49,7 +49,7 @@ def figure_of(lab: Lab) -> Iterator[Callable[[str], Locator]]:
     def find(title: str) -> Locator:
         figure = lab.page.locator(f"{NOTEBOOK} section.live-figure[aria-label={title}]")
         figure.get_by_role("button", name="Reset").click()
-        settle(figure)
+        wait_until_drawn(figure)
         figure.locator("canvas").first.scroll_into_view_if_needed()
         return figure
 
@@ -71,7 +71,7 @@ def _unit(figure: Locator) -> tuple[tuple[float, float], float]:
     x, y = _middle(box_of(handle))
     angle, length = math.radians(_number(figure, "degrees")), _number(figure, "length")
     controls(figure)["length"].press("Home")  # 0.5
-    settle(figure)
+    wait_until_drawn(figure)
     x0, y0 = _middle(box_of(handle))
     unit = math.hypot(x - x0, y - y0) / (length - 0.5)
     return (x - length * unit * math.cos(angle), y + length * unit * math.sin(angle)), unit
@@ -90,17 +90,17 @@ def test_a_tip_is_dragged_by_mouse_and_the_sliders_follow(lab: Lab, figure_of) -
     mouse.move(*_middle(box_of(figure.locator(".live-handle").first)))
     mouse.down()
     mouse.move(x, y, steps=12)
-    shown = settle(figure)
+    shown = wait_until_drawn(figure)
     assert (_number(figure, "degrees"), _number(figure, "length")) == (150, 1.2)
     assert shown["sentence"] == "150 degrees, length 1.2."
     assert figure.get_by_role("slider", name="degrees", exact=True).get_attribute("aria-valuetext") == "150"
     mouse.move(x, y - 2000, steps=12)  # beyond the range of the length
-    settle(figure)
+    wait_until_drawn(figure)
     assert _number(figure, "length") == 2.0
     mouse.up()
-    before = settle(figure)
+    before = wait_until_drawn(figure)
     mouse.move(x, y)
-    assert settle(figure)["sentence"] == before["sentence"]  # released
+    assert wait_until_drawn(figure)["sentence"] == before["sentence"]  # released
 
 
 def test_a_tip_is_dragged_by_finger_and_the_page_does_not_scroll(lab: Lab, figure_of) -> None:
@@ -118,21 +118,21 @@ def test_a_tip_is_dragged_by_finger_and_the_page_does_not_scroll(lab: Lab, figur
         across, down = (a + (b - a) * share / 10 for a, b in zip(start, (x, y), strict=True))
         touch("touchMove", (across, down))
     touch("touchEnd")
-    settle(figure)
+    wait_until_drawn(figure)
     assert (_number(figure, "degrees"), _number(figure, "length")) == (240, 1.5)
     assert box_of(figure)["y"] == top
 
 
-def test_a_tip_is_moved_by_keyboard_and_says_its_values(lab: Lab, figure_of) -> None:
+def test_a_tip_is_moved_by_keyboard_and_its_values_are_announced(lab: Lab, figure_of) -> None:
     figure = figure_of("Tip")
     handle = figure.get_by_role("slider", name="degrees and length, in the picture “Two”", exact=True)
     for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
         handle.press(key)
-    assert settle(figure)["sentence"] == "70 degrees, length 1.4."
+    assert wait_until_drawn(figure)["sentence"] == "70 degrees, length 1.4."
     assert handle.get_attribute("aria-valuetext") == "70, 1.4"
     assert _number(figure, "degrees") == 70 and _number(figure, "length") == 1.4
     handle.press("End")
-    assert settle(figure)["sentence"].startswith("360 degrees")
+    assert wait_until_drawn(figure)["sentence"].startswith("360 degrees")
     snapshot = figure.aria_snapshot()
     assert 'slider "degrees and length, in the picture “Two”"' in snapshot
     assert 'slider "degrees, in the picture “Curve”"' in snapshot
@@ -145,10 +145,10 @@ def test_a_cursor_and_a_row_are_dragged_within_the_range_of_their_controls(lab: 
     lab.page.mouse.move(x, y)
     lab.page.mouse.down()
     lab.page.mouse.move(x + 60, y - 40, steps=5)
-    moved = settle(figure)["sentence"]
+    moved = wait_until_drawn(figure)["sentence"]
     lab.page.mouse.move(x + 3000, y, steps=3)
     lab.page.mouse.up()
-    assert settle(figure)["sentence"].startswith("360 degrees") and not moved.startswith(("60 ", "360 "))
+    assert wait_until_drawn(figure)["sentence"].startswith("360 degrees") and not moved.startswith(("60 ", "360 "))
 
     figure = figure_of("Row")
     handle = figure.locator(".live-handle")
@@ -157,20 +157,20 @@ def test_a_cursor_and_a_row_are_dragged_within_the_range_of_their_controls(lab: 
     lab.page.mouse.move(x, y)
     lab.page.mouse.down()
     lab.page.mouse.move(x, y + 0.25 * canvas["height"], steps=5)
-    settle(figure)
+    wait_until_drawn(figure)
     assert 30 < _number(figure, "n") < 45
     lab.page.mouse.move(x, canvas["y"] - 300, steps=3)
     lab.page.mouse.up()
-    assert settle(figure)["sentence"].startswith("Row 0 ")
+    assert wait_until_drawn(figure)["sentence"].startswith("Row 0 ")
     handle.press("ArrowDown")
-    assert settle(figure)["sentence"].startswith("Row 1 ")
+    assert wait_until_drawn(figure)["sentence"].startswith("Row 1 ")
 
 
 def test_the_handle_follows_the_slider(figure_of) -> None:
     figure = figure_of("Row")
     before = box_of(figure.locator(".live-handle"))["y"]
     controls(figure)["n"].press("End")
-    settle(figure)
+    wait_until_drawn(figure)
     assert box_of(figure.locator(".live-handle"))["y"] > before + 50
 
 
@@ -185,7 +185,7 @@ def test_a_drag_on_the_picture_is_announced_once(lab: Lab, figure_of) -> None:
     for step in range(20):
         lab.page.mouse.move(x, y + 3 * step)
     lab.page.mouse.up()
-    settle(figure)
+    wait_until_drawn(figure)
     lab.page.mouse.move(0, 0)
     lab.page.wait_for_timeout(900)
     sentence = state(figure)["sentence"]
@@ -194,27 +194,27 @@ def test_a_drag_on_the_picture_is_announced_once(lab: Lab, figure_of) -> None:
     assert lab.page.evaluate("() => window.announced") == 1
 
 
-def test_what_is_read_in_one_panel_is_marked_in_the_others(lab: Lab, figure_of) -> None:
+def test_the_item_at_the_pointer_is_marked_in_all_panels(lab: Lab, figure_of) -> None:
     figure = figure_of("Row")
     pictures = "(all) => all.map((canvas) => canvas.toDataURL())"
     canvases = figure.locator("canvas")
     lab.page.mouse.move(0, 0)
-    settle(figure)
+    wait_until_drawn(figure)
     plain = canvases.evaluate_all(pictures)
     box = box_of(canvases.first)
     lab.page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.3 * box["height"])
-    settle(figure)
+    wait_until_drawn(figure)
     marked = canvases.evaluate_all(pictures)
     assert all(one != other for one, other in zip(plain, marked, strict=True))
     lab.page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.3 * box["height"])
-    settle(figure)
+    wait_until_drawn(figure)
     assert all(one != other for one, other in zip(marked, canvases.evaluate_all(pictures), strict=True))
     lab.page.mouse.move(0, 0)
-    settle(figure)
+    wait_until_drawn(figure)
     assert canvases.evaluate_all(pictures) == plain
 
 
-def test_long_tables_are_read_in_parts(figure_of) -> None:
+def test_long_tables_are_shown_in_parts(figure_of) -> None:
     figure = figure_of("Row")
     figure.locator("summary").click()
     table = figure.locator(".live-table").first
@@ -227,7 +227,7 @@ def test_long_tables_are_read_in_parts(figure_of) -> None:
     assert last.locator("th").inner_text() == "59"
     assert last.get_by_role("cell").last.inner_text() == "23.01"  # 59 · 39 / 100
     controls(figure)["base"].press("End")  # the part stays when the numbers change
-    settle(figure)
+    wait_until_drawn(figure)
     assert table.get_by_role("row").last.get_by_role("cell").last.inner_text() == "2.301"
     named = figure.locator(".live-table").nth(2)
     assert not named.get_by_label("Rows of").is_visible() and named.get_by_label("Columns of").is_visible()

@@ -42,9 +42,7 @@ def feedback_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("width", [320, 1200])
-def test_axe_finds_nothing_and_no_line_is_wider_than_the_screen(
-    browser: Browser, feedback_page: Path, width: int
-) -> None:
+def test_page_passes_axe_and_does_not_overflow_a_phone(browser: Browser, feedback_page: Path, width: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": 800}, bypass_csp=True)  # axe is a script
     tab = context.new_page()
     tab.goto(feedback_page.as_uri())
@@ -66,7 +64,7 @@ def test_links_of_the_summary_move_to_their_cells(browser: Browser, feedback_pag
     context.close()
 
 
-def test_in_print_nothing_is_cut_off(browser: Browser, feedback_page: Path) -> None:
+def test_print_shows_all_text(browser: Browser, feedback_page: Path) -> None:
     context = browser.new_context(viewport={"width": 700, "height": 800})
     tab = context.new_page()
     tab.goto(feedback_page.as_uri())

@@ -1,4 +1,4 @@
-"""The live figure itself: errors, the newest value, kept pictures, reading values, and two renderers that agree."""
+"""Live figures in a browser: errors, skipped values, cached pictures, reading values, and agreement of renderers."""
 
 import base64
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Locator
 from helpers import Slider, arrows, bars, heatmap, lines, live, points
 from helpers.figures import static, theme
 from helpers.figures.live import LiveFigure, _View
-from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, open_cells, settle, state
+from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, open_cells, state, wait_until_drawn
 from tests.browser.test_lessons import _by_keyboard, _by_mouse, drive
 
 SOURCES = [
@@ -71,53 +71,53 @@ def test_a_control_without_effect_is_noticed(figure_of) -> None:
         drive(dead, "n", controls(dead)["n"], _by_keyboard(controls(dead)["n"]))
 
 
-def test_an_error_while_a_lesson_is_driven_is_noticed(figure_of) -> None:
+def test_an_error_while_controls_are_moved_is_noticed(figure_of) -> None:
     trouble = figure_of("Trouble")
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
         drive(trouble, "n", controls(trouble)["n"], _by_mouse(controls(trouble)["n"]))
 
 
-def test_an_error_stands_under_the_last_good_picture_until_the_next_good_value(figure_of) -> None:
+def test_an_error_is_shown_below_the_last_picture_until_the_next_valid_value(figure_of) -> None:
     trouble = figure_of("Trouble")
     slider = controls(trouble)["n"]
     slider.focus()
     slider.press("Home")
-    good = settle(trouble)
+    good = wait_until_drawn(trouble)
     slider.press("End")
     trouble.locator(".live-error").wait_for()
     bad = state(trouble)
     assert bad["pixels"] == good["pixels"] and bad["sentence"] == good["sentence"]
     assert "ZeroDivisionError: nine is too much" in bad["error"] and "raise ZeroDivisionError" in bad["error"]
     slider.press("ArrowLeft")
-    mended = settle(trouble, bad["draws"])
+    mended = wait_until_drawn(trouble, bad["draws"])
     assert mended["error"] == "" and mended["sentence"] == "The second bar is 8 high."
 
 
-def test_of_a_hundred_values_a_handful_is_drawn_and_the_last_one_shown(figure_of) -> None:
+def test_intermediate_values_are_skipped_and_the_last_one_is_shown(figure_of) -> None:
     slow = figure_of("Slow")
     before = state(slow)["draws"]
     controls(slow)["n"].evaluate(
         """(input) => { for (let i = 0; i < 100; i++) { input.value = i; input.dispatchEvent(new Event("input")); } }"""
     )
     slow.get_by_text("The second bar is 99 high.").first.wait_for()
-    assert settle(slow)["draws"] - before <= 5
+    assert wait_until_drawn(slow)["draws"] - before <= 5
 
 
-def test_a_late_answer_is_shown_and_takes_the_notice_away(figure_of) -> None:
+def test_a_late_reply_is_shown_and_removes_the_notice(figure_of) -> None:
     slow = figure_of("Slow")
     controls(slow)["n"].fill("7")
     slow.locator(".live-error", has_text="The kernel does not answer").wait_for()
     slow.get_by_text("The second bar is 7 high.").first.wait_for()
-    assert settle(slow)["error"] == ""
+    assert wait_until_drawn(slow)["error"] == ""
 
 
-def test_a_late_answer_does_not_swallow_the_question_after_it(figure_of) -> None:
+def test_a_late_reply_does_not_replace_the_reply_to_a_newer_request(figure_of) -> None:
     slow = figure_of("Slow")
     controls(slow)["n"].fill("7")
     slow.locator(".live-error", has_text="The kernel does not answer").wait_for()
     controls(slow)["n"].fill("8")
     slow.get_by_text("The second bar is 8 high.").first.wait_for()
-    assert settle(slow)["error"] == ""
+    assert wait_until_drawn(slow)["error"] == ""
 
 
 def test_two_views_of_a_figure_are_independent(lab: Lab, figure_of) -> None:
@@ -142,7 +142,7 @@ def test_two_views_of_a_figure_are_independent(lab: Lab, figure_of) -> None:
     )
     for view, value in zip(views.all(), moved, strict=True):
         view.locator(".live-sentence", has_text=f"The second bar is {value} high.").wait_for(state="attached")
-        assert settle(view)["sentence"] == f"The second bar is {value} high."
+        assert wait_until_drawn(view)["sentence"] == f"The second bar is {value} high."
     lab.page.evaluate(
         """() => [...window.jupyterapp.shell.widgets("down")]
             .find((widget) => widget.node.querySelector(".jp-LinkedOutputView")).dispose()"""
@@ -171,9 +171,9 @@ def test_two_tabs_with_one_kernel_are_independent(lab: Lab, figure_of, shared: B
             for figure, value in zip(figures, wanted, strict=True):
                 controls(figure)["n"].fill(str(value))  # neither waits for the answer of the other
             for figure, value in zip(figures, wanted, strict=True):
-                settle(figure)
+                wait_until_drawn(figure)
                 figure.page.wait_for_timeout(1500)
-                assert settle(figure)["sentence"] == f"The second bar is {value} high."
+                assert wait_until_drawn(figure)["sentence"] == f"The second bar is {value} high."
         assert other.errors == []
     finally:
         other.page.close()  # the kernel is that of the first tab
@@ -187,7 +187,7 @@ def test_values_are_read_with_the_arrow_keys(figure_of) -> None:
     assert figure_of("Kinds").locator(".live-reading").text_content() == "j 2, i 2: 4"
 
 
-def test_all_values_stand_in_a_table(figure_of) -> None:
+def test_all_values_are_listed_in_a_table(figure_of) -> None:
     kinds = figure_of("Kinds")
     kinds.locator("summary").click()
     kinds.locator(".live-tables td").first.wait_for()
@@ -203,7 +203,7 @@ def test_a_control_is_labelled_and_its_result_announced_once_it_rests(figure_of)
     slider.press("ArrowRight")
     kinds.locator("[role=status]", has_text="5 rows").wait_for(state="attached")
     slider.press("ArrowLeft")
-    settle(kinds)
+    wait_until_drawn(kinds)
 
 
 def test_a_figure_is_redrawn_when_its_data_change(lab: Lab, figure_of) -> None:
@@ -211,7 +211,7 @@ def test_a_figure_is_redrawn_when_its_data_change(lab: Lab, figure_of) -> None:
     figure_of("State").get_by_text("[7, 2] and 3.").first.wait_for()
 
 
-def test_the_projector_enlarges_what_is_on_the_page(lab: Lab, figure_of) -> None:
+def test_the_projector_enlarges_existing_figures(lab: Lab, figure_of) -> None:
     canvas = figure_of("Dead").locator("canvas").first
     width = box_of(canvas)["width"]
     lab.execute("projector()")
@@ -220,7 +220,7 @@ def test_the_projector_enlarges_what_is_on_the_page(lab: Lab, figure_of) -> None
     lab.execute("projector(False)")
 
 
-def test_without_a_kernel_fetched_pictures_stay_and_others_are_missed_in_words(lab: Lab, figure_of) -> None:
+def test_without_a_kernel_cached_pictures_are_shown_and_others_are_reported_missing(lab: Lab, figure_of) -> None:
     kinds, slow = figure_of("Kinds"), figure_of("Slow")
     controls(kinds)["n"].focus()
     lab.page.wait_for_timeout(1500)
@@ -290,7 +290,7 @@ def blank_page(browser):
 
 
 @pytest.mark.parametrize("kind", PANELS)
-def test_both_renderers_put_the_same_colour_at_the_same_place(blank_page, kind: str) -> None:
+def test_both_renderers_draw_the_same_colours_at_the_same_positions(blank_page, kind: str) -> None:
     panel = PANELS[kind]
     figure: LiveFigure = live(f"Parity {kind}", n=Slider(0, 1, 0))(lambda n: ([panel], f"{n}"))
     message = figure.draw({})

@@ -1,4 +1,4 @@
-"""nbgrader's formgrader in JupyterLab: a grade given by hand counts, and nothing that learners wrote comes alive."""
+"""nbgrader's formgrader in JupyterLab: grades by hand, and learners' scripts that must not run."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def submission_id(course: Path, learner: str) -> str:
         return gradebook.find_submission_notebook(NAME, NAME, learner).id
 
 
-def test_a_grade_by_hand_in_jupyterlab(browser: Browser, course: Path, host: str) -> None:
+def test_a_grade_by_hand_in_jupyterlab_is_stored(browser: Browser, course: Path, host: str) -> None:
     """Menu → Formgrader → Manual Grading → the submission: points and a comment are typed, and the totals follow."""
     assert score(course, "ada") == (4.0, True)
     page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
@@ -107,7 +107,7 @@ def test_a_grade_by_hand_in_jupyterlab(browser: Browser, course: Path, host: str
 
 
 def hits(frame: Frame) -> str | None:
-    """What a script of a learner has left in the page, after it had time."""
+    """Marks that scripts of learners leave in a page, after a delay."""
     frame.wait_for_timeout(300)
     return frame.evaluate("() => window.hit ?? null")
 
@@ -133,13 +133,13 @@ def opened(browser: Browser, path: Path) -> str | None:
     return found
 
 
-def test_a_feedback_page_is_dead(browser: Browser, course: Path) -> None:
+def test_no_script_runs_on_a_feedback_page(browser: Browser, course: Path) -> None:
     [path], _ = feedback(course, NAME, ["ada"])
     assert opened(browser, path) is None
 
 
-def test_the_same_page_as_nbgrader_makes_it_is_alive(browser: Browser, course: Path) -> None:
-    """The control: these scripts do run where nothing holds them, and :func:`hits` sees it."""
+def test_scripts_run_on_the_page_that_nbgrader_itself_makes(browser: Browser, course: Path) -> None:
+    """Shows that :func:`hits` detects scripts that run."""
     with Course(course) as folder:
         coursedir = folder.coursedir(NAME)
     coursedir.student_id = "ada"

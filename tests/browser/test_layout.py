@@ -1,4 +1,4 @@
-"""Figures on pages of every width, by pointer, finger and keyboard, and for readers with settings of their own."""
+"""Figures on pages of every width, controlled by pointer, touch and keyboard, and in forced colours."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, FloatRect, Locator
 
-from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, open_cells, settle, state
+from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, open_cells, state, wait_until_drawn
 
 SOURCE = """import time
 from helpers import *
@@ -97,7 +97,7 @@ def shown(figure: Locator, index: int) -> tuple[Locator, FloatRect, Locator]:
     return canvas, box_of(canvas), panel.locator(".live-tooltip")
 
 
-def test_the_value_at_the_pointer_stands_beside_it(lab: Lab, figures) -> None:
+def test_the_value_at_the_pointer_is_shown_beside_it(lab: Lab, figures) -> None:
     _, box, tooltip = shown(figures["Three"], 2)
     lab.page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.4 * box["height"])
     tooltip.wait_for()
@@ -109,7 +109,7 @@ def test_the_value_at_the_pointer_stands_beside_it(lab: Lab, figures) -> None:
     tooltip.wait_for(state="hidden")
 
 
-def test_a_tap_reads_a_value_that_stays_and_vertical_drags_scroll(lab: Lab, figures) -> None:
+def test_a_tap_shows_a_value_until_escape_and_vertical_drags_scroll(lab: Lab, figures) -> None:
     canvas, box, tooltip = shown(figures["Two"], 1)
     lab.page.touchscreen.tap(box["x"] + 0.75 * box["width"], box["y"] + 0.5 * box["height"])
     tooltip.wait_for()
@@ -120,27 +120,27 @@ def test_a_tap_reads_a_value_that_stays_and_vertical_drags_scroll(lab: Lab, figu
     tooltip.wait_for(state="hidden")
 
 
-def test_a_number_can_be_typed_and_takes_the_nearest_stop(figures) -> None:
+def test_a_typed_number_is_rounded_to_the_nearest_stop(figures) -> None:
     figure = figures["Two"]
-    before = settle(figure)["draws"]
+    before = wait_until_drawn(figure)["draws"]
     field = figure.get_by_role("spinbutton", name="n, as a number")
     field.fill("17.4")
     field.press("Enter")
-    assert "n is 17." in settle(figure, before)["sentence"]
+    assert "n is 17." in wait_until_drawn(figure, before)["sentence"]
     assert field.input_value() == "17" and controls(figure)["n"].get_attribute("aria-valuetext") == "17"
     controls(figure)["n"].press("ArrowRight")
-    assert "n is 18." in settle(figure)["sentence"] and field.input_value() == "18"
+    assert "n is 18." in wait_until_drawn(figure)["sentence"] and field.input_value() == "18"
 
 
 def test_reset_puts_every_control_back(figures) -> None:
     figure = figures["Two"]
     figure.get_by_role("button", name="Reset").click()
-    start = settle(figure)
+    start = wait_until_drawn(figure)
     for name, key in (("n", "End"), ("base", "Home"), ("sign", "Space")):
         controls(figure)[name].press(key)
-    assert "n is −40. Base 10." in settle(figure)["sentence"]
+    assert "n is −40. Base 10." in wait_until_drawn(figure)["sentence"]
     figure.get_by_role("button", name="Reset").click()
-    assert settle(figure)["pixels"] == start["pixels"]
+    assert wait_until_drawn(figure)["pixels"] == start["pixels"]
     assert not controls(figure)["sign"].is_checked() and figure.get_by_role("spinbutton").first.input_value() == "4"
 
 
@@ -150,7 +150,7 @@ def test_play_moves_a_slider_to_its_end_and_can_be_paused(figures) -> None:
     figure.get_by_role("button", name="Play").click()
     figure.page.wait_for_function("(input) => Number(input.value) > 4", arg=controls(figure)["n"].element_handle())
     figure.get_by_role("button", name="Pause").click()
-    paused = settle(figure)["sentence"]
+    paused = wait_until_drawn(figure)["sentence"]
     figure.page.wait_for_timeout(500)
     assert state(figure)["sentence"] == paused
     figure.get_by_role("button", name="Play").click()
@@ -158,7 +158,7 @@ def test_play_moves_a_slider_to_its_end_and_can_be_paused(figures) -> None:
     figure.get_by_role("button", name="Play").wait_for()  # it has stopped
 
 
-def test_a_picture_that_waits_is_dimmed_after_a_while(figures) -> None:
+def test_an_outdated_picture_is_dimmed_after_a_delay(figures) -> None:
     figure = figures["Slow"]
     opacity = "(root) => getComputedStyle(root.querySelector('.live-panels')).opacity"
     sooner = """(root) => new Promise((done) => {
@@ -170,7 +170,7 @@ def test_a_picture_that_waits_is_dimmed_after_a_while(figures) -> None:
     assert figure.evaluate(sooner) == "1"
     figure.page.wait_for_timeout(300)
     assert float(figure.evaluate(opacity)) < 0.6
-    settle(figure)
+    wait_until_drawn(figure)
     assert figure.evaluate(opacity) == "1"
 
 
@@ -179,7 +179,7 @@ def test_a_drag_is_announced_once_and_reading_does_not_repeat_the_sentence(figur
     figure.evaluate(_ANNOUNCEMENTS)
     for _ in range(20):
         controls(figure)["n"].press("ArrowLeft")
-    settle(figure)
+    wait_until_drawn(figure)
     figure.page.wait_for_timeout(900)
     assert figure.page.evaluate("() => window.announced") == 1
     canvas = figure.locator("canvas").first

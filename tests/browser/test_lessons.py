@@ -1,4 +1,4 @@
-"""Every lesson as a learner meets it: run from the top, every control by keyboard and by mouse, light and dark."""
+"""Every lesson in a browser: run from the top, every control by keyboard and by mouse, light and dark."""
 
 import re
 
@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator
 
 from tests.browser.conftest import ARTEFACTS
-from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, kind, settle, state
+from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, kind, state, wait_until_drawn
 from tests.tools.refresh import NOTEBOOKS, lessons
 
 LESSONS = [str(path.relative_to(NOTEBOOKS)) for path in lessons()]
@@ -52,18 +52,18 @@ _RESET = """([input, value]) => {
 def drive(figure: Locator, name: str, control: Locator, moves: list) -> None:
     """Make the moves; the picture and the sentence must change, and no error show. Then put the control back."""
     start = control.evaluate("(input) => String(input.type === 'checkbox' ? input.checked : input.value)")
-    seen = [settle(figure)]
+    seen = [wait_until_drawn(figure)]
     for move in moves:
         before = control.evaluate("(input) => String(input.type === 'checkbox' ? input.checked : input.value)")
         move()
         after = control.evaluate("(input) => String(input.type === 'checkbox' ? input.checked : input.value)")
-        seen.append(settle(figure, seen[-1]["draws"] if after != before else None))
+        seen.append(wait_until_drawn(figure, seen[-1]["draws"] if after != before else None))
         assert seen[-1]["error"] == "", f"{name}: {seen[-1]['error']}"
         assert seen[-1]["sentence"].strip(), f"{name}: no sentence"
     assert len({each["pixels"] for each in seen}) > 1, f"{name} never changes a pixel"
     assert len({each["sentence"] for each in seen}) > 1, f"{name} never changes the sentence"
     control.page.evaluate(_RESET, [control.element_handle(), start])
-    settle(figure)
+    wait_until_drawn(figure)
 
 
 def answer(question: Locator) -> None:
@@ -176,7 +176,7 @@ def test_lesson(page_of, lesson: str) -> None:
 
 
 @pytest.mark.parametrize("homework", RELEASED, ids=lambda path: path.rsplit("/", 1)[-1])
-def test_released_homework(page_of, homework: str) -> None:
+def test_a_released_homework_runs_and_no_check_is_attempted(page_of, homework: str) -> None:
     """As a learner opens it: it runs to its end, and every check waits for an answer."""
     lab = page_of(f"notebooks/{homework}")
     lab.theme("JupyterLab Light")

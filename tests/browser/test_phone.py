@@ -118,7 +118,7 @@ def _drag_by_touch(phone: Phone, figure: Locator, handle: Locator) -> None:
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
-def test_figures_are_read_and_driven_by_touch(phone: Phone, lesson: str) -> None:
+def test_figures_are_read_and_controlled_by_touch(phone: Phone, lesson: str) -> None:
     phone.open(f"notebooks/{lesson}")
     phone.run_all(300)
     figures = phone.figures()
@@ -128,12 +128,12 @@ def test_figures_are_read_and_driven_by_touch(phone: Phone, lesson: str) -> None
         for panel in figure.locator(".live-panel").all():
             _read_by_touch(phone, panel)
         for name, control in controls(figure).items():
-            before = settle(figure)
+            before = wait_until_drawn(figure)
             _move_by_touch(phone, control)
-            after = settle(figure, before["draws"])
+            after = wait_until_drawn(figure, before["draws"])
             assert after["error"] == "" and after["sentence"] != before["sentence"], name
             figure.get_by_role("button", name="Reset").tap()  # a control may do nothing at the ends of others
-            settle(figure)
+            wait_until_drawn(figure)
         for index in range(figure.locator(".live-handle").count()):
             _drag_by_touch(phone, figure, figure.locator(".live-handle").nth(index))
         ARTEFACTS.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Quizzes in JupyterLab: keys, what is announced, and answers without a kernel."""
+"""Quizzes in JupyterLab: keys, announcements, and answers without a kernel."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_a_quiz_is_a_group_with_the_question_as_its_name(quiz: Locator) -> None:
     assert QUESTION.reason not in quiz.inner_text()
 
 
-def test_keys_stay_in_the_quiz(lab: Lab, quiz: Locator) -> None:
+def test_keys_in_a_quiz_do_not_reach_jupyterlab(lab: Lab, quiz: Locator) -> None:
     radio = quiz.get_by_role("radio").first
     radio.check()
     before = lab.page.evaluate(_CELLS)

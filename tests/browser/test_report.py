@@ -61,7 +61,7 @@ def requests_of(opened: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("make", [report_page, similar_page], ids=["report", "similar"])
-def test_a_page_for_instructors(browser: Browser, tmp_path: Path, make) -> None:
+def test_pages_for_instructors_pass_axe_and_load_nothing(browser: Browser, tmp_path: Path, make) -> None:
     path = tmp_path / "page.html"
     path.write_text(make(), encoding="utf-8")
     for scheme in ("light", "dark"):

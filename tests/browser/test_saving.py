@@ -1,4 +1,4 @@
-"""A notebook that was saved and is opened again: beside its kernel as it was, without it with stills and questions."""
+"""Saved notebooks that are opened again, with and without their kernel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from helpers.exercises.registry import QUESTIONS
-from tests.browser.lab import NOTEBOOK, Lab, controls, settle
+from tests.browser.lab import NOTEBOOK, Lab, controls, wait_until_drawn
 from tests.tools.refresh import METADATA
 
 QUESTION = next(iter(QUESTIONS.values()))
@@ -38,18 +38,18 @@ def _reload(lab: Lab) -> None:
     lab.page.wait_for_timeout(1500)  # the widget manager gets the models of the kernel
 
 
-def test_beside_its_kernel_everything_moves_again(lab: Lab) -> None:
+def test_figures_and_quizzes_work_when_reopened_with_their_kernel(lab: Lab) -> None:
     _reload(lab)
     (figure,) = lab.figures()
     figure.wait_for()
     controls(figure)["n"].press("End")
     figure.locator(".live-sentence", has_text="The second bar is 9 high.").wait_for()
-    assert settle(figure)["error"] == ""
+    assert wait_until_drawn(figure)["error"] == ""
     assert lab.page.locator(f"{NOTEBOOK} form.quiz").is_visible()
     assert not lab.page.locator(f"{NOTEBOOK} figure.live-still").is_visible()
 
 
-def test_without_its_kernel_the_still_and_the_question_stand(lab: Lab) -> None:
+def test_the_still_and_the_question_are_shown_without_a_kernel(lab: Lab) -> None:
     lab.shut_down()
     _reload(lab)
     assert lab.page.locator(f"{NOTEBOOK} figure.live-still img").is_visible()
@@ -59,7 +59,7 @@ def test_without_its_kernel_the_still_and_the_question_stand(lab: Lab) -> None:
     assert len(lab.figures()) == 1, "and run again it moves"
 
 
-def test_with_a_restarted_kernel_nothing_is_missed(lab: Lab) -> None:
+def test_no_model_is_missing_after_a_kernel_restart(lab: Lab) -> None:
     lab.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     lab.save()
     _reload(lab)

@@ -20,7 +20,7 @@ from tests.grading.hostile import ASSIGNMENT, CASES, LEARNER
 
 
 def seconds() -> float:
-    """Processor time of this process and of all that it ever started."""
+    """Processor time of this process and of all its child processes."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     total = time.process_time() + ended.ru_utime + ended.ru_stime
     for child in psutil.Process().children(recursive=True):

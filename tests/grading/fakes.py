@@ -20,7 +20,7 @@ def work(assignment: Assignment, notebook: bytes, learner: str, version: str, se
     """As :func:`helpers.grading.scheduler.work`, without a sandbox: an answer with ``return`` is right."""
     cells = json.loads(notebook)["cells"]
     answers = {cell["metadata"].get("nbgrader", {}).get("grade_id"): cell["source"] for cell in cells}
-    with scheduler._one_at_a_time, scheduler._watchdog(seconds):
+    with scheduler._sandbox_lock, scheduler._watchdog(seconds):
         match answers["double"].split():
             case ["sleep", duration]:
                 time.sleep(float(duration))
@@ -46,5 +46,5 @@ def work(assignment: Assignment, notebook: bytes, learner: str, version: str, se
 
 
 def strict(assignment: Assignment, notebook: bytes, learner: str, version: str, seconds: float) -> dict[str, Any]:
-    """The real grader with stricter limits."""
+    """The real grader with lower limits."""
     return scheduler.work(assignment, notebook, learner, version, seconds, limits=STRICT)

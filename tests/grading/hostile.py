@@ -56,7 +56,6 @@ _HIDDEN = {
     "none": lambda: same(total([]), 0),
 })""",
 }
-POINTS = 9.0
 
 
 def source_notebook() -> NotebookNode:
@@ -194,7 +193,7 @@ def verify(case: Case, graded: dict, outside: str) -> None:
 
 
 def daemons() -> list[int]:
-    """The ids of processes that a submission left running."""
+    """The ids of processes of submissions that are still running."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():

@@ -1,4 +1,4 @@
-"""Wrong answers that people really give: what the checks of the homework must reject, and what they must say."""
+"""Known wrong answers, which the checks of the homeworks must reject, and their messages."""
 
 from __future__ import annotations
 

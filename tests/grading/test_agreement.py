@@ -1,4 +1,4 @@
-"""A notebook whose visible checks are all right has full visible points, or the grader tells a human why not.
+"""A notebook whose visible checks are all right gets all visible points, or a line for the instructor with the reason.
 
 A notebook is run by a real kernel, as "Restart and Run All" does, and handed in with the outputs that it has then.
 Where other tests show what the checks say, their lines are stored instead.
@@ -122,7 +122,7 @@ def learner(course: Course, sandbox: Sandbox, tmp_path: Path) -> Learner:
     return Learner(course, sandbox, tmp_path)
 
 
-def test_right_answers_have_all_points_and_no_line(learner: Learner) -> None:
+def test_right_answers_get_all_points_without_lines_for_the_instructor(learner: Learner) -> None:
     learner.run()
     assert all(verdict.passed for verdict in learner.hand_in().tests.values())
     assert (learner.lost, learner.lines) == ([], ())
@@ -147,7 +147,7 @@ text = !!ls
 %cd ."""
 
 
-def test_magics_and_shell_lines_take_nothing_along(learner: Learner) -> None:
+def test_magics_and_shell_lines_do_not_affect_the_rest_of_a_cell(learner: Learner) -> None:
     (learner.folder / "script.py").write_text("print('a script of the learner')\n")
     lines = LINES.replace("text = !!ls\n", "").splitlines()
     for number, line in enumerate(lines):
@@ -165,7 +165,7 @@ def test_magics_and_shell_lines_take_nothing_along(learner: Learner) -> None:
 
 
 @pytest.mark.parametrize("line", ["%matplotlib widget", "%pylab widget", "%lprun -f len len('')", "%conda list"])
-def test_magics_of_packages_that_graders_lack(line: str, learner: Learner) -> None:
+def test_magics_of_packages_that_are_not_installed_are_skipped(line: str, learner: Learner) -> None:
     learner.change("double", f"{line}\n{DOUBLE}")
     learner.pretend_to_run()
     learner.hand_in()
@@ -180,7 +180,7 @@ def test_a_magic_that_runs_code_raises_what_the_code_raises(learner: Learner) ->
     assert learner.lines == ("cell 3 raised ZeroDivisionError: division by zero",)
 
 
-def test_names_of_visible_test_cells(learner: Learner) -> None:
+def test_names_defined_in_test_cells_are_not_available(learner: Learner) -> None:
     """Test cells do not run in the learner's process; their names are missing there."""
     learner.change("ids", f"{IDS}\nprint(table)")
     learner.change("test_add", "def test_add(add):\n    assert add(table)[0] == 2")
@@ -193,7 +193,7 @@ def test_names_of_visible_test_cells(learner: Learner) -> None:
     )
 
 
-def test_names_added_to_the_locked_set_up_cell(learner: Learner) -> None:
+def test_names_added_to_the_locked_set_up_cell_are_defined(learner: Learner) -> None:
     learner.change("setup", f"{SETUP}\nimport numpy as np\n\ndef twice(x):\n    return 2 * np.asarray(x)")
     learner.change("double", "def double(x):\n    return torch.tensor(twice(x))")
     learner.run()
@@ -204,7 +204,7 @@ def test_names_added_to_the_locked_set_up_cell(learner: Learner) -> None:
     )
 
 
-def test_a_set_up_cell_that_lost_its_lines(learner: Learner) -> None:
+def test_a_set_up_cell_without_its_lines_is_restored(learner: Learner) -> None:
     learner.change("setup", "raise SystemExit")
     learner.pretend_to_run()
     learner.hand_in()
@@ -212,7 +212,7 @@ def test_a_set_up_cell_that_lost_its_lines(learner: Learner) -> None:
     assert "cell 2 raised SystemExit" in learner.lines[1]
 
 
-def test_a_test_cell_that_was_changed(learner: Learner) -> None:
+def test_a_changed_test_cell_is_restored(learner: Learner) -> None:
     learner.change("double", "def double(x):\n    return 3 * x")
     learner.change("test_double", 'print("Right ✓ double")')
     learner.run()
@@ -221,7 +221,7 @@ def test_a_test_cell_that_was_changed(learner: Learner) -> None:
     assert learner.lines[1] == "the locked cell test_double was changed; it counts as released"
 
 
-def test_pytest_in_a_learners_test(learner: Learner) -> None:
+def test_a_learners_test_may_use_pytest(learner: Learner) -> None:
     source = """import pytest
 
 def test_add(add):
@@ -244,7 +244,7 @@ def test_add(add):
     ],
     ids=["12 MB", "60,000 numbers", "gradients"],
 )
-def test_what_does_not_cross_to_the_tests(body: str, reason: str, learner: Learner) -> None:
+def test_arguments_of_learners_tests_are_limited(body: str, reason: str, learner: Learner) -> None:
     learner.change("test_add", f"def test_add(add):\n    {body}")
     learner.run()
     learner.hand_in()
@@ -253,7 +253,7 @@ def test_what_does_not_cross_to_the_tests(body: str, reason: str, learner: Learn
 
 
 @pytest.mark.parametrize("place", ["below", "above", "raw", "below its stub"])
-def test_a_written_answer_in_another_cell(place: str, learner: Learner) -> None:
+def test_a_written_answer_in_another_cell_is_moved(place: str, learner: Learner) -> None:
     stub = "*Write your answer here.*"
     answer = "Because the weights say so."
     learner.change("why", f"{stub}\n\n{answer}" if place == "below its stub" else stub)
@@ -270,7 +270,7 @@ def test_a_written_answer_in_another_cell(place: str, learner: Learner) -> None:
     assert learner.lines == (() if place == "below its stub" else (moved,))
 
 
-def test_a_written_answer_that_is_missing(learner: Learner) -> None:
+def test_an_unanswered_written_question_is_not_reported(learner: Learner) -> None:
     learner.change("why", "*Write your answer here.*")
     learner.pretend_to_run()
     learner.hand_in()
@@ -278,7 +278,7 @@ def test_a_written_answer_that_is_missing(learner: Learner) -> None:
 
 
 @pytest.mark.parametrize(("typed", "line"), [('"eve"', "learner_id is 'eve'"), ('""', "learner_id is not filled in")])
-def test_another_learner_id(typed: str, line: str, learner: Learner) -> None:
+def test_another_learner_id_is_reported(typed: str, line: str, learner: Learner) -> None:
     learner.change("learner_id", f"learner_id = {typed}")
     learner.pretend_to_run()
     learner.hand_in()
@@ -295,14 +295,14 @@ def test_another_learner_id(typed: str, line: str, learner: Learner) -> None:
         "class Ids:\n    def __call__(self, words):\n        return dict(zip(words, range(len(words))))\n\nids = Ids()",
     ],
 )
-def test_values_of_other_types(source: str, learner: Learner) -> None:
+def test_values_of_other_types_are_accepted(source: str, learner: Learner) -> None:
     learner.change("ids", source)
     learner.pretend_to_run()
     learner.hand_in()
     assert (learner.lost, learner.lines) == ([], ())
 
 
-def test_syntax_that_is_newer_than_the_graders_python(learner: Learner) -> None:
+def test_syntax_of_a_newer_python_is_reported(learner: Learner) -> None:
     """Here by a statement that no Python can read."""
     learner.change("double", "lazy import math\n" + DOUBLE)
     learner.pretend_to_run()
@@ -312,7 +312,7 @@ def test_syntax_that_is_newer_than_the_graders_python(learner: Learner) -> None:
     assert "cell 3 raised SyntaxError" in learner.lines[1] and "(the grader has Python 3." in learner.lines[1]
 
 
-def test_no_line_where_the_notebook_itself_said_wrong(learner: Learner) -> None:
+def test_checks_that_were_wrong_in_the_notebook_are_not_reported(learner: Learner) -> None:
     learner.change("double", "def double(x):\n    return 3 * x")
     learner.notebook = run(learner.notebook, learner.folder)
     learner.hand_in()

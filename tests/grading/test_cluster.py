@@ -51,12 +51,12 @@ def test_a_missing_setting_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert api_changes() == ["distributed has no setting distributed.scheduler.allowed-failures any more"]
 
 
-def test_a_setting_without_a_value_is_no_missing_one() -> None:
+def test_a_setting_with_the_value_none_is_not_missing() -> None:
     with dask.config.set({"distributed.scheduler.worker-ttl": None}):
         assert api_changes() == []
 
 
-def test_no_scheduler_answers() -> None:
+def test_a_missing_scheduler_is_reported() -> None:
     with (
         pytest.raises(Stopped, match="no scheduler answers at tcp://127.0.0.1:1"),
         cluster.remote("tcp://127.0.0.1:1", 2),

@@ -1,4 +1,4 @@
-"""Values cross unchanged or not at all, and no message breaks its reader."""
+"""Values are encoded and decoded unchanged or refused, and any message can be read safely."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ values = st.recursive(
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Equal in type and to the last bit: the oracle."""
+    """Whether two values have the same type and exactly the same content."""
     if type(one) is not type(other):
         return False
     if isinstance(one, torch.Tensor):
@@ -63,7 +63,7 @@ def alike(one: Any, other: Any) -> bool:
 
 @settings(deadline=None, max_examples=300)
 @given(values)
-def test_what_crosses_comes_back_the_same(value: Any) -> None:
+def test_encoded_values_are_decoded_unchanged(value: Any) -> None:
     line = dumps(value)
     assert b"\n" not in line and line.isascii()
     assert alike(loads(line), value)
@@ -157,7 +157,7 @@ def test_hostile_lines_are_refused(line: bytes) -> None:
 
 
 class Liar(dict):
-    """A dict that is another one to whoever asks politely."""
+    """A dict whose methods return other content than it contains."""
 
     def items(self) -> Any:
         return [("x", 1)]
@@ -179,7 +179,7 @@ class Point(NamedTuple):
     y: int
 
 
-def test_of_a_subclass_what_its_base_holds() -> None:
+def test_subclasses_are_encoded_as_their_base_class() -> None:
     assert loads(dumps(Liar(a=2))) == {"a": 2}
     assert loads(dumps(collections.Counter("aab"))) == {"a": 2, "b": 1}
     assert loads(dumps(Point(1, 2))) == (1, 2)
@@ -190,13 +190,13 @@ def test_of_a_subclass_what_its_base_holds() -> None:
     assert alike(loads(dumps({np.str_("x"): np.str_("y")})), {"x": "y"})
 
 
-def test_what_checks_take_for_a_list_or_a_tensor_comes_as_one() -> None:
+def test_ranges_string_arrays_and_sparse_tensors_are_converted() -> None:
     assert alike(loads(dumps(range(3))), [0, 1, 2])
     assert alike(loads(dumps(np.array(["x", "y"]))), ["x", "y"])
     assert alike(loads(dumps(torch.eye(2).to_sparse())), torch.eye(2))
 
 
-def test_views_come_as_what_they_show() -> None:
+def test_views_are_encoded_with_their_visible_values() -> None:
     table = torch.arange(6.0).reshape(2, 3)
     assert alike(loads(dumps(table.T)), table.T.contiguous())
     assert alike(loads(dumps(table[:, ::2])), table[:, ::2].contiguous())
@@ -206,14 +206,14 @@ def test_views_come_as_what_they_show() -> None:
     assert alike(loads(dumps(np.float64(2.5))), np.float64(2.5))
 
 
-def test_a_truth_value_is_true_or_false() -> None:
-    """A byte of 2 in a boolean tensor would be neither, and equal to both."""
+def test_booleans_are_decoded_as_true_or_false() -> None:
+    """A byte of 2 in a boolean tensor would be neither True nor False."""
     decoded = loads(tensor(dtype="bool", shape=[3], raw=b"\x02\x00\xff"))
     assert decoded.tolist() == [True, False, True]
     assert bool((decoded == torch.tensor([True, False, True])).all())
 
 
-def test_what_does_not_cross() -> None:
+def test_unsupported_values_are_refused() -> None:
     endless: list = []
     endless.append(endless)
     deep: list = []
@@ -232,7 +232,7 @@ def test_what_does_not_cross() -> None:
             dumps(value)
 
 
-def test_functions_cross_as_handles_only_where_they_may() -> None:
+def test_functions_are_encoded_as_handles_only_if_allowed() -> None:
     line = dumps((len, 1), function=lambda function: "#7")
     assert loads(line, function={"#7": len}.__getitem__) == (len, 1)
     for handle in ("len", "#", "#x", "#12345", "#1\n", 7):

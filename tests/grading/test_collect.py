@@ -151,14 +151,14 @@ def test_any_name_of_moodle_is_read_back(name: str, number: int, joint: str) -> 
 
 
 @given(st.text(max_size=120))
-def test_an_id_is_a_folder_of_its_own(text: str) -> None:
+def test_ids_are_valid_folder_names(text: str) -> None:
     cleaned = clean_id(text)
     assert "/" not in cleaned and "\\" not in cleaned and " " not in cleaned and not cleaned.startswith((".", "-"))
     assert clean_id(cleaned) == cleaned
     assert cleaned.split(".")[0].casefold() not in rosters.RESERVED
 
 
-def test_copies_are_told_from_names() -> None:
+def test_markers_of_copies_are_removed_from_names() -> None:
     assert without_copy("hw-1", ["hw-1"]) == ("hw-1", 0)
     assert without_copy("hw-1-3 (2)-Copy1", ["hw-1"]) == ("hw-1", 3)
 
@@ -226,7 +226,7 @@ def test_moodle(tmp_path: Path) -> None:
     assert not list((tmp_path / "course").rglob("timestamp.txt"))
 
 
-def test_two_people_never_become_one(tmp_path: Path) -> None:
+def test_two_learners_never_share_an_id(tmp_path: Path) -> None:
     files = {f"Sam Iam_{number}_assignsubmission_file_/hw.ipynb": str(number).encode() for number in (7, 8)}
     done = run(tmp_path / "course", zipped(tmp_path / "m.zip", files), roster=Roster())
     assert submitted(tmp_path / "course") == {} and "moodle/7 and moodle/8 would both be 'Sam-Iam'" in done.attention[0]
@@ -253,7 +253,7 @@ def test_folders_of_notebooks(tmp_path: Path) -> None:
     assert len(done.attention) == 2
 
 
-def test_collected_twice_nothing_changes_and_older_work_never_returns(tmp_path: Path) -> None:
+def test_collecting_again_changes_nothing_and_older_work_is_ignored(tmp_path: Path) -> None:
     course = tmp_path / "course"
     first = zipped(tmp_path / "first.zip", {"lovelaceada_12345_100_x.ipynb": b"first"})
     second = zipped(tmp_path / "second.zip", {"lovelaceada_12345_200_x.ipynb": b"second"})
@@ -265,7 +265,7 @@ def test_collected_twice_nothing_changes_and_older_work_never_returns(tmp_path: 
     assert submitted(course) == {"ada": b"second"}
 
 
-def test_the_notebook_with_the_right_name_is_the_one(tmp_path: Path) -> None:
+def test_the_notebook_with_the_name_of_the_homework_counts(tmp_path: Path) -> None:
     folder = "Ada Lovelace_1_assignsubmission_file_"
     files = {f"{folder}/{HW}.ipynb": b"right", f"{folder}/notes.ipynb": b"notes"}
     done = run(tmp_path / "course", zipped(tmp_path / "m.zip", files))
@@ -281,7 +281,7 @@ def test_a_name_that_differs_from_the_roster_is_reported(tmp_path: Path) -> None
     )
 
 
-def test_a_file_by_mail_replaces_what_the_lms_had(tmp_path: Path) -> None:
+def test_a_file_from_a_folder_replaces_that_of_the_lms(tmp_path: Path) -> None:
     run(tmp_path / "course", zipped(tmp_path / "s.zip", {"lovelaceada_12345_100_x.ipynb": b"lms"}))
     (tmp_path / f"ada@example.org_{HW}.ipynb").write_bytes(b"mail")
     run(tmp_path / "course", tmp_path / f"ada@example.org_{HW}.ipynb")
@@ -392,7 +392,7 @@ def test_a_malicious_archive_is_rejected_and_the_others_are_collected(tmp_path: 
     assert outside == {"bad.zip", "good.zip", "course"}
 
 
-def test_more_than_fits_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_large_archives_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "MAX_ZIP_BYTES", 2 * archives.MEGABYTE)
     bad = zipped(tmp_path / "bad.zip", {f"n_{n}_1_x.ipynb": os.urandom(2**20) for n in (1, 2, 3)})
     assert "MB unpacked" in run(tmp_path / "course", bad).attention[0] and not submitted(tmp_path / "course")
@@ -421,7 +421,7 @@ def test_a_rejected_file_does_not_affect_others(tmp_path: Path, name: str, conte
     assert len(done.attention) == 1 and why in done.attention[0] and name in done.attention[0]
 
 
-def test_links_pipes_and_giants_in_a_folder(tmp_path: Path) -> None:
+def test_links_pipes_and_huge_files_in_a_folder_are_refused(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret")
     for learner in ("ada", "bo", "si1", "si2"):
@@ -457,7 +457,7 @@ def test_the_roster_is_read(tmp_path: Path) -> None:
 
 
 def states(done: module.Collected) -> dict[str, str]:
-    """File → what became of it; every file has one outcome."""
+    """File → its state; every file has exactly one outcome."""
     files = [outcome.file for outcome in done.outcomes]
     assert len(files) == len({*files})
     return {outcome.file.partition(": ")[2] or outcome.file: outcome.state for outcome in done.outcomes}
@@ -483,7 +483,7 @@ MOODLE_FILE = "assignsubmission_file_"
     ],
 )
 @pytest.mark.parametrize("homework", [HW, None])
-def test_every_ending_has_an_outcome(tmp_path: Path, file: str, state: str, homework: str | None) -> None:
+def test_every_file_type_has_an_outcome(tmp_path: Path, file: str, state: str, homework: str | None) -> None:
     name = f"Ada Lovelace_7_{MOODLE_FILE}/{file}"
     done = run(tmp_path / "course", zipped(tmp_path / "m.zip", {name: b"{}"}), homework=homework)
     assert states(done) == {name: state}
@@ -523,7 +523,7 @@ def test_a_notebook_alone_in_a_zip_is_taken(tmp_path: Path, windows: bool) -> No
         (f"李小龍_4_{MOODLE_FILE}/{HW}.ipynb", "李小龍"),
     ],
 )
-def test_names_as_an_lms_writes_them(tmp_path: Path, name: str, learner: str) -> None:
+def test_names_in_the_forms_of_an_lms_are_matched(tmp_path: Path, name: str, learner: str) -> None:
     people = [Learner("sean", "Sean O'Brien"), Learner("mary", "Mary_Ann Smith"), Learner("anne", "Anne-Marie Dupont")]
     roster = Roster([*ROSTER, *people, Learner("jose", "José Lima"), Learner("李小龍", "李小龍")])
     done = run(tmp_path / "course", zipped(tmp_path / "x.zip", {name: b"it"}), roster=roster)
@@ -541,7 +541,7 @@ def test_names_as_an_lms_writes_them(tmp_path: Path, name: str, learner: str) ->
         ),
     ],
 )  # fmt: skip
-def test_blackboard_and_brightspace_say_when(tmp_path: Path, old: str, new: str, when: tuple) -> None:
+def test_times_of_blackboard_and_brightspace_are_used(tmp_path: Path, old: str, new: str, when: tuple) -> None:
     """The newest attempt counts, and the time of handing in is the LMS' own."""
     done = run(tmp_path / "course", zipped(tmp_path / "x.zip", {new: b"new", old: b"old"}))
     assert submitted(tmp_path / "course") == {"ada": b"new"} and states(done) == {new: "taken", old: "older"}
@@ -550,7 +550,7 @@ def test_blackboard_and_brightspace_say_when(tmp_path: Path, old: str, new: str,
     assert (tmp_path / f"course/submitted/ada/{HW}/timestamp.txt").read_text() == expected
 
 
-def test_two_people_of_one_name_are_asked_about(tmp_path: Path) -> None:
+def test_learners_with_the_same_name_are_reported(tmp_path: Path) -> None:
     name = f"Sam Iam_7_{MOODLE_FILE}/{HW}.ipynb"
     done = run(tmp_path / "course", zipped(tmp_path / "m.zip", {name: b"sam"}))
     assert states(done) == {name: "unclear"} and "enter 7 as the moodle_id of the right one" in done.attention[0]
@@ -561,7 +561,7 @@ def test_two_people_of_one_name_are_asked_about(tmp_path: Path) -> None:
     "name",
     [f"mallory/ada_{HW}.ipynb", f"mallory/ada/{HW}.ipynb", f"mallory/in/ada/{HW}/{HW}.ipynb", f"ada\u200b/{HW}.ipynb"],
 )
-def test_nobody_takes_the_place_of_another(tmp_path: Path, name: str) -> None:
+def test_a_learner_cannot_take_the_id_of_another(tmp_path: Path, name: str) -> None:
     files = {f"ada/{HW}.ipynb": b"ada's own", f"bo/{HW}.ipynb": b"bo's", name: b"forged"}
     done = run(tmp_path / "course", zipped(tmp_path / "x.zip", files))
     found = submitted(tmp_path / "course")
@@ -571,7 +571,7 @@ def test_nobody_takes_the_place_of_another(tmp_path: Path, name: str) -> None:
     assert "ada" not in submitted(tmp_path / "alone")
 
 
-def test_a_folder_around_everything_is_no_learner(tmp_path: Path) -> None:
+def test_a_top_level_folder_is_not_a_learner(tmp_path: Path) -> None:
     files = {f"export 2026/{name}/{HW}.ipynb": name.encode() for name in ("ada", "bo")}
     run(tmp_path / "course", zipped(tmp_path / "x.zip", files))
     assert submitted(tmp_path / "course") == {"ada": b"ada", "bo": b"bo"}
@@ -582,13 +582,13 @@ def test_a_folder_around_everything_is_no_learner(tmp_path: Path) -> None:
     assert submitted(tmp_path / "deep") == {"ada": b"d"}
 
 
-def test_an_encrypted_notebook_costs_the_others_nothing(tmp_path: Path) -> None:
+def test_an_encrypted_notebook_does_not_affect_others(tmp_path: Path) -> None:
     done = run(tmp_path / "course", encrypted(tmp_path / "x.zip"))
     assert submitted(tmp_path / "course") == {"bo": b"good"}
     assert len(done.attention) == 1 and "it is encrypted" in done.attention[0]
 
 
-def test_another_homework_is_told_as_such(tmp_path: Path) -> None:
+def test_a_notebook_of_another_homework_is_refused(tmp_path: Path) -> None:
     """A notebook with the questions of homework 2 that was submitted as homework 1."""
     release = {path.stem: path for path in module.RELEASE.glob("*/*.ipynb")}
     content = release[KNOWN[1]].read_bytes()
@@ -600,7 +600,7 @@ def test_another_homework_is_told_as_such(tmp_path: Path) -> None:
     assert run(tmp_path / "course", right, homeworks=release).attention == ()
 
 
-def test_who_is_missing_is_listed_and_who_was_refused_is_not_missing(tmp_path: Path) -> None:
+def test_refused_learners_are_not_listed_as_missing(tmp_path: Path) -> None:
     files = {f"Ada Lovelace_7_{MOODLE_FILE}/{HW}.ipynb": b"{}", f"Bo Diddley_8_{MOODLE_FILE}/answers.pdf": b"%PDF"}
     done = run(tmp_path / "course", zipped(tmp_path / "x.zip", files))
     assert done.missing == {HW: ("si1", "si2")}
@@ -608,14 +608,14 @@ def test_who_is_missing_is_listed_and_who_was_refused_is_not_missing(tmp_path: P
     assert record["bo"] == {"refused": "not a notebook: a PDF"} and "refused" not in record["ada"]
 
 
-def test_a_hundred_equal_lines_are_one(tmp_path: Path) -> None:
+def test_equal_lines_are_combined(tmp_path: Path) -> None:
     files = {f"Who {number}_{number}_{MOODLE_FILE}/answers.pdf": b"%PDF" for number in range(100)}
     done = run(tmp_path / "course", zipped(tmp_path / "x.zip", files))
     assert len(done.outcomes) == 100 and len(done.attention) == 1
     assert done.attention[0].startswith("100 files (not a notebook): not a notebook: a PDF; the first is x.zip: Who 0_")
 
 
-def test_what_an_instructor_wrote_into_the_timestamp_stays(tmp_path: Path) -> None:
+def test_an_edited_timestamp_is_kept(tmp_path: Path) -> None:
     """Also where there was none, and when a newer notebook comes, which is printed."""
     for name in ("diddleybo_LATE_777_5_y.ipynb", "HW1_bo_attempt_2026-03-01-10-00-00_y.ipynb"):
         course = tmp_path / name
@@ -631,7 +631,7 @@ def test_what_an_instructor_wrote_into_the_timestamp_stays(tmp_path: Path) -> No
         assert "its timestamp.txt was edited and is kept" in done.attention[0]
 
 
-def test_a_giant_timestamp_is_not_read(tmp_path: Path) -> None:
+def test_a_huge_timestamp_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "in/ada").mkdir(parents=True)
     (tmp_path / f"in/ada/{HW}.ipynb").write_bytes(b"{}")
     (tmp_path / "in/ada/timestamp.txt").write_bytes(b"2026-03-01 10:00:00 UTC" + b" " * 10_000_000)
@@ -659,7 +659,7 @@ collect.collect(Path(sys.argv[1]), [Path(sys.argv[2])], homework=sys.argv[3], ho
 """
 
 
-def test_two_processes_that_collect_at_once_lose_no_record(tmp_path: Path) -> None:
+def test_concurrent_collections_lose_no_record(tmp_path: Path) -> None:
     """The second one is refused while the first runs; run again, it adds to the record of the first."""
     first = zipped(tmp_path / "first.zip", {"lovelaceada_12345_1_x.ipynb": b"ada"})
     second = zipped(tmp_path / "second.zip", {"diddleybo_777_5_y.ipynb": b"bo"})
@@ -693,13 +693,13 @@ ROWS = "id,name,section\njose,José Peña,A\nbo,Bo,B\n"
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_rosters_as_they_come(tmp_path: Path, encoding: str, delimiter: str) -> None:
+def test_rosters_of_all_encodings_and_separators_are_read(tmp_path: Path, encoding: str, delimiter: str) -> None:
     path = tmp_path / "roster.csv"
     path.write_bytes(ROWS.replace(",", delimiter).replace("\n", "\r\n").encode(encoding))
     assert list(rosters.read(path)) == [Learner("jose", "José Peña", section="A"), Learner("bo", "Bo", section="B")]
 
 
-def test_the_gradebook_of_canvas_is_a_roster(tmp_path: Path) -> None:
+def test_the_gradebook_of_canvas_is_read_as_a_roster(tmp_path: Path) -> None:
     path = tmp_path / "canvas.csv"
     path.write_text(
         "Student,ID,SIS User ID,SIS Login ID,Section,Homework 1 (4711)\n"
@@ -727,7 +727,7 @@ def test_the_gradebook_of_canvas_is_a_roster(tmp_path: Path) -> None:
         (b"id,mail\nada,x\n", "line 1: the column 'mail' is unknown; rename or remove it"),
     ],
 )
-def test_what_a_roster_lacks_is_named_with_line_and_remedy(tmp_path: Path, content: bytes, why: str) -> None:
+def test_errors_in_a_roster_are_reported_with_line_and_remedy(tmp_path: Path, content: bytes, why: str) -> None:
     (tmp_path / "roster.csv").write_bytes(content)
     with pytest.raises(ValueError, match=why):
         rosters.read(tmp_path / "roster.csv")

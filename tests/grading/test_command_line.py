@@ -1,4 +1,4 @@
-"""The instructor's commands as they are typed: one archive from the LMS to grades and pages, and back."""
+"""The instructor's commands: from an archive of an LMS to grades and feedback pages."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_learner_is_removed_from_all_files(term: Term, tmp_path: Path) -> None
     assert b"Bo Diddley" not in everything(course)
 
 
-def test_many_learners_of_one_state_are_one_paragraph_that_names_each(capsys: pytest.CaptureFixture[str]) -> None:
+def test_many_learners_of_one_state_are_listed_in_one_paragraph(capsys: pytest.CaptureFixture[str]) -> None:
     refused = [("ada", "refused", "ask for the notebook again")]
     _table([*refused, *((f"u{number:02}", "no submission", "") for number in range(30))])
     table, paragraph = capsys.readouterr().out.split("  30 no submission: ")
@@ -182,7 +182,7 @@ def test_a_removed_learner_leaves_no_trace(course: Course, release: NotebookNode
     assert (course.folder / "roster.csv").read_text() == "id,name\nbo,Bo\n"
     assert others == {path: path.read_bytes() for path in others}
     for wrong in ("ada", "nobody", "..", "", "a/b"):
-        with pytest.raises(ValueError, match="belongs to|is no id"):
+        with pytest.raises(ValueError, match="belongs to|is not a valid id"):
             forget(course, wrong)
     assert (course.folder / "source").is_dir() and course.results(NAME).keys() == {"bo"}
 
@@ -247,7 +247,7 @@ def test_graders_of_other_questions_are_merged_and_overlap_is_refused(
         assert main(merge) == 1 and f"{NAME}: bo has another notebook in each" in capsys.readouterr().err
 
 
-def test_a_locked_gradebook_is_told(course: Course, capsys: pytest.CaptureFixture, monkeypatch) -> None:
+def test_a_locked_gradebook_is_reported(course: Course, capsys: pytest.CaptureFixture, monkeypatch) -> None:
     monkeypatch.setattr(Course, "database_timeout", 0.1)
     course.close()
     with sqlite3.connect(course.folder / "gradebook.db") as other:
@@ -260,15 +260,15 @@ def test_a_locked_gradebook_is_told(course: Course, capsys: pytest.CaptureFixtur
     assert main(command) == 0
 
 
-def test_a_damaged_gradebook_is_told(course: Course, capsys: pytest.CaptureFixture) -> None:
+def test_a_damaged_gradebook_is_reported(course: Course, capsys: pytest.CaptureFixture) -> None:
     course.close()
     (course.folder / "gradebook.db").write_bytes(b"no database" * 1000)
     assert main(["status", f"--course={course.folder}", f"--source={course.folder / 'source'}", NAME]) == 1
     assert "gradebook cannot be used" in capsys.readouterr().err
 
 
-def test_a_full_disk_is_told(course: Course, release: NotebookNode) -> None:
-    """A limit on the size of files stands for a disk without room: the archive's notebook does not fit."""
+def test_a_full_disk_is_reported(course: Course, release: NotebookNode) -> None:
+    """A limit on the size of files simulates a full disk."""
     folder = course.folder.parent
     (folder / f"ada_{NAME}.ipynb").write_text(nbformat.writes(answered_small(release)) + " " * 400_000)
     command = (
@@ -317,8 +317,8 @@ def test_sections_are_collected_with_dates_of_their_own(
 @pytest.mark.parametrize(
     ("command", "why"),
     [
-        (["extend", "nobody", NAME, "--cancel"], "nobody in .* has the id 'nobody'"),
-        (["extend", "..", NAME, "--cancel"], "nobody in .* has the id '..'"),
+        (["extend", "nobody", NAME, "--cancel"], "no learner in .* has the id 'nobody'"),
+        (["extend", "..", NAME, "--cancel"], "no learner in .* has the id '..'"),
         (["adjust", "hw9", "1", "--drop", "--reason=x"], f"no homework is called 'hw9'; there are {NAME}"),
         (["adjust", NAME, "9", "--drop", "--reason=x"], "no question is called '9'; there are Question 1"),
         (["adjust", NAME, "1", "--points=12", "--reason=x"], "Question 1 has 11 points; --points takes 0 to that"),
@@ -328,7 +328,9 @@ def test_sections_are_collected_with_dates_of_their_own(
         (["collect", "--due=2026-03-01T12:00", "--section=C", "."], "no section is called 'C'; there are none"),
     ],
 )
-def test_mistakes_are_told(course: Course, capsys: pytest.CaptureFixture, command: list[str], why: str) -> None:
+def test_invalid_arguments_are_reported(
+    course: Course, capsys: pytest.CaptureFixture, command: list[str], why: str
+) -> None:
     command = [*command, f"--course={course.folder}", f"--source={course.folder / 'source'}"]
     command = [str(course.folder / "feedback") if part == "." else part for part in command]
     assert main(command) == 1

@@ -1,4 +1,4 @@
-"""The course folder: what is refused, what is taken from a submission, and that a result is stored whole or not."""
+"""The course folder: submissions, grades, due dates and adjustments, and atomic storage."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ IDS = ["setup", "learner_id", "double", "test_double", "hidden_double", "total",
 
 
 def result(failing: tuple[str, ...] = (), outputs: dict[int, list[dict]] | None = None) -> Graded:
-    """What a judge could say."""
+    """A result of the judge."""
     tests = [name for name in IDS if name.startswith(("test", "hidden"))]
     verdicts = {name: Verdict(name not in failing, f"{name} says so") for name in tests}
     return Graded(outputs or {}, verdicts, ("look here",), 1.5)
 
 
 def book(course: Course) -> dict[tuple[str, str], tuple]:
-    """All grades: (learner, cell) → auto, manual, whether a human must look."""
+    """All grades: (learner, cell) → auto, manual, whether it needs a review."""
     with Gradebook(course.db_url) as gradebook:
         return {
             (submission.student.id, grade.name): (grade.auto_score, grade.manual_score, grade.needs_manual_grade)
@@ -63,7 +63,7 @@ def marks(notebook: NotebookNode) -> list[str]:
 # The folder.
 
 
-def test_a_folder_is_its_owners_alone_and_no_other_folder(tmp_path: Path) -> None:
+def test_a_course_folder_is_private_and_other_folders_are_refused(tmp_path: Path) -> None:
     with Course(tmp_path / "a" / "course") as course:
         assert course.folder.stat().st_mode & 0o777 == 0o700
     (tmp_path / "letters").mkdir()
@@ -100,7 +100,7 @@ def test_a_course_or_source_that_submissions_can_read_is_refused(
         course.prepare(source)
 
 
-def test_one_writer_at_a_time(course: Course) -> None:
+def test_only_one_command_can_write(course: Course) -> None:
     with course.writing():
         with pytest.raises(ValueError, match="another command is writing to"), Course(course.folder).writing():
             pass
@@ -108,7 +108,7 @@ def test_one_writer_at_a_time(course: Course) -> None:
         pass
 
 
-def test_the_instructors_settings_count(course: Course) -> None:
+def test_settings_of_the_instructor_are_used(course: Course) -> None:
     settings = course.folder / "nbgrader_config.py"
     settings.write_text(settings.read_text() + '\nc.LateSubmissionPlugin.penalty_method = "zero"\n')
     config = Course(course.folder).config
@@ -148,7 +148,7 @@ def test_only_a_changed_homework_is_entered_again(course: Course, source: Path, 
         assert "double(-3)" in gradebook.find_source_cell("hidden_double", NAME, NAME).source
 
 
-def test_what_is_wrong_with_a_homework_is_told(course: Course, release: NotebookNode, tmp_path: Path) -> None:
+def test_invalid_homeworks_are_reported(course: Course, release: NotebookNode, tmp_path: Path) -> None:
     with pytest.raises(CourseError, match="does not exist"):
         course.prepare(tmp_path / "nothing.ipynb")
     broken = tmp_path / f"{NAME}.ipynb"
@@ -169,7 +169,7 @@ def test_what_is_wrong_with_a_homework_is_told(course: Course, release: Notebook
 # Reading.
 
 
-def test_names_that_are_none_and_broken_times_are_refused(course: Course, release: NotebookNode) -> None:
+def test_invalid_ids_and_timestamps_are_refused(course: Course, release: NotebookNode) -> None:
     for name in ("bell\a", " ada", "a" * 201, "ä" * 101, b"\xff".decode("utf-8", "surrogateescape")):
         hand_in(course.folder, name, answered_small(release))
         with pytest.raises(RejectedSubmission, match="name"):
@@ -267,7 +267,7 @@ def test_missing_cells_are_restored_in_order_and_reported(read_only: Course, rel
 # Storing.
 
 
-def test_grades_are_what_nbgraders_own_steps_give(course: Course, release: NotebookNode) -> None:
+def test_grades_equal_those_of_nbgrader(course: Course, release: NotebookNode) -> None:
     """The same notebook through the steps as nbgrader runs them, each with a gradebook of its own."""
     hand_in(course.folder, "ada", answered_small(release, total="..."))
     hand_in(course.folder, "bo", release)
@@ -297,7 +297,7 @@ def test_grades_are_what_nbgraders_own_steps_give(course: Course, release: Noteb
     assert course.count_waiting_for_manual_grade(NAME) == 1
 
 
-def test_outputs_and_verdicts_are_in_the_notebook(course: Course, release: NotebookNode) -> None:
+def test_outputs_and_verdicts_are_stored_in_the_notebook(course: Course, release: NotebookNode) -> None:
     hand_in(course.folder, "ada", answered_small(release))
     submission = course.submission(NAME, "ada")
     indices = {cell.metadata.get("nbgrader", {}).get("grade_id"): n for n, cell in enumerate(submission.notebook.cells)}
@@ -334,7 +334,7 @@ def by_hand(course: Course, cell: str, points: float, comment: str = "", learner
         gradebook.db.commit()
 
 
-def test_points_by_hand_survive(course: Course, release: NotebookNode) -> None:
+def test_points_by_hand_are_kept(course: Course, release: NotebookNode) -> None:
     """Where neither the text nor the automatic points of the question changed, they stay as they are."""
     hand_in(course.folder, "ada", answered_small(release))
     course.store(course.submission(NAME, "ada"), result())
@@ -348,7 +348,7 @@ def test_points_by_hand_survive(course: Course, release: NotebookNode) -> None:
         assert gradebook.find_submission(NAME, "ada").score == 2.5 + 6
 
 
-def test_points_by_hand_of_what_has_changed_are_listed(course: Course, release: NotebookNode) -> None:
+def test_points_by_hand_of_changed_answers_are_listed(course: Course, release: NotebookNode) -> None:
     hand_in(course.folder, "ada", answered_small(release))
     course.store(course.submission(NAME, "ada"), result())
     by_hand(course, "why", 2.5, "fine")
@@ -366,7 +366,7 @@ def test_points_by_hand_of_what_has_changed_are_listed(course: Course, release: 
     assert course.manual_grades_to_review(NAME) == {"ada": ["hidden_total", "test_double"]}
 
 
-def test_what_is_graded_again_keeps_the_points_before(course: Course, release: NotebookNode) -> None:
+def test_earlier_points_are_kept_when_graded_again(course: Course, release: NotebookNode) -> None:
     hand_in(course.folder, "ada", answered_small(release))
     course.store(course.submission(NAME, "ada"), result(failing=("test_total", "hidden_total")))
     assert course.earlier_points(NAME) == {"ada": {}}
@@ -401,18 +401,18 @@ def graded_at(course: Course, release: NotebookNode, times: dict[str, str | None
         course.store(course.submission(NAME, learner), result())
 
 
-def test_late_work_costs_what_the_instructor_says(course: Course, release: NotebookNode) -> None:
+def test_the_late_penalty_is_that_of_the_settings(course: Course, release: NotebookNode) -> None:
     penalise(course)
     course.set_due(NAME, NOON)
     graded_at(course, release, {"ada": "2026-03-01 11:00:00 UTC", "bo": "2026-03-01 13:00:00 UTC", "cy": None})
     assert penalties(course) == {"ada": 0, "bo": 8, "cy": 0}
     assert (course.folder / "autograded" / "bo" / NAME / "timestamp.txt").read_text() == "2026-03-01 13:00:00 UTC"
     by_hand(course, "why", 3, learner="bo")
-    course.settle(NAME)
+    course.update_late_penalties(NAME)
     assert penalties(course)["bo"] == 11  # of what is given by hand, too
 
 
-def test_a_later_date_of_a_learner_or_section_counts_at_once(course: Course, release: NotebookNode) -> None:
+def test_later_dates_of_learners_and_sections_update_the_penalty(course: Course, release: NotebookNode) -> None:
     penalise(course)
     (course.folder / "roster.csv").write_text(
         f"id,section,due {NAME}\nada,A,\nbo,B,\ncy,B,\ndi,B,2026-03-01T20:00+00:00\n"
@@ -434,7 +434,7 @@ def test_a_later_date_of_a_learner_or_section_counts_at_once(course: Course, rel
     assert penalties(course)["bo"] == 8
 
 
-def test_a_due_date_of_one_archive_leaves_others_alone(course: Course, release: NotebookNode) -> None:
+def test_a_due_date_applies_to_collected_learners_only(course: Course, release: NotebookNode) -> None:
     """Collecting some learners with an earlier date must not make others late who were on time."""
     penalise(course)
     graded_at(course, release, {"ada": "2026-03-01 13:00:00 UTC"})
@@ -446,8 +446,8 @@ def test_a_due_date_of_one_archive_leaves_others_alone(course: Course, release: 
     assert penalties(course) == {"ada": 0, "bo": 8}
 
 
-def test_only_late_is_known(course: Course, release: NotebookNode) -> None:
-    """Canvas marks late work and gives no time: none is invented, the penalty follows, an extension is believed."""
+def test_work_marked_late_without_a_time(course: Course, release: NotebookNode) -> None:
+    """Canvas marks late work without a time: the penalty applies, unless there is an extension."""
     penalise(course)
     write_record(course.folder, {NAME: {"ada": {"late": True}, "bo": {"late": True}, "cy": {"late": False}}})
     graded_at(course, release, {"ada": None, "bo": None, "cy": None})
@@ -460,7 +460,7 @@ def test_only_late_is_known(course: Course, release: NotebookNode) -> None:
         assert {each.timestamp for each in gradebook.assignment_submissions(NAME)} == {None}
 
 
-def test_a_question_is_adjusted_and_put_back(course: Course, release: NotebookNode) -> None:
+def test_an_adjustment_can_be_undone(course: Course, release: NotebookNode) -> None:
     penalise(course)
     course.set_due(NAME, NOON)
     graded_at(course, release, {"ada": None, "bo": "2026-03-01 13:00:00 UTC"})
@@ -483,7 +483,7 @@ def test_a_question_is_adjusted_and_put_back(course: Course, release: NotebookNo
     assert points() == {"ada": (5, 11, 5), "bo": (8, 11, 0)} and book(course) == before
 
 
-def test_a_record_counts_while_grade_and_notebook_exist(course: Course, release: NotebookNode) -> None:
+def test_records_without_grade_or_notebook_are_ignored(course: Course, release: NotebookNode) -> None:
     path = hand_in(course.folder, "ada", answered_small(release))
     submission = course.submission(NAME, "ada")
     course.store(submission, result())
@@ -504,7 +504,7 @@ def test_a_record_counts_while_grade_and_notebook_exist(course: Course, release:
     assert book(course) == {}
 
 
-def test_without_a_verdict_for_each_test_nothing_is_stored(course: Course, release: NotebookNode) -> None:
+def test_incomplete_verdicts_are_not_stored(course: Course, release: NotebookNode) -> None:
     hand_in(course.folder, "ada", answered_small(release))
     graded = result()
     del graded.tests["hidden_total"]
@@ -528,7 +528,7 @@ MOMENTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("before", ["new", "graded"])
-def test_a_process_that_ends_while_it_stores_leaves_all_or_nothing(
+def test_storing_is_atomic(
     moment: str, before: str, course: Course, release: NotebookNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hand_in(course.folder, "ada", answered_small(release))
@@ -565,7 +565,7 @@ def test_nbgrader_refuses_to_run_submissions_itself(course: Course, release: Not
     assert not escaped.exists() and autograded(course, "ada") == before
 
 
-def test_nbgrader_reads_the_folder_and_its_feedback_hides_what_is_hidden(course: Course, release: NotebookNode) -> None:
+def test_nbgrader_reads_the_folder_and_its_feedback_has_no_hidden_tests(course: Course, release: NotebookNode) -> None:
     hand_in(course.folder, "ada", answered_small(release, why="### BEGIN HIDDEN TESTS"))
     course.store(course.submission(NAME, "ada"), result(failing=("hidden_total",)))
     api = NbGraderAPI(course.coursedir(), config=course.config)
@@ -580,7 +580,7 @@ def test_nbgrader_reads_the_folder_and_its_feedback_hides_what_is_hidden(course:
 
 
 @pytest.mark.parametrize("answer", list(SMALL_ANSWERS))
-def test_an_answer_alone_is_the_learners(answer: str, course: Course, release: NotebookNode) -> None:
+def test_an_answer_is_taken_from_a_submission(answer: str, course: Course, release: NotebookNode) -> None:
     hand_in(course.folder, "ada", answered_small(release, **{answer: "my own words"}))
     notebook = course.submission(NAME, "ada").notebook
     [cell] = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == answer]

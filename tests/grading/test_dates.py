@@ -24,13 +24,13 @@ def test_a_date_with_a_zone(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "tomorrow", "2026-13-01", "2026-02-30T10:00", "9" * 400])
-def test_what_is_no_date_is_told(text: str) -> None:
+def test_invalid_dates_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a date; write it as 2026-03-01T23:59"):
         dates.parse(text)
 
 
 @given(st.booleans(), st.booleans(), st.booleans())
-def test_the_most_specific_date_counts(course: bool, section: bool, learner: bool) -> None:
+def test_the_most_specific_due_date_counts(course: bool, section: bool, learner: bool) -> None:
     known = DueDates(
         NOON if course else None, {"A": NOON + HOUR} if section else {}, {"ada": NOON + 2 * HOUR} if learner else {}
     )
@@ -105,7 +105,7 @@ def test_a_question_is_found_by_number_title_or_cell(text: str, index: int) -> N
     assert find_question(TWO, text) is TWO[index]
 
 
-def test_no_such_question_is_told() -> None:
+def test_an_unknown_question_is_reported() -> None:
     with pytest.raises(ValueError, match="no question is called '3'; there are Question 1 – lookup, Question 2 – why"):
         find_question(TWO, "3")
 

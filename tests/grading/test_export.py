@@ -1,4 +1,4 @@
-"""The tables are read back as Canvas and Moodle read them, hold the right grades, and no formula."""
+"""The tables, read as Canvas and Moodle read them, contain the right grades and no formulas."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def course(tmp_path_factory: pytest.TempPathFactory, graded_sample: Path) -> Pat
 
 
 def table(course: Path, *arguments: Any, **more: Any) -> tuple[list[list[str]], list[str]]:
-    """The only file that an export writes, and what it tells."""
+    """The rows of the file that an export writes, and its lines for the instructor."""
     options: dict[str, Any] = {"roster": ROSTER, "homeworks": [NAME], **more}
     [path], attention = export(course, *arguments, **options)
     with path.open(newline="", encoding="utf-8-sig") as lines:
@@ -62,7 +62,7 @@ def scores(rows: list[list[str]]) -> dict[str, str]:
     return {learner: score for learner, score in columns(rows, "id", "score")}
 
 
-def test_the_spreadsheet(course: Path) -> None:
+def test_the_spreadsheet_has_points_penalties_and_comments(course: Path) -> None:
     rows, attention = table(course)
     assert columns(rows, "id", "points", "late penalty", "score", "out of", "waits for a grade by hand") == [
         ("ada", "5.5", "0", "5.5", "6", ""),
@@ -79,7 +79,7 @@ def test_the_spreadsheet(course: Path) -> None:
     assert (course / "exports/grades.csv").read_bytes().startswith(b"\xef\xbb\xbf")  # spreadsheets guess else
 
 
-def test_all_homeworks_and_a_grade_for_those_who_handed_in_nothing(course: Path) -> None:
+def test_all_homeworks_are_exported_with_a_grade_for_missing_submissions(course: Path) -> None:
     rows, _ = table(course, homeworks=None, missing=0.0)
     assert {tuple(pair) for pair in columns(rows, "homework", "id")} == {
         (name, who) for name in (NAME, SECOND) for who in ("ada", "bo", "eve", "zoe")
@@ -87,7 +87,7 @@ def test_all_homeworks_and_a_grade_for_those_who_handed_in_nothing(course: Path)
     assert scores(rows)["eve"] == "0"
 
 
-def test_no_cell_is_a_formula(course: Path) -> None:
+def test_cells_are_never_formulas(course: Path) -> None:
     for format in ("csv", "canvas", "moodle"):
         rows, _ = table(course, format)
         cells = [cell for row in rows for cell in row]
@@ -96,21 +96,21 @@ def test_no_cell_is_a_formula(course: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["=1", "+1", "-1", "@a", "  =1", "＝1", "\tx"])
-def test_each_beginning_of_a_formula_is_mended(course: Path, name: str) -> None:
+def test_every_start_of_a_formula_is_escaped(course: Path, name: str) -> None:
     rows, _ = table(course, roster=Roster([Learner("ada", name)]))
     assert columns(rows, "name")[0] == (f"'{name}",)
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
-def test_no_formula_where_another_separator_is_taken(course: Path, separator: str) -> None:
+def test_formulas_are_escaped_for_other_separators(course: Path, separator: str) -> None:
     table(course, roster=Roster([Learner("ada", f"Eve{separator}=1+1"), Learner("bo", f"Bo{separator} @x")]))
     with (course / "exports/grades.csv").open(newline="", encoding="utf-8-sig") as lines:
         cells = [cell for row in csv.reader(lines, delimiter=separator) for cell in row]
     assert [cell for cell in cells if cell.strip()[:1] in ("=", "+", "@")] == []
 
 
-def test_a_zero_is_for_those_of_whom_nothing_came(course: Path) -> None:
-    """Not for somebody whose notebook was refused, nor for one that waits to be graded."""
+def test_the_grade_for_missing_submissions_applies_to_these_only(course: Path) -> None:
+    """Not to refused and ungraded submissions."""
     record = json.loads((course / "collected.json").read_text())
     refused = {**record, NAME: {**record[NAME], "eve": {"refused": "not JSON"}}}
     waiting = course / "submitted/fay" / NAME / f"{NAME}.ipynb"
@@ -173,7 +173,7 @@ def test_canvas_with_several_homeworks(course: Path) -> None:
     assert grades["12345"] == {NAME: "5.5", SECOND: ""} and len(grades) == 4
 
 
-def test_a_title_that_canvas_would_not_read_is_told(course: Path) -> None:
+def test_a_title_that_canvas_would_ignore_is_refused(course: Path) -> None:
     with pytest.raises(ValueError, match="'My Final Score' contains the name of one of Canvas' own columns"):
         export(course, "canvas", titles={NAME: "My Final Score"})
 
@@ -201,7 +201,7 @@ def test_a_penalty_never_makes_a_grade_negative(course: Path) -> None:
     assert type(row)(**(row.__dict__ | {"penalty": 2.0})).score == 0.0
 
 
-def test_what_was_handed_in_and_not_graded_is_told(course: Path) -> None:
+def test_ungraded_submissions_are_reported(course: Path) -> None:
     for learner in ("ada", "eve", "stranger"):
         path = course / "submitted" / learner / NAME / f"{NAME}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -212,7 +212,7 @@ def test_what_was_handed_in_and_not_graded_is_told(course: Path) -> None:
         shutil.rmtree(course / "submitted")
 
 
-def test_mistakes_are_told(course: Path, tmp_path: Path) -> None:
+def test_invalid_arguments_raise(course: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="grade a homework first"):
         export(tmp_path)
     with pytest.raises(ValueError, match=f"'hw9' is not in the gradebook; there are {NAME}, {SECOND}"):

@@ -1,4 +1,4 @@
-"""What a learner's page shows, what it must not show, and that nothing on it is alive."""
+"""Feedback pages: content, hidden tests, and active content."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_dates_and_late_penalty(pages: dict[str, BeautifulSoup]) -> None:
     assert "late" not in ada and "handed in" not in ada
 
 
-def test_of_hidden_tests_only_the_names_of_the_failed(pages: dict[str, BeautifulSoup]) -> None:
+def test_only_the_names_of_failed_hidden_tests_are_shown(pages: dict[str, BeautifulSoup]) -> None:
     assert "hidden tests failed: the same id twice; no ids at all" in pages["bo"].get_text()
     assert "the same id twice" not in pages["ada"].get_text()
     lines = [line for what, line in secrets(sample_homework()) if what.startswith("the hidden tests")]
@@ -79,14 +79,14 @@ def test_no_solution_is_shown(pages: dict[str, BeautifulSoup]) -> None:
     assert "rows_of_the_answer" not in "".join(soup.get_text() for soup in pages.values())
 
 
-def test_nothing_on_a_page_is_alive_and_nothing_is_fetched(pages: dict[str, BeautifulSoup]) -> None:
+def test_pages_contain_no_scripts_and_load_nothing(pages: dict[str, BeautifulSoup]) -> None:
     for soup in pages.values():
         assert not soup(["script", "iframe", "object", "embed", "link", "form"])
         assert soup.select("head meta")[0].attrs == {"http-equiv": "Content-Security-Policy", "content": POLICY}
         assert not [tag for tag in soup(True) if str(tag.get("src", "data:"))[:5] != "data:"]
 
 
-def test_who_waits_for_a_grade_is_told(course: Path) -> None:
+def test_missing_grades_by_hand_are_shown(course: Path) -> None:
     written, attention = feedback(course, NAME, learners=["ada", "bo", "nobody"])
     assert [path.parts[-3] for path in written] == ["ada", "bo"]
     assert attention == [
@@ -153,7 +153,7 @@ def test_adjusted_and_regraded_questions_are_marked(course: Path, tmp_path: Path
     assert "Score: 4 of 4 points" in soup.get_text()
 
 
-def test_a_hostile_name_or_reason_is_text(course: Path, tmp_path: Path) -> None:
+def test_hostile_names_and_reasons_are_escaped(course: Path, tmp_path: Path) -> None:
     shutil.copytree(course, tmp_path / "course")
     with Course(tmp_path / "course", create=False) as opened:
         name = opened.questions(NAME)[0].name
@@ -163,13 +163,13 @@ def test_a_hostile_name_or_reason_is_text(course: Path, tmp_path: Path) -> None:
     assert not soup.select("#summary b, #summary script") and "<b onclick='x'>bold" in soup.get_text()
 
 
-def test_nothing_to_read_is_told(tmp_path: Path) -> None:
+def test_missing_files_are_reported(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=f"grade {NAME} first"):
         feedback(tmp_path, NAME)
 
 
 def spoilt(course: Path, tmp_path: Path, change) -> tuple[list[Path], list[str]]:
-    """Feedback for one learner whose graded notebook was changed behind everybody's back."""
+    """Feedback for one learner whose graded notebook was changed afterwards."""
     folder = tmp_path / "course"
     parts = (f"source/{NAME}/{NAME}.ipynb", f"autograded/ada/{NAME}/{NAME}.ipynb")
     for part in (*parts, "gradebook.db", "nbgrader_config.py"):
@@ -261,7 +261,7 @@ def test_markdown_is_inert(name: str) -> None:
     assert alive(BeautifulSoup(inert_markdown({"cell": {}}, HOSTILE[name]), "html.parser")) == []
 
 
-def test_markdown_keeps_what_is_harmless() -> None:
+def test_harmless_markdown_is_kept() -> None:
     cell = {"attachments": {"a.png": {"image/png": "aGVsbG8="}}}
     html = inert_markdown(
         {"cell": cell},
@@ -294,7 +294,7 @@ SLOW = {
 
 
 @pytest.mark.parametrize("name", SLOW)
-def test_time_grows_with_the_length_not_with_its_square(name: str) -> None:
+def test_markdown_is_rendered_in_linear_time(name: str) -> None:
     def seconds(length: int) -> float:
         pattern = SLOW[name]
         text = f"a{' ' * (length - 2)}b" if name == "spaces" else pattern * (length // len(pattern))
@@ -364,7 +364,7 @@ def test_a_hostile_answer_is_inert_on_the_page(course: Path, tmp_path: Path, nam
     assert [str(tag) for tag in soup("style")] and "tracker.example)" not in "".join(tag.text for tag in soup("style"))
 
 
-def test_forged_marks_are_not_believed(course: Path, tmp_path: Path) -> None:
+def test_forged_metadata_is_ignored(course: Path, tmp_path: Path) -> None:
     """A second cell that claims to be the test, and an id with markup in it, are shown as plain cells."""
 
     def change(notebook) -> None:

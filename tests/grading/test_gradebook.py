@@ -90,6 +90,6 @@ def test_a_rolled_back_transaction_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["tomorrow", "9" * 300, "2026-13-01", "12:00 nowhere/city"])
-def test_what_is_not_a_time(text: str) -> None:
+def test_invalid_timestamps_raise(text: str) -> None:
     with pytest.raises(ValueError):
         parse_timestamp(text)

@@ -1,4 +1,4 @@
-"""What test cells call: one line for a learner, an error while grading, and nothing of a hidden test but its name."""
+"""Functions for test cells of homeworks: printed lines, errors while grading, and hidden tests."""
 
 import subprocess
 import sys
@@ -62,7 +62,7 @@ def test_the_first_example_alone_is_not_enough(capsys) -> None:
         ([[0, 1, 2], lambda got: len(got) == 2], lambda n: list(range(max(n, 2)))),
     ],
 )
-def test_a_known_mistake_is_told_by_values_errors_and_functions(wrong, answer, capsys) -> None:
+def test_known_mistakes_may_be_values_errors_or_functions(wrong, answer, capsys) -> None:
     mistakes = {"another mistake": [["x"]], "this mistake": wrong}
     assert line(capsys, examine, "count", answer, EXAMPLES, mistakes=mistakes) == "Wrong ✗ count: this mistake"
     assert line(capsys, examine, "count", count, EXAMPLES, mistakes=mistakes) == "Right ✓ count"
@@ -71,11 +71,11 @@ def test_a_known_mistake_is_told_by_values_errors_and_functions(wrong, answer, c
 @pytest.mark.parametrize(
     "claim", [lambda got: got[9] == 1, lambda got: 1, lambda got: torch.tensor(True), lambda got: False]
 )
-def test_a_function_that_breaks_or_says_less_than_true_names_no_mistake(claim, capsys) -> None:
+def test_predicates_of_mistakes_must_return_true(claim, capsys) -> None:
     assert "this mistake" not in line(capsys, examine, "count", from_one, EXAMPLES, mistakes={"this mistake": [claim]})
 
 
-def test_an_error_is_no_value_of_a_mistake(capsys) -> None:
+def test_an_error_does_not_match_a_value_of_a_mistake(capsys) -> None:
     mistakes = {"this mistake": [lambda got: True]}
     assert "it raised" in line(capsys, examine, "count", lambda n: [][n], EXAMPLES, mistakes=mistakes)
 
@@ -89,7 +89,7 @@ def test_calls_that_must_fail(capsys) -> None:
     assert other == "Wrong ✗ count: a negative n must raise ValueError (it raised IndexError)"
 
 
-def test_only_grading_raises(monkeypatch) -> None:
+def test_checks_raise_errors_only_while_grading(monkeypatch) -> None:
     assert error(monkeypatch, examine, "count", from_one, EXAMPLES).startswith("Wrong ✗ count")
     assert "Not attempted –" in error(monkeypatch, examine, "count", ..., EXAMPLES)
     assert "Not attempted –" in error(monkeypatch, plausible, "size", ..., {})
@@ -107,7 +107,7 @@ def test_a_value_and_its_known_mistakes(capsys) -> None:
     assert line(capsys, examine_value, "size", ..., 6) == "Not attempted – size"
 
 
-def test_a_value_that_is_not_told_must_be_plausible(capsys) -> None:
+def test_plausible_checks_the_claims(capsys) -> None:
     claims = {"a whole number is asked for": lambda got: type(got) is int, "it is even": lambda got: got % 2 == 0}
     assert line(capsys, plausible, "size", 6, claims, right="may be") == "Right ✓ size – may be"
     assert line(capsys, plausible, "size", "", claims) == "Wrong ✗ size: a whole number is asked for"
@@ -120,7 +120,7 @@ def test_a_value_that_is_not_told_must_be_plausible(capsys) -> None:
 # ---------------------------------------------------------------- hidden
 
 
-def test_hidden_tests_tell_their_names_and_nothing_else(monkeypatch, capsys) -> None:
+def test_hidden_tests_print_only_their_names(monkeypatch, capsys) -> None:
     tests = {"fine": lambda: True, "unequal": lambda: False, "broken": lambda: 1 / 0, "nearly": lambda: 1}
     hidden(tests)
     printed = capsys.readouterr().out.splitlines()
@@ -136,7 +136,7 @@ def test_hidden_tests_tell_their_names_and_nothing_else(monkeypatch, capsys) -> 
     assert capsys.readouterr().out == "Right ✓ hidden: fine\n"
 
 
-def test_same() -> None:
+def test_same_compares_within_a_tolerance() -> None:
     ones = torch.ones(2)
     assert same(ones, ones + 1e-5) and not same(ones, ones + 1e-3) and not same(ones, ones + 1e-5, 0.0)
     assert same(ones, ones.double()) and not same(ones, ones.double(), requires=["dtype"])
@@ -144,7 +144,7 @@ def test_same() -> None:
     assert same([1, 2.0], (1, 2.0)) and not same([1, 2], [2, 1]) and not same(None, [1])
 
 
-def test_fails() -> None:
+def test_fails_detects_errors() -> None:
     assert fails(count, -1) and fails(lambda: 1 / 0)
     assert not fails(count, 3)
 
@@ -171,7 +171,7 @@ def test_own_numbers_differ_between_learners_and_questions() -> None:
     assert numbers(...) == numbers(None) == numbers("") != numbers("ada")
 
 
-def test_every_number_of_a_range_is_given_out() -> None:
+def test_all_numbers_of_a_range_occur() -> None:
     assert {own_numbers(i, "q", (3, 6))[0] for i in range(200)} == {3, 4, 5, 6}
 
 

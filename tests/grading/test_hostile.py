@@ -51,7 +51,7 @@ def test_there_are_many_cases() -> None:
 
 
 @pytest.mark.parametrize("case", BEHIND, ids=lambda case: case.name)
-def test_points_and_nothing_else(case: Case, sandbox: Sandbox, outside: str) -> None:
+def test_hostile_submissions_get_their_points_and_have_no_effect(case: Case, sandbox: Sandbox, outside: str) -> None:
     before, threads, files = processes(), threading.active_count(), len(os.listdir("/proc/self/fd"))
     graded = grade(ASSIGNMENT, case.notebook(), LEARNER, sandbox, LIMITS)
     hostile.verify(case, graded.as_dict(), outside)
@@ -59,8 +59,8 @@ def test_points_and_nothing_else(case: Case, sandbox: Sandbox, outside: str) -> 
     assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == (threads, files)
 
 
-def test_the_rest_of_the_batch_is_graded(sandbox: Sandbox, outside: str) -> None:
-    """After all of them, the same process still grades what is right."""
+def test_other_submissions_are_graded_afterwards(sandbox: Sandbox, outside: str) -> None:
+    """The same process can grade right answers after all hostile submissions."""
     hostile.verify(CASES[0], grade(ASSIGNMENT, CASES[0].notebook(), LEARNER, sandbox, LIMITS).as_dict(), outside)
 
 

@@ -68,7 +68,7 @@ def test_messages_of_visible_tests_are_those_that_learners_see(sandbox: Sandbox)
         assert (verdict.message, verdict.passed) == (message, message.startswith("Right ✓"))
 
 
-def test_values_functions_and_other_things(sandbox: Sandbox) -> None:
+def test_answers_may_be_values_functions_or_other_objects(sandbox: Sandbox) -> None:
     tests = {
         "test_a": "assert same(a, torch.ones(2)) and type(a) is torch.Tensor",
         "test_b": "assert b == [1, (2.5, None)]",
@@ -86,14 +86,14 @@ def test_values_functions_and_other_things(sandbox: Sandbox) -> None:
     assert points(judge(sandbox, tests, answers)) == "✓✓✓✓✓"
 
 
-def test_grading_is_known_to_the_tests_only(sandbox: Sandbox) -> None:
+def test_nbgrader_execution_is_set_for_the_tests_only(sandbox: Sandbox) -> None:
     code = "import os\ndef f():\n    return 'NBGRADER_EXECUTION' in os.environ"
     tests = {"test_f": "import os\nassert not f() and os.environ['NBGRADER_EXECUTION']"}
     assert points(judge(sandbox, tests, {"f": code})) == "✓"
 
 
-def test_numbers_of_ones_own_are_those_of_the_typed_id(sandbox: Sandbox) -> None:
-    """Whoever typed another id than the roster's, or none, loses nothing, and a human is told."""
+def test_individual_numbers_are_derived_from_the_typed_id(sandbox: Sandbox) -> None:
+    """Another id than that of the roster, or none, is reported to the instructor and loses no points."""
     tests = {"test_n": "examine_value('n', n, sum(own_numbers(learner_id, 'n', (1, 10**9))))"}
     code = "from helpers.homework import own_numbers\nn = own_numbers(learner_id, 'n', (1, 10**9))[0]"
     empty = "learner_id is not filled in: numbers of one's own are those of an empty id"
@@ -122,7 +122,7 @@ hidden({"a variant": lambda: fails(test_f, secret_variant)})"""),
 }
 
 
-def test_a_learners_test_is_tried_on_functions_that_it_does_not_see(sandbox: Sandbox) -> None:
+def test_a_learners_test_is_run_on_hidden_implementations(sandbox: Sandbox) -> None:
     good = "def test_f(f):\n    assert f(1) == 2\n    assert f(9) == 10, 'large'"
     weak = "def test_f(f):\n    assert f(1) == 2"
     blind = "def test_f(f):\n    pass"
@@ -135,7 +135,7 @@ def test_a_learners_test_is_tried_on_functions_that_it_does_not_see(sandbox: San
     ]
 
 
-def test_a_handle_opens_nothing_else(sandbox: Sandbox) -> None:
+def test_a_handle_gives_access_to_its_function_only(sandbox: Sandbox) -> None:
     """Functions passed to an answer expose no internals, and cannot be called after the call has ended."""
     code = """kept = []
 def test_f(f):
@@ -160,7 +160,7 @@ def test_f(f):
     assert points(judge(sandbox, tests, answers)) == "✓✓"
 
 
-def test_an_authors_function_is_called_with_anything(sandbox: Sandbox) -> None:
+def test_an_authors_function_may_be_called_with_any_arguments(sandbox: Sandbox) -> None:
     """Hostile arguments affect only the test that passed the function."""
     tests = {
         "test_f": "def table(n):\n    return torch.ones(n, n).sum()\nf(table)",
@@ -174,7 +174,7 @@ def test_an_authors_function_is_called_with_anything(sandbox: Sandbox) -> None:
     assert points(graded) == "✗✓"
 
 
-def test_unlimited_recursion_between_answer_and_test(sandbox: Sandbox) -> None:
+def test_unlimited_recursion_between_answer_and_test_is_stopped(sandbox: Sandbox) -> None:
     tests = {"test_f": "def mine(n):\n    return f(mine, n + 1)\nmine(0)", "test_g": "assert g() == 1"}
     answers = {"f": "def f(x, n):\n    return x(n)", "g": "def g():\n    return 1"}
     graded = judge(sandbox, tests, answers)
@@ -182,7 +182,7 @@ def test_unlimited_recursion_between_answer_and_test(sandbox: Sandbox) -> None:
     assert "RecursionError" in graded.tests["test_f"].message
 
 
-def test_a_changed_input_is_seen_where_it_helps_and_not_where_it_cheats(sandbox: Sandbox) -> None:
+def test_changed_arguments_are_visible_to_visible_tests_only(sandbox: Sandbox) -> None:
     code = "def f(x):\n    x.zero_()\n    return x.clone()"
     tests = {
         "test_f": "examine('f', f, [((torch.zeros(2),), torch.zeros(2)), ((torch.ones(2),), torch.zeros(2))])",
@@ -196,7 +196,7 @@ def test_a_changed_input_is_seen_where_it_helps_and_not_where_it_cheats(sandbox:
         assert points(judge(sandbox, tests, {"f": f"def f(x):\n    {change}"})) == "✓", argument
 
 
-def test_hidden_tests_show_only_their_names(sandbox: Sandbox) -> None:
+def test_messages_of_hidden_tests_contain_only_their_names(sandbox: Sandbox) -> None:
     tests = {
         "hidden_f": hide("print('the secret')\nhidden({'one': lambda: f(1) == 1, 'two': lambda: f(2) == 'secret'})"),
         "hidden_g": hide("value = g('secret')\nhidden({'three': lambda: value == 1})"),
@@ -256,7 +256,7 @@ def test_time_and_restarts_are_limited(sandbox: Sandbox) -> None:
 
 
 def test_no_test_is_started_after_the_deadline(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is left fails at once: nothing is started again for it."""
+    """Remaining tests fail at once, without a new session."""
     started: list[float] = []
     session = Sandbox.session
 
@@ -277,7 +277,7 @@ def test_no_test_is_started_after_the_deadline(sandbox: Sandbox, monkeypatch: py
     assert graded.tests["test_29"].message == "the test was not run: the submission used up its time"
 
 
-def test_answers_and_outputs_are_bounded_in_sum(sandbox: Sandbox) -> None:
+def test_the_total_size_of_answers_and_outputs_is_limited(sandbox: Sandbox) -> None:
     """A submission can forge what its answers are, and print in any number of cells."""
     forge = "import codec\ncodec.dumps = lambda *a, **k: b'\"' + b'x' * (15 * 2**20) + b'\"'"
     answers = {"f0": f"f0 = 0\n{forge}", **{f"f{i}": f"f{i} = {i}" for i in range(1, 14)}, "g": "def g(): return 1"}
@@ -294,7 +294,7 @@ def test_answers_and_outputs_are_bounded_in_sum(sandbox: Sandbox) -> None:
 LIBRARY = "from helpers.positions import frequencies\ndef f(n):\n    return frequencies(n).tolist()"
 
 
-def test_the_course_library_answers_nothing_unless_the_homework_imports_it(sandbox: Sandbox) -> None:
+def test_the_library_can_be_imported_only_if_the_homework_does(sandbox: Sandbox) -> None:
     tests = {"test_f": "from helpers.positions import frequencies\nassert f(4) == frequencies(4).tolist()"}
     graded = judge(sandbox, tests, {"f": LIBRARY})
     assert points(graded) == "✗"
@@ -304,8 +304,8 @@ def test_the_course_library_answers_nothing_unless_the_homework_imports_it(sandb
     assert points(judge(sandbox, tests, {"f": own})) == "✓"
 
 
-def test_no_way_to_the_library(sandbox: Sandbox) -> None:
-    """Neither files, nor compiled files, nor what is in memory; figures and checks stay."""
+def test_withheld_modules_cannot_be_read(sandbox: Sandbox) -> None:
+    """Neither from files, nor from compiled files, nor from memory; figures and checks are available."""
     look = """import gc, glob, importlib, types
 found = []
 for name in ("attention", "geometry", "positions", "training", "tasks", "exercises.lesson03"):
@@ -337,7 +337,7 @@ GOOD_TEST = "def test_f(implementation):\n    assert implementation(1) == 2\n   
 
 
 def hunt(sandbox: Sandbox, test: str, function: str = "def f(x):\n    return x + 1") -> Graded:
-    """Grade a learner's test, and the function that the learner mended."""
+    """Grade a learner's test, and the function that the learner corrected."""
     setup = f"{SETUP}\nfrom helpers.homework import reference, rejections"
     homework = assignment(BUG_HUNT, "test_f", "f", setup=setup)
     cells = [Cell("f", "answer", "def f(x):\n    return 1 + x") if cell.id == "f" else cell for cell in homework.cells]
@@ -345,7 +345,7 @@ def hunt(sandbox: Sandbox, test: str, function: str = "def f(x):\n    return x +
     return grade(homework, notebook(test, function), "bob", sandbox, QUICK)
 
 
-def test_a_good_test_of_a_bug_hunt_wins(sandbox: Sandbox) -> None:
+def test_a_good_learners_test_gets_all_points(sandbox: Sandbox) -> None:
     assert points(hunt(sandbox, GOOD_TEST)) == "✓✓"
     assert (
         points(hunt(sandbox, GOOD_TEST, "def f(x):\n    return x")) == "✗✓"
@@ -354,19 +354,19 @@ def test_a_good_test_of_a_bug_hunt_wins(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("looks", ["", "try:\n        implementation(1)\n    except Exception:\n        pass\n    "])
 @pytest.mark.parametrize("accepted", [{3, 4, 5}, {4, 5}, {1, 4, 5, 7}, set(range(4, 100)), set(range(0, 100, 2))])
-def test_a_test_that_counts_its_calls_wins_nothing(sandbox: Sandbox, looks: str, accepted: set[int]) -> None:
+def test_a_learners_test_that_counts_its_calls_gets_no_points(sandbox: Sandbox, looks: str, accepted: set[int]) -> None:
     counts = f"n = 0\ndef test_f(implementation):\n    global n\n    n += 1\n    {looks}assert n in {accepted}"
     assert points(hunt(sandbox, counts)) == "✗✗"
 
 
 @pytest.mark.parametrize("says", ["assert implementation(1, 2, 3) == 'mine'", "assert implementation(0) == 'mine'"])
-def test_a_sign_between_ones_own_function_and_test_wins_nothing(sandbox: Sandbox, says: str) -> None:
+def test_a_signal_between_answer_and_learners_test_gets_no_points(sandbox: Sandbox, says: str) -> None:
     sign = "def f(x, *more):\n    return 'mine' if more or not x else x + 1"
     assert points(hunt(sandbox, f"def test_f(implementation):\n    {says}", sign)) == "✗✗"
 
 
 @pytest.mark.parametrize("call", ["()", "(1, 2, 3, 4)", "(x=1)", "(y=1)"])
-def test_no_error_tells_which_implementation_it_is(sandbox: Sandbox, call: str) -> None:
+def test_errors_do_not_identify_the_implementation(sandbox: Sandbox, call: str) -> None:
     kept = f"""said = set()
 def test_f(implementation):
     try:
@@ -388,7 +388,7 @@ def show():
     assert graded.tests["test_show"] == Verdict(True, ""), graded.tests
 
 
-def test_a_result_survives_json(sandbox: Sandbox) -> None:
+def test_from_dict_inverts_as_dict(sandbox: Sandbox) -> None:
     graded = judge(
         sandbox, {"test_f": "assert f() == 1"}, {"f": "def f(): return 1"}, "1 / 0", "import os; os._exit(1)"
     )
@@ -396,7 +396,7 @@ def test_a_result_survives_json(sandbox: Sandbox) -> None:
     assert Graded.from_dict(json.loads(json.dumps(graded.as_dict()))) == graded
 
 
-def test_errors_of_the_author_are_reported(sandbox: Sandbox) -> None:
+def test_errors_in_the_authors_cells_are_reported(sandbox: Sandbox) -> None:
     answers = {"f": "def f(): return 1"}
     with pytest.raises(GraderBroken, match="setup.*no_such_module"):
         judge(sandbox, {"test_f": "f()"}, answers, setup="import no_such_module")

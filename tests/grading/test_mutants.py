@@ -56,13 +56,13 @@ def test_the_reference_wins_every_point(name: str, judge_reference: Callable[[st
 
 @pytest.mark.parametrize("learner", ["grace", "Ж-77", "0", "x" * 60])
 @pytest.mark.parametrize("name", PATHS)
-def test_the_reference_is_right_for_everybodys_numbers(name: str, learner: str, sandbox: Sandbox) -> None:
+def test_the_reference_is_right_for_any_individual_numbers(name: str, learner: str, sandbox: Sandbox) -> None:
     graded = judge_answers(sandbox, _assignment(name), learner_id=learner)
     assert all(verdict.passed for verdict in graded.tests.values())
 
 
 @pytest.mark.parametrize("name", PATHS)
-def test_an_untouched_release_wins_nothing_and_runs_to_its_end(name: str, sandbox: Sandbox) -> None:
+def test_an_untouched_release_gets_no_points(name: str, sandbox: Sandbox) -> None:
     released = parse(name, student_version(nbformat.read(PATHS[name], as_version=4)))
     untouched = {cell.id: cell.source for cell in released.of("answer")}
     graded = judge_answers(sandbox, _assignment(name), untouched)
@@ -86,7 +86,7 @@ def test_no_cell_of_the_author_overwrites_an_answer(name: str) -> None:
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=str)
-def test_a_wrong_answer_loses_points_and_is_told_why(mutant: Mutant, judge_mutant: Callable[[Mutant], Graded]) -> None:
+def test_a_wrong_answer_loses_points_with_its_message(mutant: Mutant, judge_mutant: Callable[[Mutant], Graded]) -> None:
     assert _problem(mutant, judge_mutant(mutant)) == ""
 
 
@@ -101,7 +101,7 @@ def test_planted_controls(
     assert "a visible test fails" in _problem(replace(mutant, where="hidden"), wrong)
 
 
-def test_the_registry() -> None:
+def test_the_registry_is_valid() -> None:
     assert len({str(mutant) for mutant in MUTANTS}) == len(MUTANTS)
     assert {mutant.bug for mutant in MUTANTS} <= BUGS.keys() | {""}
     assert all(len(mutant.message) > 10 for mutant in MUTANTS)
@@ -118,8 +118,8 @@ NO_LOOK = "pass"
 
 @pytest.mark.parametrize("look", [LOOK, NO_LOOK])
 @pytest.mark.parametrize("rejected", [{1, 2}, {1, 2, 4, 5, 6}, set(range(1, 999, 2))])
-def test_tests_that_count_their_calls_win_nothing(look: str, rejected: set[int], sandbox: Sandbox) -> None:
-    """Whatever they guess of the order in which implementations come."""
+def test_learners_tests_that_count_their_calls_get_no_points(look: str, rejected: set[int], sandbox: Sandbox) -> None:
+    """Also if they guess the order of the implementations."""
     assignment = _assignment("hw3_bug_hunt")
     names = [cell.id for cell in assignment.of("answer") if cell.id.startswith("test_")]
     blind = {name: BLIND.format(name=name, look=look, rejected=rejected) for name in names}
@@ -132,7 +132,7 @@ def test_tests_that_count_their_calls_win_nothing(look: str, rejected: set[int],
 
 
 @pytest.mark.parametrize("name", [name for name in PATHS if not name.startswith("hw3")])
-def test_the_library_of_the_course_answers_no_question(name: str, sandbox: Sandbox) -> None:
+def test_the_library_of_the_course_contains_no_answers(name: str, sandbox: Sandbox) -> None:
     assignment = _assignment(name)
     answers = [cell for cell in assignment.of("answer") if cell.id != "learner_id"]
     modules = itertools.cycle(["positions", "attention", "geometry", "training", "vocabulary", "exercises.lesson03"])

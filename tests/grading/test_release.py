@@ -1,4 +1,4 @@
-"""The student version is what the source gives, holds nothing secret, and its questions stay what they were."""
+"""Student versions: generation, leaks, and changes of released questions."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_release_is_clean_and_made_twice_changes_nothing(paths: Paths) -> None
     assert release(*paths) == [paths.path("release")]
 
 
-def test_what_a_learner_gets(paths: Paths) -> None:
+def test_the_student_version_of_the_sample(paths: Paths) -> None:
     student = nbformat.read(paths.path("release"), as_version=4)
     cells = {each.metadata.nbgrader.grade_id: each for each in student.cells if "nbgrader" in each.metadata}
     assert cells["lookup"].source.splitlines()[-1] == "    ...  # your code here"
@@ -75,7 +75,7 @@ def test_what_a_learner_gets(paths: Paths) -> None:
     assert all(each.metadata.nbgrader.checksum == compute_checksum(each) for each in cells.values())
 
 
-def test_outputs_do_not_matter(paths: Paths) -> None:
+def test_outputs_do_not_change_the_release(paths: Paths) -> None:
     """The release of an executed source is the release of a source that never ran."""
     executed = run(sample_homework())
     printed = [output.text for each in executed.cells if each.cell_type == "code" for output in each.outputs]
@@ -169,8 +169,8 @@ def test_a_planted_leak_is_found(paths: Paths, fault: str) -> None:
 
 
 @pytest.mark.parametrize("location", ["output", "metadata", "attachments", "notebook metadata"])
-def test_nothing_of_a_dirty_source_survives(paths: Paths, location: str) -> None:
-    """What the author left behind in a source is gone from its release, not only printed."""
+def test_outputs_and_foreign_metadata_are_removed(paths: Paths, location: str) -> None:
+    """Outputs and metadata of the author are removed from the release."""
     changes = {
         "output": as_output, "metadata": as_cell_metadata, "attachments": as_attachment,
         "notebook metadata": as_notebook_metadata,
@@ -180,7 +180,7 @@ def test_nothing_of_a_dirty_source_survives(paths: Paths, location: str) -> None
     assert release(*paths) == [] and paths.path("release").read_bytes() == before
 
 
-def test_a_line_that_is_public_too_is_no_leak_until_it_is_there_once_more(paths: Paths) -> None:
+def test_a_public_line_is_a_leak_only_if_it_occurs_more_often(paths: Paths) -> None:
     def say(notebook: NotebookNode) -> None:
         notebook.cells[0].source += f"\n\n`{SOLUTION}` picks rows."
 
@@ -191,8 +191,8 @@ def test_a_line_that_is_public_too_is_no_leak_until_it_is_there_once_more(paths:
     assert any("a line of the solution" in line for line in paths.problems())
 
 
-def test_the_same_source_with_a_broken_cleaner_is_found(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The search for leaks does not lean on what makes the release: without nbgrader's step it finds the lines."""
+def test_leaks_are_found_if_nbgrader_does_not_clear_solutions(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search for leaks is independent of nbgrader's steps."""
     from nbgrader.preprocessors import ClearHiddenTests
 
     monkeypatch.setattr(ClearHiddenTests, "preprocess", lambda self, notebook, resources: (notebook, resources))
@@ -207,7 +207,7 @@ def test_an_edited_source_needs_a_new_release(paths: Paths) -> None:
     assert paths.problems() == [f"{NAME} is out of date: release it again"]
 
 
-def test_missing_and_left_over_releases(paths: Paths) -> None:
+def test_missing_and_left_over_releases_are_reported(paths: Paths) -> None:
     write(paths.source, "hw8_new", sample_homework())
     write(paths.release, "hw9_old", sample_homework())
     assert paths.problems() == [
@@ -278,7 +278,7 @@ def test_broken_markers_are_rejected(paths: Paths, change: Callable, message: st
     assert any(message in line for line in paths.problems())
 
 
-def test_an_unknown_name_is_told(paths: Paths) -> None:
+def test_an_unknown_name_is_reported(paths: Paths) -> None:
     with pytest.raises(ReleaseError, match=f"no homework is called 'hw9'; there are {NAME}"):
         release(*paths, names=["hw9"])
 

@@ -1,4 +1,4 @@
-"""The report on a homework: its counts are those of a class whose mistakes are known, and it names nobody."""
+"""The report on a homework: its counts for a class with known mistakes, and the absence of names."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ PATHS = {path.stem: path for path in homeworks()}
 
 
 def statistics_of(path: Path, class_of: dict[str, Graded]) -> ClassStatistics:
-    """The statistics of a class from what the judge said of each learner."""
+    """The statistics of a class from the verdicts of each learner."""
     author = nbformat.read(path, as_version=4)
     assignment = homework.parse(path.stem, author)
     scores: dict[str, dict[str, float | None]] = {
@@ -72,7 +72,7 @@ def statistics_of(path: Path, class_of: dict[str, Graded]) -> ClassStatistics:
 
 @pytest.mark.parametrize("name", PATHS)
 def test_the_counts_are_those_of_the_planted_mistakes(name: str, judge_mutant: Callable[[Mutant], Graded]) -> None:
-    """Every mutant is handed in by one, two or three learners; each line counts those who were told it."""
+    """One, two or three learners hand in each mutant; each line counts those who got its message."""
     copies = {mutant: i % 3 + 1 for i, mutant in enumerate(every()) if mutant.homework == name}
     class_of = {f"{mutant} {i}": judge_mutant(mutant) for mutant, count in copies.items() for i in range(count)}
     results = statistics_of(PATHS[name], class_of)
@@ -103,7 +103,7 @@ def test_the_counts_are_those_of_the_planted_mistakes(name: str, judge_mutant: C
 
 
 def said(text: str, message: str) -> bool:
-    """Whether a line of the report is what a message says, up to the remark in brackets at its end."""
+    """Whether a line of the report equals a message without the remark in brackets at its end."""
     reason = message.partition(": ")[2]
     if "…" not in text:
         return reason == text or reason.startswith(f"{text} (")
@@ -132,7 +132,7 @@ def test_hidden_tests_fail_where_visible_ones_pass(name: str, judge_mutant: Call
 
 @pytest.fixture
 def graded(course: Course, release: NotebookNode) -> Course:
-    """Four learners, two of them with points by hand; one says something hostile, one is quarantined."""
+    """Four learners: two with points by hand, one with a hostile message, one quarantined."""
     names = {"ada": (), "bo": ("hidden_double",), "cy": ("test_double", "hidden_double"), "<b>dee</b>": ("test_total",)}
     messages = {"test_double": "Wrong ✗ double: <script>alert(1)</script>", "hidden_double": "hidden tests failed"}
     for learner, failing in names.items():
@@ -166,7 +166,7 @@ def test_points_by_question(graded: Course) -> None:
     assert {second for test in question.tests for second in test.seconds} == {0.25}
 
 
-def test_the_page_names_nobody_and_quotes_nobody(graded: Course) -> None:
+def test_the_page_contains_no_names_and_quotes_of_learners(graded: Course) -> None:
     html, numbers = (path.read_text("utf-8") for path in report(graded, SMALL))
     soup = BeautifulSoup(html, "html.parser")
     assert not soup.find_all(["script", "iframe", "img", "link"])
@@ -197,7 +197,7 @@ def test_the_texts_of_an_author_are_escaped() -> None:
     assert hostile in [cell.get_text() for cell in soup.find_all("th")]
 
 
-def test_the_csv_is_the_page_in_numbers(graded: Course) -> None:
+def test_the_csv_has_the_numbers_of_the_page(graded: Course) -> None:
     rows = list(csv.DictReader(io.StringIO(table(read_results(graded, SMALL)).removeprefix("\ufeff"))))
     passed = {row["test"]: int(row["learners"]) for row in rows if row["measure"] == "passed"}
     assert passed == {"test_double": 3, "hidden_double": 2, "test_total": 3, "hidden_total": 4}
@@ -209,7 +209,7 @@ def test_the_csv_is_the_page_in_numbers(graded: Course) -> None:
     ]
 
 
-def test_the_command(graded: Course, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_page_and_table(graded: Course, capsys: pytest.CaptureFixture[str]) -> None:
     graded.close()
     assert main(["report", "--course", str(graded.folder)]) == 0
     wrote = [Path(line.removeprefix("wrote ")) for line in capsys.readouterr().out.splitlines()]
@@ -223,7 +223,7 @@ def test_the_command(graded: Course, capsys: pytest.CaptureFixture[str]) -> None
 # Discrimination.
 
 
-def test_item_rest_correlation_is_numpys() -> None:
+def test_item_rest_correlation_equals_numpy() -> None:
     numbers = random.Random(3)
     for learners in (MIN_LEARNERS, 47, 300):
         own = [float(numbers.randint(0, 3)) for _ in range(learners)]
@@ -244,7 +244,7 @@ def test_without_enough_learners_or_spread_there_is_no_correlation() -> None:
 
 
 def test_a_question_that_discriminates_badly_is_marked() -> None:
-    """Two questions measure one ability; the third is a coin."""
+    """Two questions depend on the same ability; the third is random."""
     cells = [setup_cell("import torch")]
     for number in (1, 2, 3):
         cells += [text_cell(f"q{number}", f"**Question {number}**"), graded_cell(f"t{number}", 1, "pass")]
@@ -276,7 +276,7 @@ def test_a_question_that_discriminates_badly_is_marked() -> None:
 # Messages.
 
 
-def test_messages_are_given_in_the_words_of_the_source() -> None:
+def test_messages_are_reduced_to_their_templates() -> None:
     source = """
 check({f"it lets the bug pass: {hint}": 1, "you count from 1; id 0 is the first row": 2, "no": 3})
 fail(f"it stopped with {name}: {text}")
@@ -328,7 +328,7 @@ def test_the_limits_of_the_grader_are_recognised(sandbox: Sandbox) -> None:
     assert "the submission used up its total time" in limits_met(graded.attention), graded.attention
 
 
-def test_a_class_of_nobody_and_of_one() -> None:
+def test_classes_of_zero_and_one_learner() -> None:
     author = nbformat.read(next(iter(PATHS.values())), as_version=4)
     assignment, questions = homework.parse("hw", author), homework.questions(author)
     assert "Nothing is graded yet" in page(class_statistics(assignment, questions, {}, {}, {}))

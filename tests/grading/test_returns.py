@@ -129,7 +129,7 @@ def test_canvas_gives_each_page_to_its_learner(tmp_path: Path, names: dict[str, 
 def test_the_collector_reads_the_zip_back(
     tmp_path: Path, format: Literal["moodle", "canvas"], names: dict[str, str]
 ) -> None:
-    """Each page as a notebook of the same name reaches its own learner and nobody else."""
+    """A notebook with the name of a page is assigned to the learner of the page."""
     collected(tmp_path / "course", names)
     _, entries, _ = returned(tmp_path / "course", format)
     back = zipped(
@@ -141,7 +141,7 @@ def test_the_collector_reads_the_zip_back(
     assert found == {learner: learner for learner in names.values()}
 
 
-def test_swapped_numbers_are_noticed(tmp_path: Path) -> None:
+def test_exchanged_numbers_are_detected(tmp_path: Path) -> None:
     """The check above fails when two learners' numbers are exchanged."""
     collected(tmp_path / "course", MOODLE)
     record = tmp_path / "course/collected.json"
@@ -152,7 +152,7 @@ def test_swapped_numbers_are_noticed(tmp_path: Path) -> None:
     assert sorted(wrong) == ["mary", "sean"]
 
 
-def test_without_a_page_that_came_from_there_no_zip_is_written(tmp_path: Path) -> None:
+def test_no_zip_is_written_without_pages_for_the_lms(tmp_path: Path) -> None:
     collected(tmp_path / "course", MOODLE)
     page = tmp_path / "course/feedback/zoe" / HW / f"{HW}.html"
     path, attention = feedback_zip(tmp_path / "course", HW, "canvas", [page], ROSTER)

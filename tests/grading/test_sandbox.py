@@ -54,7 +54,7 @@ def test_a_cell_echoes_as_in_a_notebook(sandbox: Sandbox) -> None:
     assert session.cpu_seconds > 0
 
 
-def test_sessions_know_nothing_of_each_other(sandbox: Sandbox) -> None:
+def test_sessions_are_isolated_from_each_other(sandbox: Sandbox) -> None:
     mark = "import builtins, torch\nbuiltins.mark = torch.mark = 1\nopen('mark', 'w').close()"
     look = "import builtins, os, torch\nhasattr(builtins, 'mark'), hasattr(torch, 'mark'), os.listdir()"
     with sandbox.session() as one, sandbox.session() as two:
@@ -65,7 +65,7 @@ def test_sessions_know_nothing_of_each_other(sandbox: Sandbox) -> None:
         assert text(three.run(look)) == "(False, False, [])\n"
 
 
-def test_what_hangs_is_ended_and_what_it_printed_is_kept(sandbox: Sandbox) -> None:
+def test_a_hanging_cell_is_ended_and_its_output_is_kept(sandbox: Sandbox) -> None:
     before = processes()
     with sandbox.session() as session:
         assert processes() != before
@@ -85,7 +85,7 @@ def test_output_is_capped_and_clean(sandbox: Sandbox) -> None:
     assert clean("\x1b]0;t\x07a\x9b\ud800") == "0;ta\x9b?"
 
 
-def test_limits_hold(sandbox: Sandbox) -> None:
+def test_limits_are_enforced(sandbox: Sandbox) -> None:
     with sandbox.session(Limits(memory=300 * 2**20, disk=2**20)) as session:
         assert "MemoryError" in str(session.run("x = bytearray(4 * 10**8)"))
         assert session.run("x = bytearray(10**8)") == []
@@ -181,8 +181,8 @@ def owner_of_devices() -> None:
 
 
 @pytest.mark.parametrize("warm", [True, False])
-def test_root_grades_as_nobody(warm: bool) -> None:
-    """As root, a session is another user on the host, too; root's could change the device nodes."""
+def test_submissions_of_root_run_as_nobody(warm: bool) -> None:
+    """A session of root runs as another user on the host, as root could change the device nodes."""
     owner_of_devices()
     devices = [Path("/dev", name) for name in ("null", "zero", "random", "urandom")]
     before, modes = processes(), [(device.stat().st_mode, device.stat().st_mtime_ns) for device in devices]
@@ -195,14 +195,14 @@ def test_root_grades_as_nobody(warm: bool) -> None:
     assert [(device.stat().st_mode, device.stat().st_mtime_ns) for device in devices] == modes
 
 
-def test_root_in_the_sandbox_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_in_the_sandbox_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     owner_of_devices()
     monkeypatch.setattr(host, "_owns_devices", lambda: False)
     with pytest.raises(SandboxUnavailable, match="changing /dev/null"), Sandbox():
         pass
 
 
-def test_root_who_cannot_become_nobody_does_not_grade(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_without_a_second_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     owner_of_devices()
     monkeypatch.setattr(host, "_NOBODY", 2**32 - 1)  # no user can have this number
     before = processes()
@@ -212,11 +212,11 @@ def test_root_who_cannot_become_nobody_does_not_grade(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("prints", ["print('x' * 6 * 10**7)", "import os; os.write(2, b'x' * 6 * 10**7)"])
-def test_much_output_of_many_calls_ends_nothing(sandbox: Sandbox, prints: str) -> None:
+def test_much_output_of_many_calls_is_handled(sandbox: Sandbox, prints: str) -> None:
     with sandbox.session(Limits(memory=500 * 2**20)) as session:
         session.run(f"def loud():\n    {prints}\n    return 7")
         for _ in range(5):
-            kind, reply = session.ask(b"call", b'loud {"tuple":[[],{"dict":[]},false]}', 20)
+            kind, reply = session.request(b"call", b'loud {"tuple":[[],{"dict":[]},false]}', 20)
             assert (kind, b"7" in reply) == (b"done", True)
 
 
@@ -251,8 +251,8 @@ def test_without_bubblewrap_nothing_runs(tmp_path: Path, monkeypatch: pytest.Mon
         pass
 
 
-def test_a_sandbox_that_dies_is_nobody_elses_fault(sandbox: Sandbox) -> None:
-    """Its sessions are void, not wrong; the next one starts anew."""
+def test_a_sandbox_that_dies_is_replaced(sandbox: Sandbox) -> None:
+    """Results of its sessions are discarded, and the next session starts a new one."""
     with pytest.raises(SandboxUnavailable), sandbox.session() as session:
         assert sandbox._process is not None
         os.kill(sandbox._process.process.pid, signal.SIGKILL)
@@ -299,7 +299,7 @@ def test_cold_is_taken_where_warm_does_not_work_and_holds_as_well() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0, reason="the other tests run as an ordinary user")
-def test_as_an_ordinary_user(tmp_path: Path) -> None:
+def test_an_ordinary_user_can_start_a_sandbox(tmp_path: Path) -> None:
     """What root may read is shown to a user who may not, and the sandbox is built by that user."""
     if shutil.which("setpriv") is None:
         pytest.skip("there is no setpriv")

@@ -1,4 +1,4 @@
-"""Grading on many processes: that none of them matters, that nothing is lost, and that nothing is graded twice."""
+"""Grading on many processes: failures of workers, continuation, and hostile submissions."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def hand_in_all(course: Course, release: NotebookNode, **answers: str) -> None:
 
 
 def state(course: Course) -> tuple:
-    """Everything that grading leaves: gradebook, records, notebooks without the seconds that their tests took."""
+    """The result of grading: gradebook, records, and notebooks without run times."""
     paths = (course.folder / "autograded").rglob("*.ipynb")
     texts = {str(path.relative_to(course.folder)): path.read_text("utf-8") for path in paths}
     notebooks = {path: re.sub(r'"seconds": [\d.e-]+', '"seconds": 0', text) for path, text in texts.items()}
@@ -83,7 +83,7 @@ def state(course: Course) -> tuple:
 # What comes out.
 
 
-def test_graded_once(course: Course, source: Path, client: Client, release: NotebookNode) -> None:
+def test_submissions_are_graded_once(course: Course, source: Path, client: Client, release: NotebookNode) -> None:
     hand_in_all(course, release, di="None", ed="no return either")
     hand_in(course.folder, "fay", "no notebook")
     bar = io.StringIO()
@@ -117,7 +117,7 @@ def test_the_summary_names_what_needs_attention_without_terminal_escapes() -> No
 # Workers that die or hang.
 
 
-def test_a_worker_killed_on_the_way_loses_nothing(
+def test_no_result_is_lost_if_a_worker_is_killed(
     course: Course, source: Path, client: Client, release: NotebookNode, tmp_path: Path
 ) -> None:
     hand_in_all(course, release, di=f"die once {tmp_path / 'died'}", ed="sleep 0.2")
@@ -188,7 +188,9 @@ def test_connections_without_the_certificate_are_refused(client: Client) -> None
 # The real grader.
 
 
-def test_hostile_submissions_harm_nobody(tmp_path: Path, client: Client, request: pytest.FixtureRequest) -> None:
+def test_hostile_submissions_do_not_affect_others(
+    tmp_path: Path, client: Client, request: pytest.FixtureRequest
+) -> None:
     """All of them in one batch: their points, the others' points, the files outside, the processes."""
     source = tmp_path / "authors" / hostile.NAME / f"{hostile.NAME}.ipynb"
     source.parent.mkdir(parents=True)
@@ -231,7 +233,7 @@ def command(course: Path, source: Path, *more: str) -> subprocess.Popen:
     return subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_run_killed_at_any_moment_goes_on(
+def test_a_killed_run_can_be_continued(
     course: Course, source: Path, release: NotebookNode, tmp_path: Path, client: Client
 ) -> None:
     """Killed when its workers start, and when some results are stored: the result is that of an uninterrupted run."""
@@ -297,7 +299,7 @@ def started(*arguments: str) -> Iterator[subprocess.Popen]:
 
 
 def test_remote_workers(course: Course, source: Path, release: NotebookNode, tmp_path: Path) -> None:
-    """A scheduler and two workers, each a process of its own that knows no course; one of them is killed."""
+    """A scheduler and two workers in separate processes without the course folder; one worker is killed."""
     answers = {f"learner{number}": "sleep 0.4" for number in range(12)}
     hand_in_all(course, release, **answers)
     contact = tmp_path / "scheduler.json"
@@ -362,7 +364,7 @@ def test_the_certificate_is_valid_at_any_time(tmp_path: Path) -> None:
     assert subprocess.run(wrong, capture_output=True).returncode != 0
 
 
-def test_a_clock_that_is_set_ends_no_worker(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_setting_the_clock_ends_no_worker(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scheduler runs in this process: only its clock jumps."""
     workers = set(client.nthreads())
     assert client.cluster is not None
@@ -374,7 +376,7 @@ def test_a_clock_that_is_set_ends_no_worker(client: Client, monkeypatch: pytest.
         assert set(client.nthreads()) == workers
 
 
-def test_expected_errors_are_one_line(
+def test_expected_errors_are_printed_as_one_line(
     course: Course, source: Path, release: NotebookNode, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def error_of(*arguments: str) -> str:
@@ -395,7 +397,7 @@ def test_expected_errors_are_one_line(
     assert "1 to grade, 0 graded" in capsys.readouterr().out
 
 
-def test_every_command_says_what_it_does(capsys: pytest.CaptureFixture) -> None:
+def test_every_command_has_a_summary(capsys: pytest.CaptureFixture) -> None:
     for name in (None, *commands.COMMANDS):
         with pytest.raises(SystemExit) as end:
             commands.main([name, "--help"] if name else ["--help"])

@@ -1,4 +1,4 @@
-"""The system calls that the sandbox refuses, held against the headers of the kernel."""
+"""The system calls that the sandbox refuses, compared with the headers of the kernel."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def system_calls(machine: str) -> dict[str, int]:
 
 
 def decide(program: Sequence[Instruction], number: int, architecture: int, *arguments: int) -> int:
-    """What the kernel returns: an interpreter of the four instructions that are used."""
+    """The result of the filter for a call: an interpreter of the four instructions in use."""
     data = struct.pack("<iIQ6Q", number & 0x7FFFFFFF, architecture, 0, *arguments, *[0] * (6 - len(arguments)))
     data = struct.pack("<I", number) + data[4:]  # struct seccomp_data
     accumulator, index = 0, 0
@@ -58,7 +58,7 @@ def decide(program: Sequence[Instruction], number: int, architecture: int, *argu
 
 
 @pytest.mark.parametrize("machine", TABLES)
-def test_the_numbers_are_those_of_the_kernel(machine: str) -> None:
+def test_the_numbers_agree_with_the_kernel_headers(machine: str) -> None:
     column = list(TABLES).index(machine)
     kernel = system_calls(machine)
     ours = {name: numbers[column] for name, numbers in REFUSED.items()}
@@ -96,7 +96,7 @@ def test_only_listed_commands_are_allowed(machine: str) -> None:
             assert decide(program, kernel[name], AUDIT_ARCH[machine], *arguments) == expected, (name, command)
 
 
-def test_the_commands_are_those_of_the_kernel() -> None:
+def test_the_commands_agree_with_the_kernel_headers() -> None:
     generic = definitions(INCLUDE / "asm-generic/fcntl.h") | definitions(INCLUDE / "asm-generic/mman-common.h")
     base = definitions(INCLUDE / "linux/fcntl.h", INCLUDE / "asm-generic/fcntl.h")
     text = (INCLUDE / "linux/fcntl.h").read_text()
@@ -106,7 +106,7 @@ def test_the_commands_are_those_of_the_kernel() -> None:
         assert commands == {name: kernel[name] for name in commands}
 
 
-def test_the_constants_are_those_of_the_kernel() -> None:
+def test_the_constants_agree_with_the_kernel_headers() -> None:
     secure = definitions(INCLUDE / "linux/seccomp.h")
     assert secure["SECCOMP_RET_ALLOW"] == seccomp.ALLOW
     assert secure["SECCOMP_RET_ERRNO"] == seccomp.ERRNO
@@ -124,14 +124,14 @@ def test_the_constants_are_those_of_the_kernel() -> None:
     assert AUDIT_ARCH["aarch64"] == machines["EM_AARCH64"] | is_64_bit | is_little_endian
 
 
-def test_no_sandbox_on_another_machine() -> None:
+def test_an_unknown_machine_is_refused() -> None:
     with pytest.raises(OSError, match="no table of system calls for riscv64"):
         filter_program("riscv64")
 
 
-def test_a_wrong_number_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_number_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(REFUSED, "ptrace", (102, 117))
     with pytest.raises(AssertionError):
-        test_the_numbers_are_those_of_the_kernel("x86_64")
+        test_the_numbers_agree_with_the_kernel_headers("x86_64")
     with pytest.raises(AssertionError, match="getuid|ptrace"):
         test_the_filter_refuses_what_is_listed_and_allows_the_rest("x86_64")

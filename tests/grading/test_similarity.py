@@ -29,7 +29,7 @@ def author(homework: str) -> list[Cell]:
 
 
 class _Varied(ast.NodeTransformer):
-    """Writes the same in another way here and there, as another person would."""
+    """Rewrites parts of the code in an equivalent form, as another person could write them."""
 
     def __init__(self, numbers: random.Random) -> None:
         self.numbers = numbers
@@ -122,14 +122,14 @@ def test_planted_copies_come_first(homework: str) -> None:
 
 @pytest.mark.parametrize("homework", AUTHORS)
 @pytest.mark.parametrize("seed", range(3))
-def test_independent_right_answers_are_hardly_listed(homework: str, seed: int) -> None:
+def test_independent_right_answers_are_rarely_listed(homework: str, seed: int) -> None:
     """The corpus has four styles of each answer: by chance some of 1,770 pairs share most of theirs."""
     submissions = independent(homework, 60, seed)
     pairs = similar_pairs(submissions, author(homework))
     assert len(pairs) <= 10 and all(max(pair.shares) < 0.75 for pair in pairs)
 
 
-def test_the_references_and_the_released_cells_are_no_evidence() -> None:
+def test_references_and_released_cells_do_not_count() -> None:
     solutions = [Cell("", cell.source, cell.cell_type == "code") for cell in AUTHORS["hw1"].cells]
     assert similar_pairs({"ada": solutions, "bo": solutions}, author("hw1"), 0) == []
     renamed = [Cell(cell.name, ast.unparse(_Renamed(ast.parse(cell.source)).visit(ast.parse(cell.source))))
@@ -137,7 +137,7 @@ def test_the_references_and_the_released_cells_are_no_evidence() -> None:
     assert similar_pairs({"ada": renamed, "bo": renamed}, author("hw1"), 1) == []
 
 
-def test_what_much_of_the_class_has_is_no_evidence() -> None:
+def test_passages_of_many_learners_do_not_count() -> None:
     submissions = independent("hw1", 12)
     common = Cell("extra", STYLES["hw2.sinusoid"][0])
     for learner in list(submissions)[:8]:
@@ -162,7 +162,7 @@ def test_a_copied_text_is_found() -> None:
     assert pair.learners == ("ada", "bo") and [passage.second.name for passage in pair.passages] == ["because"]
 
 
-def test_tokens_hide_what_a_copy_changes() -> None:
+def test_tokens_do_not_depend_on_names_comments_and_layout() -> None:
     plain = "def f(table, ids):\n    rows = table[ids]\n    return rows.sum(dim=1)"
     other = 'import torch\ndef g(a: int, b) -> str:\n    """Mine."""\n    c = a[b]  # rows\n    return c.sum(dim=1)'
     assert [t.text for t in tokens(Cell("", plain))] == [t.text for t in tokens(Cell("", other))]
@@ -174,13 +174,13 @@ def test_tokens_hide_what_a_copy_changes() -> None:
 @pytest.mark.parametrize(
     "source", ["(" * 5000, "x = " + "-" * 50_000 + "1", "1" + "+1" * 20_000, "def", "\0", "\ud800"]
 )
-def test_no_answer_stops_the_comparison(source: str) -> None:
+def test_any_answer_can_be_compared(source: str) -> None:
     submissions = {"ada": [Cell("f", source)], "bo": [Cell("f", source)], "cy": [Cell("f", "y = 2")]}
     assert all(pair.learners == ("ada", "bo") for pair in similar_pairs(submissions, []))
     assert isinstance(tokens(Cell("f", source)), list)
 
 
-def test_winnowing_keeps_its_guarantee() -> None:
+def test_winnowing_finds_every_long_common_passage() -> None:
     """Two sequences that share SEQUENCE + WINDOW - 1 tokens share a fingerprint: they share a window of hashes."""
     numbers = random.Random(0)
     for _ in range(200):
@@ -208,7 +208,9 @@ def test_three_hundred_submissions_in_less_than_a_minute() -> None:
 # The page.
 
 
-def test_the_page(course: Course, release: NotebookNode, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_lists_pairs_and_marks_shared_lines(
+    course: Course, release: NotebookNode, capsys: pytest.CaptureFixture[str]
+) -> None:
     hostile = "</pre><script>alert(1)</script>"
     lines = [f"    x{i} = [item * {i} + {i * i} for item in xs if item % {i + 2} == {i}]" for i in range(9)]
     source = "def total(xs):\n" + "\n".join(lines) + f"\n    y = {hostile!r}\n    return sum(xs)"

@@ -41,13 +41,13 @@ _HEAD = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": '
         (b" " * 10_000_001, "larger than 10,000,000"),
     ],
 )
-def test_what_no_notebook_is_is_refused(content: str | bytes, why: str, tmp_path: Path) -> None:
+def test_invalid_notebooks_are_refused(content: str | bytes, why: str, tmp_path: Path) -> None:
     with pytest.raises(RejectedSubmission, match=why):
         read_cells(hand_in(tmp_path, "ada", content))
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
-def test_no_link_is_followed(level: int, tmp_path: Path, release: NotebookNode) -> None:
+def test_links_are_not_followed(level: int, tmp_path: Path, release: NotebookNode) -> None:
     path = hand_in(tmp_path / "elsewhere", "ada", answered_small(release))
     assert read_cells(path)
     link = tmp_path / "submitted" / Path(*path.parts[-3:][: level + 1])
@@ -70,7 +70,7 @@ def test_hostile_files_are_refused(case: hostile.Case, tmp_path: Path, request: 
         read_cells(folder / f"{hostile.NAME}.ipynb")
 
 
-def test_harmless_oddities_are_taken() -> None:
+def test_harmless_irregularities_are_accepted() -> None:
     lone = '{"cell_type": "markdown", "source": ["half \\ud800", 5, " a letter"], "metadata": {"nbgrader": []}}'
     odd = '{"cell_type": "code", "source": "x", "metadata": NaN, "outputs": [{"text": Infinity}, 1e999], "id": []}'
     first, second = parse_cells(f"\ufeff{_HEAD}[{lone}, {odd}]}}".encode())

@@ -81,17 +81,17 @@ def learners(hub: Hub, browser: Browser) -> Iterator[dict[str, lab.Lab]]:
         each.close()
 
 
-def test_a_lesson_runs_for_two_users_and_its_figures_move(hub: Hub, learners: dict[str, lab.Lab]) -> None:
+def test_a_lesson_runs_for_two_users_and_its_figures_are_updated(hub: Hub, learners: dict[str, lab.Lab]) -> None:
     for user, mine in learners.items():
         assert f"/user/{user}/lab" in mine.page.url
         mine.command("application:set-mode", mode="single-document")
         mine.run_all()
         figure = mine.figures()[0]
         slider = figure.locator("input[type=range]").first
-        before = lab.settle(figure)
+        before = lab.wait_until_drawn(figure)
         slider.focus()
         slider.press("End" if slider.input_value() != slider.get_attribute("max") else "Home")
-        after = lab.settle(figure, before["draws"])
+        after = lab.wait_until_drawn(figure, before["draws"])
         assert after["pixels"] != before["pixels"] and after["sentence"] != before["sentence"] and not after["error"]
         assert mine.execute("import os; print(os.getcwd())").strip() == str(hub.homes / user / "course" / "notebooks")
         used = hub.memory(user) / 2**20

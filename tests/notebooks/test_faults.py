@@ -1,4 +1,4 @@
-"""Every check must be able to fail: plant the fault it exists for, and see it turn red."""
+"""Every check of notebooks fails for the faults that it is meant to detect."""
 
 import copy
 import http.server
@@ -158,7 +158,7 @@ def test_drift_catches_what_depends_on_the_machine(tmp_path: Path, download: str
 
 
 @pytest.mark.parametrize("force_guard", [True, False])
-def test_the_network_is_really_off(force_guard: bool, capfd: pytest.CaptureFixture) -> None:
+def test_offline_runs_have_no_network(force_guard: bool, capfd: pytest.CaptureFixture) -> None:
     for call in ("socket.create_connection(('192.0.2.1', 80), 2)", "socket.getaddrinfo('example.org', 80)"):
         assert run([sys.executable, "-c", f"import socket\n{call}"], force_guard) != 0
         assert "OSError" in (trace := capfd.readouterr().err) or "gaierror" in trace, trace
@@ -166,7 +166,7 @@ def test_the_network_is_really_off(force_guard: bool, capfd: pytest.CaptureFixtu
             assert "the network is off" in trace
 
 
-def test_forgetting_the_flag_is_noticed(tmp_path: Path) -> None:
+def test_a_run_without_nbval_fails(tmp_path: Path) -> None:
     store(tmp_path, "sound", "print(1)")
     base = [part for part in NBVAL if part != "--nbval"]
     for command, code in (([*base, "tests/unit/test_controls.py"], 1), ([*NBVAL, str(tmp_path)], 0)):
@@ -311,7 +311,7 @@ HOMEWORK_FAULTS = {
 
 
 @pytest.mark.parametrize("path", [LESSON, HOMEWORK], ids=lambda path: path.stem)
-def test_it_passes_the_lint(path: Path) -> None:
+def test_a_sound_lesson_passes_the_lint(path: Path) -> None:
     assert lint.lint(path) == []
 
 

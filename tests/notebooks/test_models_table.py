@@ -75,10 +75,10 @@ def qwen3_next() -> None:
 
 
 @pytest.mark.parametrize("holds", [learned, t5, deepseek, qwen2_vl, gemma3, llama4, gpt_oss, qwen3_next])
-def test_a_row_is_what_the_configuration_says(holds) -> None:
+def test_a_row_agrees_with_the_configuration(holds) -> None:
     holds()
 
 
-def test_the_version_that_was_read_is_the_one_installed_here() -> None:
+def test_the_stated_version_is_installed() -> None:
     stated = next(cell.source for cell in CELLS if "## What current models use" in cell.source)
     assert f"transformers {'.'.join(transformers.__version__.split('.')[:2])}" in stated

@@ -1,4 +1,4 @@
-"""nbval's private API is as the adapter expects it; where it is not, a sentence says so before anything runs."""
+"""The adapter fits the installed nbval, and reports differences before a run."""
 
 import os
 import subprocess
@@ -13,12 +13,12 @@ from tests.notebooks import nbval_adapter
 from tests.tools.refresh import ROOT
 
 
-def test_nbval_is_as_the_adapter_expects_it() -> None:
+def test_the_adapter_fits_the_installed_nbval() -> None:
     assert nbval_adapter.problems() == []
     assert nbval_adapter.unchecked_version() == ""
 
 
-def test_a_version_that_nobody_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unchecked_version_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nbval_adapter, "version", lambda name: "0.12.0")
     assert nbval_adapter.unchecked_version().startswith("nbval 0.12.0 is installed")
 
@@ -32,12 +32,14 @@ def test_a_version_that_nobody_read_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     ],
     ids=["a class that is gone", "a method with other parameters", "a method that is gone"],
 )
-def test_what_moved_is_told(monkeypatch: pytest.MonkeyPatch, owner, name: str, replacement, sentence: str) -> None:
+def test_api_changes_are_reported(
+    monkeypatch: pytest.MonkeyPatch, owner, name: str, replacement, sentence: str
+) -> None:
     monkeypatch.setattr(owner, name, replacement)
     assert sentence in " ".join(nbval_adapter.problems())
 
 
-def test_a_run_with_another_nbval_stops_with_the_sentence(tmp_path: Path) -> None:
+def test_a_run_with_a_changed_nbval_stops(tmp_path: Path) -> None:
     (tmp_path / "other.py").write_text("import nbval.plugin\ndel nbval.plugin.IPyNbCell\n")
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     command = [*PYTEST, "-p", "other", *NBVAL[len(PYTEST) :], str(tmp_path)]

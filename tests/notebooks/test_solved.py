@@ -1,4 +1,4 @@
-"""The folded answers are right, and the untouched lessons say that nothing was attempted."""
+"""The folded answers are right, and nothing is attempted in the stored lessons."""
 
 import nbformat
 import pytest
@@ -28,7 +28,7 @@ def test_answers_pass_and_stubs_are_not_attempted(path) -> None:
     assert all(line.startswith("Right ✓ ") for line in done), done
 
 
-def test_every_exercise_is_asked_in_its_lesson() -> None:
+def test_every_exercise_is_checked_in_its_lesson() -> None:
     asked = [
         cell.source.split('"')[1]
         for path in LESSONS

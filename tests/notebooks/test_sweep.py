@@ -1,4 +1,4 @@
-"""The control sweep draws every state of a small figure, and of a large one a fair and repeatable choice."""
+"""The control sweep draws every state of a small figure, and a reproducible sample of a large one."""
 
 import itertools
 import math
@@ -26,7 +26,7 @@ def size(controls: dict[str, Control]) -> int:
 
 @given(st.lists(CONTROLS, min_size=1, max_size=4), st.integers(1, 300))
 @settings(deadline=None, max_examples=60)
-def test_all_states_up_to_the_limit_and_a_choice_beyond(chosen: list[Control], limit: int) -> None:
+def test_all_states_are_drawn_up_to_a_limit_and_a_sample_beyond(chosen: list[Control], limit: int) -> None:
     controls = {f"c{index}": control for index, control in enumerate(chosen)}
     values = {name: control.spec()["values"] for name, control in controls.items()}
     found = [tuple(state[name] for name in controls) for state in states(controls, limit, sample=20)]
@@ -54,14 +54,14 @@ def test_a_large_figure_is_sampled_beyond_its_edges() -> None:
 
 @pytest.fixture
 def figure(monkeypatch: pytest.MonkeyPatch):
-    """A figure of two controls, in no notebook; fails where it is told to."""
+    """A figure of two controls that fails at the given states."""
     monkeypatch.setattr(live.LiveFigure, "instances", [])
 
     def figure(fails_at: set[tuple[str, int]]) -> live.LiveFigure:
         @live.live("Company", word=Choice("king", "paris", "cat"), window=Slider(1, 9, 5))
         def company(word: str, window: int):
             if (word, window) in fails_at:
-                raise ValueError("labels has 5 names for 6 things")
+                raise ValueError("labels has 5 names for 6 values")
             return lines([0, len(word) * window], title="Company"), f"{word} at {window}."
 
         return company
@@ -70,10 +70,10 @@ def figure(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_fault_of_two_controls_together_is_found(figure) -> None:
-    """Neither control alone leads there, nor do the ends of both."""
+    """The state is neither reached by one control alone nor by the ends of both."""
     assert sweep([figure(set())]) == []
     problems = sweep([figure({("paris", 2)})])
-    assert problems == ["'Company' at {'word': 'paris', 'window': 2}: ValueError: labels has 5 names for 6 things"]
+    assert problems == ["'Company' at {'word': 'paris', 'window': 2}: ValueError: labels has 5 names for 6 values"]
 
 
 def test_a_number_that_json_cannot_hold_is_found(figure, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,10 +81,10 @@ def test_a_number_that_json_cannot_hold_is_found(figure, monkeypatch: pytest.Mon
     assert "not JSON compliant" in " ".join(sweep([figure(set())]))
 
 
-def test_a_figure_that_fails_everywhere_fills_no_screen(figure) -> None:
+def test_the_report_of_a_figure_that_always_fails_is_short(figure) -> None:
     problems = sweep([figure({(word, window) for word in ("paris", "cat") for window in range(1, 10)})])
     assert len(problems) == 6 and problems[-1] == "'Company' at 13 more states"
 
 
-def test_nothing_is_wrong_without_figures() -> None:
+def test_a_lesson_without_figures_has_no_problems() -> None:
     assert sweep([]) == []

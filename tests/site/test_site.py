@@ -88,7 +88,7 @@ def test_every_figure_of_the_notebooks_is_on_its_page(built: Path, rows: list[di
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_figure_moves_in_chromium(built: Path, browser: Browser, name: str) -> None:
+def test_controls_update_every_figure_in_chromium(built: Path, browser: Browser, name: str) -> None:
     watched = Watched(browser, offline=True)
     watched.page.goto((built / f"{name}.html").as_uri())
     for number in range(watched.page.locator(".living").count()):
@@ -141,7 +141,7 @@ def _moves(page: FirefoxPage, box: str, sentence: str, before: str) -> Iterator[
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_figure_moves_in_firefox(built: Path, firefox_page: FirefoxPage, name: str) -> None:
+def test_controls_update_every_figure_in_firefox(built: Path, firefox_page: FirefoxPage, name: str) -> None:
     firefox_page.resize(1280, 900)
     firefox_page.open((built / f"{name}.html").as_uri())
     for number in range(firefox_page.evaluate("document.querySelectorAll('.living').length")):
@@ -166,8 +166,8 @@ SKIP_REPEATED = """() => {
 
 
 @pytest.mark.parametrize("name", ["index", "search", *NAMES])
-def test_nothing_serious_for_axe(built: Path, browser: Browser, name: str) -> None:
-    """With all figures alive, light and dark, on a laptop and on a phone."""
+def test_pages_pass_axe(built: Path, browser: Browser, name: str) -> None:
+    """With all figures loaded, light and dark, on a laptop and on a phone."""
     watched = Watched(browser, offline=True, reduced_motion="reduce")
     page = watched.page
     page.goto((built / f"{name}.html").as_uri())
@@ -187,7 +187,7 @@ def test_nothing_serious_for_axe(built: Path, browser: Browser, name: str) -> No
     watched.context.close()
 
 
-def test_a_quiz_answers_by_itself_and_progress_can_be_cleared(built: Path, browser: Browser) -> None:
+def test_a_quiz_works_and_progress_can_be_cleared(built: Path, browser: Browser) -> None:
     watched = Watched(browser, offline=True)
     page = watched.page
     page.goto((built / "01_word_embeddings.html").as_uri())
@@ -239,7 +239,7 @@ def test_search_finds_words_of_the_lessons_offline(built: Path, browser: Browser
     watched.context.close()
 
 
-def test_it_works_below_a_path(built: Path, browser: Browser) -> None:
+def test_the_site_works_below_a_path(built: Path, browser: Browser) -> None:
     handler = functools.partial(_Quiet, directory=str(built.parent))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -263,7 +263,7 @@ def test_the_picture_of_the_readme_moves_and_is_small() -> None:
     assert picture.ANIMATED.stat().st_size <= picture.MAX_BYTES
 
 
-def test_links_lead_somewhere(built: Path) -> None:
+def test_links_are_valid(built: Path) -> None:
     for path in sorted(built.glob("*.html")):
         for target in re.findall(r'(?:href|src|srcset)="([^"#?]+)', path.read_text("utf-8")):
             if not re.match(r"[a-z]+:", target):
@@ -271,7 +271,7 @@ def test_links_lead_somewhere(built: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_page_is_small_before_its_figures_are_reached(built: Path, name: str) -> None:
+def test_a_page_without_its_figures_is_small(built: Path, name: str) -> None:
     text = (built / f"{name}.html").read_text("utf-8")
     targets = set(re.findall(r'<(?:script|link|img)[^>]* (?:src|href)="([^"#?]+)', text))
     local = [built / target for target in targets if (built / target).is_file()]

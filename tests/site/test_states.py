@@ -1,4 +1,4 @@
-"""Exported figures: all states or fewer stops, equal parts once, limits, and errors that name the state."""
+"""Exported figures: states, storage of equal parts, limits, and errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_every_state_is_read_back_as_the_figure_draws_it(tmp_path: Path) -> None
     assert compare(figure, tmp_path / "00-1.js") == []
 
 
-def test_a_wrong_picture_is_noticed(tmp_path: Path) -> None:
+def test_a_wrong_picture_is_detected(tmp_path: Path) -> None:
     export(small(), tmp_path / "00-1.js", "00-1")
 
     @live("Multiples", factor=Slider(0, 5, 2), sign=Toggle(False), kind=Choice("sum", "last"))
@@ -51,7 +51,7 @@ def test_equal_panels_and_arrays_are_stored_once(tmp_path: Path) -> None:
     assert len(same) == 1 and len(header["panels"]) == 13  # six factors with two signs, and one
 
 
-def test_past_the_limit_there_are_fewer_stops_and_the_page_says_so(tmp_path: Path) -> None:
+def test_beyond_the_limit_there_are_fewer_stops_with_a_note(tmp_path: Path) -> None:
     figure = small(top=100)
     values = control_values(figure, limit=60)
     assert len(values["factor"]) * 4 <= 60 and {0, 2, 100} <= set(values["factor"])
@@ -77,7 +77,7 @@ def test_a_state_that_cannot_be_drawn_is_named(tmp_path: Path) -> None:
         export(fragile, tmp_path / "00-1.js", "00-1")
 
 
-def test_a_file_past_its_limit_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_beyond_the_limit_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(states, "MAX_BYTES", 100)
     with pytest.raises(ExportError, match="bytes, 100 at most"):
         export(small(), tmp_path / "00-1.js", "00-1")

@@ -1,4 +1,4 @@
-"""What nbval does not look at: ``python -m tests.tools.lint`` reads every notebook and page, and executes nothing.
+"""Checks of notebooks that nbval does not make: ``python -m tests.tools.lint``. Nothing is executed.
 
 nbval passes a cell that never ran, cells that ran out of order, a missing picture, stored warnings and a misspelt tag.
 The lint closes those holes and holds the house style.

@@ -1,4 +1,4 @@
-"""Run a command with the network really gone: ``python -m tests.tools.offline COMMAND …``.
+"""Run a command without a network: ``python -m tests.tools.offline COMMAND …``.
 
 On Linux in a network namespace of its own, with nothing but a loopback (kernels and browsers need that one). Where
 namespaces are not allowed, a guard in every Python process refuses to connect to anything but the loopback.

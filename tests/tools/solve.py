@@ -1,4 +1,4 @@
-"""A lesson as its best learner would leave it: every exercise replaced by the folded answer that follows it."""
+"""Lessons with every exercise replaced by the folded answer that follows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lessons' attention against torch's own, and what positions do to it, exactly."""
+"""Attention compared with torch, and the effect of positional schemes on it."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def seeded():
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("biased", [False, True])
-def test_torchs_own_attention_agrees(causal: bool, biased: bool) -> None:
+def test_attention_equals_torch(causal: bool, biased: bool) -> None:
     queries, keys, values = (draw(2, 4, 7, 8, seed=seed) for seed in range(3))
     bias = alibi_bias(4, 7).double() if biased else None
     mask = torch.zeros(7, 7, dtype=torch.float64) if bias is None else bias
@@ -37,7 +37,7 @@ def test_the_queries_of_a_cache_are_the_last_tokens() -> None:
     assert torch.allclose(attend(queries[..., 5:, :], keys, values, causal=True), whole[..., 5:, :], atol=1e-12)
 
 
-def test_two_tokens_by_hand() -> None:
+def test_attention_of_two_tokens_computed_by_hand() -> None:
     vectors = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     share = 1 / (1 + 2.718281828 ** -(0.5**0.5))  # e^(1/sqrt 2) against e^0
     assert torch.allclose(attend(vectors, vectors, vectors)[0], torch.tensor([share, 1 - share]))
@@ -45,8 +45,8 @@ def test_two_tokens_by_hand() -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_who_sees_the_order(scheme: str) -> None:
-    """Without a scheme inside, a shuffle of the tokens shuffles the outputs and changes nothing else."""
+def test_only_schemes_inside_attention_break_permutation_equivariance(scheme: str) -> None:
+    """Schemes that are added to the embeddings have no effect in the attention layer itself."""
     layer, vectors = Attention(16, 4, scheme).double(), draw(2, 9, 16)
     shuffle = torch.tensor([4, 0, 8, 2, 6, 1, 3, 7, 5])
     if scheme == "t5":
@@ -55,7 +55,7 @@ def test_who_sees_the_order(scheme: str) -> None:
     assert same == (scheme in ("none", "learned", "sinusoidal"))
 
 
-def test_a_symmetric_distance_is_no_direction() -> None:
+def test_a_symmetric_bias_does_not_distinguish_directions() -> None:
     layer, vectors = Attention(16, 4, "alibi").double(), draw(1, 9, 16)
     assert torch.allclose(layer(vectors).flip(1), layer(vectors.flip(1)), atol=1e-12)
     causal = Attention(16, 4, "alibi", causal=True).double()
@@ -63,7 +63,7 @@ def test_a_symmetric_distance_is_no_direction() -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_a_causal_block_never_looks_ahead(scheme: str) -> None:
+def test_a_causal_block_ignores_later_tokens(scheme: str) -> None:
     block, vectors = Block(16, 4, scheme, causal=True).double(), draw(2, 9, 16)
     changed = vectors.clone()
     changed[:, 5:] += 1
@@ -72,7 +72,7 @@ def test_a_causal_block_never_looks_ahead(scheme: str) -> None:
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_t5_itself_gives_the_same_bias(causal: bool) -> None:
+def test_the_t5_bias_equals_transformers(causal: bool) -> None:
     from transformers import T5Config
     from transformers.models.t5.modeling_t5 import T5Attention
 
@@ -83,7 +83,7 @@ def test_t5_itself_gives_the_same_bias(causal: bool) -> None:
     assert bias is not None and torch.equal(bias, theirs.compute_bias(300, 300)[0])
 
 
-def test_rope_turns_queries_and_keys_and_leaves_values() -> None:
+def test_rope_rotates_queries_and_keys_but_not_values() -> None:
     layer, vectors = Attention(16, 4, "rope").double(), draw(2, 9, 16)
     queries, keys, values = layer.project(vectors).unflatten(-1, (3, 4, 4)).permute(2, 0, 3, 1, 4)
     turn = torch.polar(
@@ -98,12 +98,12 @@ def test_rope_turns_queries_and_keys_and_leaves_values() -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_every_part_follows_the_model_to_a_device(scheme: str) -> None:
+def test_all_tensors_move_with_the_model_to_a_device(scheme: str) -> None:
     block = Block(16, 4, scheme).to("meta")  # a device that every computer has, and that refuses tensors of the CPU
     assert block(torch.empty(2, 9, 16, device="meta")).device.type == "meta"
 
 
-def test_nothing_fixed_is_saved() -> None:
+def test_fixed_tensors_are_not_saved() -> None:
     assert "freqs" not in Attention(16, 4, "rope").state_dict()
 
 
@@ -117,6 +117,6 @@ def test_nothing_fixed_is_saved() -> None:
         (lambda: attend(draw(3, 4), draw(3, 4), draw(2, 4)), "keys and values their length"),
     ],
 )
-def test_bad_input_is_told(call, message: str) -> None:
+def test_invalid_arguments_raise(call, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

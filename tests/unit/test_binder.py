@@ -44,7 +44,7 @@ def dockerfile() -> str:
     return done.stdout + done.stderr
 
 
-def test_repo2docker_reads_our_folder(dockerfile: str) -> None:
+def test_repo2docker_reads_the_binder_folder(dockerfile: str) -> None:
     assert "python=3.11" in dockerfile
     assert '--no-cache-dir -r "binder/requirements.txt"' in dockerfile
     assert "binder/postBuild" in dockerfile and "binder/start" in dockerfile
@@ -63,7 +63,7 @@ def test_start_hands_over_with_one_thread() -> None:
     assert said == f"{process.pid} 1\n", "the command takes the place of the script, and gets its signals"
 
 
-def test_post_build_switches_the_news_off_and_the_server_extension_on(tmp_path: Path) -> None:
+def test_post_build_disables_the_news_and_enables_the_server_extension(tmp_path: Path) -> None:
     (tmp_path / "pip").write_text('#!/bin/bash\necho "$@" > "$NB_PYTHON_PREFIX/pip-was-asked"\n')
     (tmp_path / "pip").chmod(0o755)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "NB_PYTHON_PREFIX": str(tmp_path)}
@@ -129,13 +129,13 @@ def test_a_hub_gets_links_that_pull_the_repository(fork: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["course", "a/b/c", "a b/c", "owner/", 'x/y"\nz', "../x"])
-def test_a_name_that_is_no_repository_is_refused(name: str) -> None:
+def test_an_invalid_repository_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="owner/name"):
         badges.Links(name)
 
 
 @pytest.mark.parametrize("address", ["mybinder.org", "ftp://x", "https://x y", 'https://x/"'])
-def test_an_address_that_is_none_is_refused(address: str) -> None:
+def test_an_invalid_address_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match="is not an address"):
         badges.Links("a/b", binder=(address,))
     with pytest.raises(ValueError, match="is not an address"):

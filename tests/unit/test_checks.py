@@ -1,4 +1,4 @@
-"""Checks for learners: one line, the right reason, and nothing that a learner writes can stop them."""
+"""Checks of answers: printed lines, reasons, and robustness against any answer."""
 
 import math
 import re
@@ -114,7 +114,7 @@ def leave(x):
     raise SystemExit(3)
 
 
-def test_a_learners_error_is_told_with_its_line(verdict) -> None:
+def test_an_error_in_an_answer_is_reported_with_its_line(verdict) -> None:
     line = verdict("double", broken)
     assert "AttributeError" in line and "return x.undefined_name" in line
     assert "RecursionError" in verdict("double", deep)
@@ -139,14 +139,14 @@ def test_a_learners_error_is_told_with_its_line(verdict) -> None:
     ],
     ids=lambda answer: type(answer).__name__,
 )
-def test_nothing_stops_a_check(verdict, answer) -> None:
+def test_a_check_never_raises_an_exception(verdict, answer) -> None:
     for given_answer in (answer, lambda x: answer):
         for name in ("value", "double"):
             line = verdict(name, given_answer)
             assert line.startswith("Wrong ✗ ") and len(line) < 600
 
 
-def test_a_learners_print_is_allowed(capsys, monkeypatch) -> None:
+def test_an_answer_may_print(capsys, monkeypatch) -> None:
     monkeypatch.setattr(registry, "EXERCISES", {DOUBLE.id: DOUBLE})
 
     def talkative(x):
@@ -157,12 +157,12 @@ def test_a_learners_print_is_allowed(capsys, monkeypatch) -> None:
     assert capsys.readouterr().out.splitlines()[-1] == "Right ✓ double"
 
 
-def test_an_unknown_exercise_is_the_lessons_mistake() -> None:
+def test_an_unknown_exercise_raises_a_key_error() -> None:
     with pytest.raises(KeyError, match="no exercise '99.nothing'"):
         check("99.nothing", 1)
 
 
-def test_only_grading_raises(monkeypatch, capsys) -> None:
+def test_checks_raise_errors_only_while_grading(monkeypatch, capsys) -> None:
     monkeypatch.setattr(registry, "EXERCISES", {VALUE.id: VALUE})
     monkeypatch.setenv("NBGRADER_EXECUTION", "validate")
     check("99.value", VALUE.reference)
@@ -198,19 +198,19 @@ def test_one_changed_number_is_found(values, place) -> None:
     assert f"value at [{place % len(values)}]" in difference(wrong, right)
 
 
-def test_numbers_and_tensors_of_no_dimension_are_alike() -> None:
+def test_numbers_and_tensors_without_dimensions_are_equal() -> None:
     assert difference(3, torch.tensor(3)) == "" and difference(torch.tensor(2.5), 2.5) == ""
     assert difference(True, 1) != "" and difference(1, True) != ""
     assert difference(torch.Size([2, 3]), (2, 3)) == ""
     assert difference(float("nan"), float("nan")) == "" and difference(1.0, float("nan")) != ""
 
 
-def test_a_check_that_accepts_everything_would_be_seen(monkeypatch) -> None:
+def test_a_check_that_accepts_everything_is_detected(monkeypatch) -> None:
     monkeypatch.setattr(checks, "compare", lambda *_, **__: Agreement(""))
     assert judge(DOUBLE, lambda x: x + 2).text != "you add two"
 
 
-def test_a_function_that_returns_nothing_is_told_so(verdict, capsys) -> None:
+def test_a_function_that_returns_none_gets_a_message(verdict, capsys) -> None:
     def prints(x):
         print(2 * x)
 
@@ -240,7 +240,7 @@ def test_a_body_of_a_docstring_is_a_stub() -> None:
     assert not is_stub(double) and not is_stub(broken) and not is_stub(len) and not is_stub(torch.nn.Identity())
 
 
-def test_accepted_forms_are_noted_beside_the_fact(verdict) -> None:
+def test_accepted_forms_are_noted_before_the_remark(verdict) -> None:
     line = verdict("value", VALUE.reference.tolist())
     assert line == "Right ✓ value – a list here; a tensor is what later layers take – a fact"
     noted = judge(DOUBLE, lambda x: double(x).numpy())
@@ -259,7 +259,7 @@ def test_answers_that_raise_are_a_mistake_only_if_it_is_declared() -> None:
     assert judge(declared, lambda x: [][0]).text.startswith("it raised IndexError")
 
 
-def test_the_message_of_an_error_must_mention_what_is_asked_for() -> None:
+def test_a_required_error_must_mention_the_required_texts() -> None:
     def refuses(text):
         def answer(x):
             if not x.numel():
@@ -274,12 +274,12 @@ def test_the_message_of_an_error_must_mention_what_is_asked_for() -> None:
     assert judge(exercise, lambda x: 2 * x).text == "refuse an empty tensor"
 
 
-def test_pytests_own_outcomes_are_errors_like_any(verdict) -> None:
+def test_pytest_outcomes_are_treated_as_errors(verdict) -> None:
     assert "it raised Failed: no" in verdict("double", lambda x: pytest.fail("no"))
 
 
 @pytest.mark.parametrize("source", ["def f(x:\n    return x", "def f(x):\n    return undefined\n\nf(1)"])
-def test_an_error_of_the_cell_before_is_told_with_an_unattempted_check(source: str) -> None:
+def test_an_unattempted_check_reports_an_error_of_the_previous_cell(source: str) -> None:
     shell = InteractiveShell.instance()
     try:
         shell.run_cell(source)
@@ -310,7 +310,7 @@ CHOICES = Exercise(
         ([{1}, "elk", "ant"], "two are exchanged"),
     ],
 )
-def test_an_answer_of_several_choices_is_told_each_mistake_that_it_contains(answer: list | tuple, says: str) -> None:
+def test_every_mistake_in_an_answer_of_several_choices_is_reported(answer: list | tuple, says: str) -> None:
     assert judge(CHOICES, answer) == Verdict("wrong", says)
 
 
@@ -323,7 +323,7 @@ def test_an_answer_of_several_choices_is_told_each_mistake_that_it_contains(answ
         ([], "2 items are missing"),
     ],
 )
-def test_of_choices_in_any_order_what_is_missing_and_what_is_too_many(answer: list, says: str) -> None:
+def test_missing_and_surplus_choices_in_any_order_are_reported(answer: list, says: str) -> None:
     mistakes = [
         Mistake(["A"], "B is missing"),
         Mistake(["A", "B", "C"], "C is right"),
@@ -333,7 +333,7 @@ def test_of_choices_in_any_order_what_is_missing_and_what_is_too_many(answer: li
     assert judge(exercise, answer) == Verdict("wrong" if says else "right", says)
 
 
-def test_dicts_with_other_keys_are_no_choices() -> None:
+def test_dicts_with_other_keys_are_compared_as_a_whole() -> None:
     """Dicts with other keys are compared as a whole."""
     exercise = Exercise("99.numbers", {"a": 1}, mistakes=[Mistake({"a": 2}, "you count from 1")])
     assert judge(exercise, {"a": 2, "b": 3}) == Verdict("wrong", "key 'b' is not expected")

@@ -1,4 +1,4 @@
-"""What counts as right: values decide, and the form only where an exercise asks for it."""
+"""Comparison by value; the form matters only if an exercise requires it."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_the_tolerance_is_that_of_the_coarser_dtype() -> None:
 
 
 @pytest.mark.parametrize("one", [3, 3.0, np.int32(3), np.float64(3), torch.tensor(3), torch.tensor([3.0]), np.array(3)])
-def test_one_number_has_many_forms(one) -> None:
+def test_a_number_is_accepted_in_any_form(one) -> None:
     for same in (3, 3.0, torch.tensor(3), torch.tensor(3.0, dtype=torch.float64), np.int64(3)):
         assert difference(one, same) == ""
     for other in (4, 3.1, torch.tensor(2), True, "3", None):
@@ -62,13 +62,13 @@ def test_one_number_has_many_forms(one) -> None:
 
 
 @pytest.mark.parametrize("true", [True, np.True_, torch.tensor(True)])
-def test_booleans_are_no_numbers(true) -> None:
+def test_booleans_are_not_numbers(true) -> None:
     assert difference(true, True) == difference(true, torch.tensor(True)) == ""
     assert "" not in (difference(true, False), difference(true, 1), difference(1, True), difference(true, 1.0))
     assert difference(torch.ones(2), torch.ones(2).bool()) == "dtype float32, expected bool"
 
 
-def test_shapes_are_values() -> None:
+def test_shapes_must_agree() -> None:
     assert difference(FLOATS.flatten(), FLOATS) == "shape (4,), expected (2, 2)"
     assert difference([[1, 2], [3]], torch.ones(2, 2)).startswith("expected a tensor of shape (2, 2)")
     assert difference([], torch.empty(0, 3)) == "" and difference([1], torch.empty(0, 3)) != ""
@@ -86,7 +86,7 @@ def test_lists_tuples_and_arrays_of_the_same_items_agree() -> None:
     assert difference(["b", "a", "b"], ["a", "b", "a"], any_order=True) != ""
 
 
-def test_texts() -> None:
+def test_texts_are_compared_exactly_or_without_case() -> None:
     assert difference(np.str_("king"), "king") == "" and difference("King", "king") != ""
     assert difference([" King "], ["king"], ignore_case=True) == ""
     assert difference(["quean"], ["king"], ignore_case=True) != ""
@@ -104,16 +104,16 @@ def test_texts() -> None:
         (torch.tensor([2.0]), torch.tensor(2.0), "shape (1,) here; shape () is asked for"),
     ],
 )
-def test_what_is_accepted_and_matters_later_is_noted(got, expected, note: str) -> None:
+def test_accepted_differences_that_matter_later_are_noted(got, expected, note: str) -> None:
     assert compare(got, expected).notes == (note,)
 
 
 @pytest.mark.parametrize(("got", "expected"), [(FLOATS.double(), FLOATS), (IDS.int(), IDS), ((3, 0), [3, 0]), (1, 1.0)])
-def test_what_does_not_matter_is_not_noted(got, expected) -> None:
+def test_irrelevant_differences_are_not_noted(got, expected) -> None:
     assert compare(got, expected).reason == "" and compare(got, expected).notes == ()
 
 
-def test_what_an_exercise_requires_is_required() -> None:
+def test_required_properties_must_agree() -> None:
     assert difference(IDS.double(), IDS, requires=["kind"]) == "dtype float64, expected int64"
     assert difference(2.0, 2, requires=["kind"]) != "" and difference(IDS.int(), IDS, requires=["kind"]) == ""
     assert difference(FLOATS.double(), FLOATS, requires=["dtype"]) == "dtype float64, expected float32"
@@ -122,11 +122,11 @@ def test_what_an_exercise_requires_is_required() -> None:
     assert difference((1, 2), [1, 2], requires=["container"]) == "expected 2 items in a list, got a tuple"
 
 
-def test_a_number_without_a_place_is_told_without_one() -> None:
+def test_a_number_is_reported_without_an_index() -> None:
     assert difference(0.25, torch.tensor(0.5)) == "value: 0.25, expected 0.5"
     assert difference(torch.tensor(0.25), torch.tensor(0.5)) == "value: 0.25, expected 0.5"
 
 
-def test_unchanged_is_exact() -> None:
+def test_unchanged_compares_exactly() -> None:
     for before, after in [(FLOATS, FLOATS + 1e-7), (FLOATS, FLOATS.double()), ([1, 2], (1, 2)), ({"a": 1}, {"a": 2})]:
         assert unchanged(before, before) and not unchanged(after, before)

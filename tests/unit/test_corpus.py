@@ -1,4 +1,4 @@
-"""Real text: read without imports, no code, no repetitions, and errors that name the file."""
+"""Text of the documentation and of files: sentences, words, and errors."""
 
 import re
 import sys
@@ -13,7 +13,7 @@ from helpers import corpus
 PROSE = " ".join(["The quick brown fox jumps over the lazy dog again."] * 120)
 
 
-def test_sentences() -> None:
+def test_text_is_split_into_sentences() -> None:
     text = "Don't stop. Go on!\n\nA heading\n\nÜber 3 Äpfel; done\r\n\r\nno_underscores here"
     expected = [["don't", "stop"], ["go", "on"], ["a", "heading"], ["über", "äpfel"], ["no", "underscores", "here"]]
     assert corpus.sentences(text) == expected
@@ -90,7 +90,7 @@ def test_only_documentation_is_read(tmp_path) -> None:
     assert not {"call", "hidden", "read", "test", "code"} & words
 
 
-def test_no_sources_or_little_text(tmp_path) -> None:
+def test_folders_without_sources_or_text_are_refused(tmp_path) -> None:
     with pytest.raises(FileNotFoundError, match="no Python sources"):
         corpus.documentation(tmp_path)
     (tmp_path / "one.py").write_text('"""A few words only."""')
@@ -98,7 +98,7 @@ def test_no_sources_or_little_text(tmp_path) -> None:
         corpus.documentation(tmp_path)
 
 
-def test_a_text_file(tmp_path) -> None:
+def test_a_text_file_is_read(tmp_path) -> None:
     path = tmp_path / "mine.txt"
     path.write_bytes(b"\xef\xbb\xbf" + PROSE.encode())
     read = corpus.read_text(path)
@@ -119,14 +119,14 @@ def test_a_text_file(tmp_path) -> None:
         (b"1 2 3 4 5 " * 900, "has 0 words"),
     ],
 )
-def test_bad_files_say_so(tmp_path, content: bytes, says: str) -> None:
+def test_invalid_files_are_refused(tmp_path, content: bytes, says: str) -> None:
     path = tmp_path / "mine.txt"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=f"mine.txt.*{says}"):
         corpus.read_text(path)
 
 
-def test_missing_and_huge_files(tmp_path, monkeypatch) -> None:
+def test_missing_and_huge_files_are_refused(tmp_path, monkeypatch) -> None:
     with pytest.raises(FileNotFoundError):
         corpus.read_text(tmp_path / "none.txt")
     monkeypatch.setattr(corpus, "MAX_BYTES", 10)

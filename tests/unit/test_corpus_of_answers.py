@@ -1,4 +1,4 @@
-"""Right answers are accepted, whatever their style."""
+"""Right answers in different styles are accepted."""
 
 import contextlib
 import io
@@ -21,13 +21,13 @@ def test_a_right_answer_is_accepted(name: str, source: str) -> None:
         assert TASKS[name].reject(source) == ""
 
 
-def test_every_function_has_four_styles() -> None:
+def test_every_function_has_answers_in_four_styles() -> None:
     functions = {name for name, task in TASKS.items() if not task.name.startswith("test_")}
     assert STYLES.keys() == functions
     assert all(len(set(sources)) == len(sources) >= 4 for sources in STYLES.values())
 
 
-def test_planted_control() -> None:
+def test_a_right_answer_with_a_wrong_number_is_refused() -> None:
     """A right answer with one wrong number is not accepted."""
     source = STYLES["09.t5_bucket"][0]
     assert TASKS["09.t5_bucket"].reject(source.replace("2 * exact - 1", "2 * exact - 2")) != ""

@@ -18,7 +18,7 @@ def test_readme_and_lesson_00_agree_with_the_lessons() -> None:
     assert found == [course_map.start_table(table)], "run python -m tests.tools.course_map"
 
 
-def test_another_time_is_another_table() -> None:
+def test_a_changed_time_changes_the_table() -> None:
     table = course_map.rows(README, lessons())
     other = course_map.Row(table[0].file, table[0].title, table[0].learn, 99, 5)
     changed = course_map.with_readme_table(README, [other, *table[1:]])

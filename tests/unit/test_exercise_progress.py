@@ -1,4 +1,4 @@
-"""``make progress``: what it says of notebooks in which exercises are right, wrong and open."""
+"""``make progress``: the report on right, wrong and open exercises."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def prints(cell: dict[str, Any], *lines: str) -> None:
     cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": [f"{line}\n" for line in lines]}]
 
 
-def test_the_three_states(lesson: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_right_wrong_and_open_are_counted(
+    lesson: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     right, wrong, untouched, not_run = check_cells(lesson)[:4]
     names = [cell["source"][0].split('"')[1].partition(".")[2] for cell in (right, wrong, untouched, not_run)]
     prints(right, format_line("right", names[0], "worth knowing"))
@@ -57,7 +59,7 @@ def test_the_stored_lessons_are_open() -> None:
         assert [check.state for check in checks(notebook)] == ["open"] * len(check_cells(notebook)), path.name
 
 
-def test_a_homework_that_a_learner_ran() -> None:
+def test_the_checks_of_a_homework_are_read() -> None:
     [path] = [path for path in notebooks() if path.stem == "hw1_word_embeddings"]
     notebook = json.loads(path.read_text(encoding="utf-8"))
     fresh = list(checks(notebook))
@@ -69,14 +71,14 @@ def test_a_homework_that_a_learner_ran() -> None:
     assert [check.name for check in checks(ran) if check.state == "right"] == ["lookup"]
 
 
-def test_a_line_is_read_as_it_was_written() -> None:
+def test_parse_line_inverts_format_line() -> None:
     for status in SIGNS:
         for text in ("", "a: b – c"):
             assert parse_line(format_line(status, "f", text)) == (status, "f", text)
     assert parse_line("Wrongly so") is None and parse_line("") is None
 
 
-def test_what_is_no_notebook_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_notebook_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for content in ("", "[]", '{"cells": [3]}', '{"cells": 3}'):
         (tmp_path / "broken.ipynb").write_text(content)
         assert main([str(tmp_path / "broken.ipynb"), str(LESSON)]) == 1
@@ -85,7 +87,7 @@ def test_what_is_no_notebook_is_named(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main([str(tmp_path / "none.ipynb")]) == 1 and "none.ipynb" in capsys.readouterr().err
 
 
-def test_it_needs_no_package() -> None:
+def test_progress_needs_no_package() -> None:
     code = "import sys, helpers.exercises.__main__ as m; m.main([]); print([n for n in sys.modules if 'torch' in n])"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}"],
                           capture_output=True, text=True, check=True, cwd=ROOT)  # fmt: skip

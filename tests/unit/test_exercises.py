@@ -1,4 +1,4 @@
-"""Every exercise: the reference passes, a stub is not an attempt, each known mistake is told apart."""
+"""Every exercise: the reference is right, a stub is not attempted, each known mistake is recognised."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def test_reference_passes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_stubs_are_not_attempts(name: str) -> None:
+def test_stubs_are_not_attempted(name: str) -> None:
     stubs: list[Any] = [None, ...]
     if callable(EXERCISES[name].reference):
         stubs = [lambda *_: None, lambda *_: ...]
@@ -25,7 +25,7 @@ def test_stubs_are_not_attempts(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_every_mistake_is_rejected_with_its_own_words(name: str) -> None:
+def test_every_mistake_gets_its_own_message(name: str) -> None:
     exercise = EXERCISES[name]
     assert len(exercise.mistakes) >= 2
     assert len({mistake.message for mistake in exercise.mistakes}) == len(exercise.mistakes)
@@ -34,7 +34,7 @@ def test_every_mistake_is_rejected_with_its_own_words(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_functions_are_tried_more_than_once(name: str) -> None:
+def test_functions_have_several_cases(name: str) -> None:
     exercise = EXERCISES[name]
     assert name[:2].isdigit() and name[2] == "."
     assert not callable(exercise.reference) or len(exercise.cases) >= 2

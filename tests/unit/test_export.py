@@ -57,7 +57,7 @@ def plain(text: str, form: str) -> str:
 
 @pytest.mark.parametrize("form", EXPORTERS)
 @pytest.mark.parametrize("path", CHOSEN, ids=lambda path: path.stem)
-def test_every_figure_stands_once_with_its_title(exported, path: Path, form: str) -> None:
+def test_every_figure_is_exported_once_with_its_title(exported, path: Path, form: str) -> None:
     text, resources = exported[path.name[:2], form]
     titles = stills(path)
     assert titles
@@ -76,7 +76,7 @@ def test_every_figure_stands_once_with_its_title(exported, path: Path, form: str
 
 @pytest.mark.parametrize("form", EXPORTERS)
 @pytest.mark.parametrize("path", CHOSEN, ids=lambda path: path.stem)
-def test_questions_stand_without_their_answers(exported, path: Path, form: str) -> None:
+def test_questions_are_exported_without_their_answers(exported, path: Path, form: str) -> None:
     text = plain(exported[path.name[:2], form][0], form)
     mine = [question for name, question in QUESTIONS.items() if name.startswith(path.name[:2])]
     assert mine
@@ -87,7 +87,7 @@ def test_questions_stand_without_their_answers(exported, path: Path, form: str) 
 
 
 @pytest.mark.parametrize("path", CHOSEN, ids=lambda path: path.stem)
-def test_hints_are_folded_or_stand_at_the_end(exported, path: Path) -> None:
+def test_hints_are_folded_or_moved_to_the_end(exported, path: Path) -> None:
     folded = sum("<details>" in cell.source for cell in nbformat.read(path, as_version=4).cells)
     assert folded
     for form in ("html", "markdown", "slides"):

@@ -1,4 +1,4 @@
-"""Neighbours, analogies, maps and directions against gensim, numpy and plain loops."""
+"""Neighbours, analogies, PCA and bias directions compared with gensim, numpy and plain loops."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def oracle() -> KeyedVectors:
     return vectors
 
 
-def test_measures_are_what_plain_loops_give() -> None:
+def test_measures_equal_plain_loops() -> None:
     queries, rows = table(1)[2:5], table()[:7]
     for i, q in enumerate(queries.tolist()):
         for j, r in enumerate(rows.tolist()):
@@ -42,7 +42,7 @@ def test_measures_are_what_plain_loops_give() -> None:
 
 
 @given(st.integers(0, 1000), st.floats(0.1, 50))
-def test_cosine_is_blind_to_length_and_bounded(seed: int, factor: float) -> None:
+def test_cosine_is_independent_of_norms_and_bounded(seed: int, factor: float) -> None:
     queries, rows = table(seed)[2:6], table(seed + 1)
     cosines = geometry.cosine(queries, rows)
     assert torch.allclose(cosines, geometry.cosine(queries * factor, rows))
@@ -62,7 +62,7 @@ def test_the_three_measures_disagree_in_general() -> None:
     assert not torch.equal(found[0], found[2])
 
 
-def test_neighbours_are_gensims(oracle: KeyedVectors) -> None:
+def test_neighbours_equal_gensim(oracle: KeyedVectors) -> None:
     ids = torch.arange(2, 42)
     scores, found = geometry.nearest(table()[ids], table(), 6, exclude=ids[:, None])
     for row, word in enumerate(WORDS):
@@ -71,7 +71,7 @@ def test_neighbours_are_gensims(oracle: KeyedVectors) -> None:
         assert scores[row].tolist() == pytest.approx([score for _, score in expected], abs=1e-6)
 
 
-def test_one_vector_or_many() -> None:
+def test_nearest_accepts_one_vector_or_many() -> None:
     many = geometry.nearest(table()[5:7], table(), 4, exclude=torch.tensor([[5], [6]]))
     one = geometry.nearest(table()[6], table(), 4, exclude=torch.tensor([6]))
     assert torch.equal(one[1], many[1][1])
@@ -79,12 +79,12 @@ def test_one_vector_or_many() -> None:
     assert geometry.nearest(table()[6], table(), 1)[1].tolist() == [6]  # itself, when it is not excluded
 
 
-def test_padding_is_nobodys_neighbour() -> None:
+def test_zero_rows_are_never_neighbours() -> None:
     for measure in geometry.MEASURES.values():
         assert geometry.nearest(table()[2:], table(), 40, measure=measure)[1].min() == 2
 
 
-def test_analogies_are_gensims(oracle: KeyedVectors) -> None:
+def test_analogies_equal_gensim(oracle: KeyedVectors) -> None:
     a, b, c = (torch.randint(2, 42, (50,), generator=torch.Generator().manual_seed(i)) for i in range(3))
     found = geometry.analogy(table(), a, b, c, k=3)
     name = VOCABULARY.words
@@ -95,7 +95,7 @@ def test_analogies_are_gensims(oracle: KeyedVectors) -> None:
 
 
 def grid() -> tuple[torch.Tensor, list[tuple[str, str]]]:
-    """Twelve pairs that differ by little: by one direction, and each by some noise of its own."""
+    """Twelve pairs with the same difference, plus individual noise."""
     vectors = table()
     vectors[14:26] = vectors[2:14] + 0.1 * table(9)[20] + 0.1 * table(8)[2:14]
     return vectors, [(WORDS[i], WORDS[i + 12]) for i in range(12)]
@@ -113,7 +113,7 @@ def test_accuracy_of_a_perfect_relation_and_of_noise() -> None:
     assert not (geometry.analogy(vectors, *questions[:, :3].T)[:, 0:1] == questions[:, :3]).any()
 
 
-def test_pca_is_the_eigenvalues_of_the_covariance() -> None:
+def test_pca_equals_the_eigendecomposition_of_the_covariance() -> None:
     vectors = table()[2:] @ torch.diag(torch.arange(1, 9).double())
     coordinates, directions, explained = geometry.pca(vectors, 3)
     values, columns = np.linalg.eigh(np.cov(vectors.numpy().T))
@@ -133,8 +133,8 @@ def test_pca_signs_are_fixed() -> None:
 
 
 @pytest.mark.parametrize("noise_seed", range(5))
-def test_a_tie_for_the_largest_entry_does_not_leave_the_sign_to_rounding(noise_seed: int) -> None:
-    """Along (1, -1) both entries are equally large; without a rule for ties the smallest error decides."""
+def test_signs_of_tied_entries_do_not_depend_on_rounding(noise_seed: int) -> None:
+    """Both entries of the direction (1, -1) are equally large, up to rounding errors."""
     steps = torch.linspace(-1, 1, 9)[:, None] * torch.tensor([[1.0, -1.0]])
     noise = 1e-7 * torch.randn(9, 2, generator=torch.Generator().manual_seed(noise_seed))
     directions = geometry.pca(steps + noise, 1)[1]
@@ -185,7 +185,7 @@ def test_bias_direction_is_the_eigenvector_of_the_pair_centred_covariance() -> N
     assert abs(expected @ found) == pytest.approx(1)
 
 
-def test_direction_finds_what_was_put_in() -> None:
+def test_bias_direction_recovers_a_planted_direction() -> None:
     axis = torch.nn.functional.normalize(table(5)[10], dim=0)
     vectors = torch.nn.functional.normalize(table(), dim=1)
     vectors[14:26] = vectors[2:14] - 2 * axis
@@ -200,7 +200,7 @@ def test_direction_finds_what_was_put_in() -> None:
 
 
 @given(st.integers(0, 1000))
-def test_nothing_is_left_along_a_direction_projected_out(seed: int) -> None:
+def test_projected_vectors_are_orthogonal_to_the_direction(seed: int) -> None:
     vectors, along = table(seed), 3 * table(seed + 1)[7]
     left = geometry.project_out(vectors, along)
     assert (left @ along).abs().max() < 1e-9
@@ -224,6 +224,6 @@ def test_nothing_is_left_along_a_direction_projected_out(seed: int) -> None:
         (lambda: geometry.project_out(table(), torch.ones(4)), ValueError, r"\(8,\)"),
     ],
 )
-def test_bad_input_says_so(call, error, says) -> None:
+def test_invalid_arguments_raise(call, error, says) -> None:
     with pytest.raises(error, match=says):
         call()

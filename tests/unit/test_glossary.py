@@ -89,11 +89,11 @@ def test_the_glossary_is_sorted_and_short() -> None:
         ("<details><summary>Hint</summary>\n\n**term**\n\n</details>", []),
     ],
 )
-def test_what_is_a_term(text: str, found: list[str]) -> None:
+def test_terms_are_bold_phrases_of_the_running_text(text: str, found: list[str]) -> None:
     assert list(terms(new_notebook(cells=[new_markdown_cell("**First cell**"), new_markdown_cell(text)]))) == found
 
 
-def test_faults_are_found() -> None:
+def test_missing_and_wrong_rows_are_found() -> None:
     lesson = new_notebook(cells=[new_markdown_cell("# 01"), new_markdown_cell("A **token** has a **token id**.")])
     glossary = "| **token** (tokens, word) | A unit. | 02 |\n| **vector** | A row. | 01 |\n"
     assert problems(glossary, {"01": lesson}) == [

@@ -1,4 +1,4 @@
-"""The table of CONTRIBUTING.md says who imports whom, and nothing imports in a circle."""
+"""Imports between modules follow the table of CONTRIBUTING.md and are not circular."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_imports_follow_the_table() -> None:
             assert at_home or package or folder(other) in allowed[folder(module)], f"{module} imports {other}"
 
 
-def test_nothing_imports_in_a_circle() -> None:
+def test_there_are_no_circular_imports() -> None:
     graph = {
         module: imports(path.read_text("utf-8"), at_start=True) - {module}
         for module, path in MODULES.items()
@@ -82,7 +82,7 @@ def test_nothing_imports_in_a_circle() -> None:
         ("import helpers.grading.__main__ as main; main.parser()", ("matplotlib", "anywidget", "torch")),
     ],
 )
-def test_what_is_not_used_is_not_loaded(code: str, heavy: tuple[str, ...]) -> None:
+def test_unused_modules_are_not_loaded(code: str, heavy: tuple[str, ...]) -> None:
     code = f"{code}; import sys; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -1,4 +1,4 @@
-"""The command that checks the JavaScript says why it does not, and fails when a check fails."""
+"""The command that checks the JavaScript: messages, skipping, and exit status."""
 
 import subprocess
 import time
@@ -10,7 +10,7 @@ from tests.tools import javascript
 
 
 @pytest.mark.parametrize(("version", "message"), [(None, "not found"), (18, "version 18")])
-def test_without_node_it_says_so_and_counts_as_skipped(monkeypatch, capsys, version, message: str) -> None:
+def test_without_node_the_check_is_skipped_with_a_message(monkeypatch, capsys, version, message: str) -> None:
     monkeypatch.setattr(javascript, "node_version", lambda: version)
     assert javascript.main([]) == 77
     assert message in capsys.readouterr().out

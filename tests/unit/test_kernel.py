@@ -1,4 +1,4 @@
-"""Tracebacks in a real kernel: the notebook's own lines stay, those of packages go, and ``%tb`` brings them back."""
+"""Tracebacks in a real kernel: lines of the notebook are shown, those of packages only by ``%tb``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_an_error_inside_a_package_shows_the_line_of_the_cell_and_the_message(ou
     assert len(lines) <= 10 and "site-packages" not in outputs["package"].traceback
 
 
-def test_all_frames_can_be_had(outputs) -> None:
+def test_tb_shows_all_frames(outputs) -> None:
     assert outputs["all frames"].traceback.count("site-packages/torch") >= 3
 
 
@@ -52,7 +52,7 @@ def test_frames_of_the_course_are_folded_as_well(outputs) -> None:
     assert "[... 1 call in helpers: %tb shows more]" in outputs["helpers"].traceback
 
 
-def test_what_has_no_frame_in_a_cell_is_shown_as_before(outputs) -> None:
+def test_errors_without_a_frame_in_a_cell_are_not_changed(outputs) -> None:
     assert outputs["syntax"].ename == "SyntaxError" and "1 +" in outputs["syntax"].traceback
 
 

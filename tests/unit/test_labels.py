@@ -1,4 +1,4 @@
-"""Labels have the same places in the browser and in the still."""
+"""Labels have the same positions in the browser and in the still."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from helpers.figures.labels import Wish, place_labels
+from helpers.figures.labels import LabelRequest, place_labels
 from tests.tools.refresh import ROOT
 
 _SCRIPT = """
@@ -18,14 +18,14 @@ console.log(JSON.stringify(placeLabels(wishes, obstacles, frame)));
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
-def test_both_renderers_put_labels_at_the_same_places() -> None:
+def test_both_renderers_place_labels_at_the_same_positions() -> None:
     """The browser counts pixels downwards, matplotlib upwards."""
     rng = np.random.default_rng(0)
     wishes = []
     for number in range(60):
         x, y, width, height = rng.uniform([0, 0, 20, 10], [400, 300, 80, 20])
         toward = tuple(rng.normal(size=2)) if number % 3 == 0 else None
-        wishes.append(Wish(x, y, width, height, 6.0, number % 5 == 0, toward))
+        wishes.append(LabelRequest(x, y, width, height, 6.0, number % 5 == 0, toward))
     obstacles = [(wish.x - 4, wish.y - 4, wish.x + 4, wish.y + 4) for wish in wishes]
     placed = place_labels(wishes, obstacles, (0, 0, 400, 300))
 

@@ -1,4 +1,4 @@
-"""The figure behind the picture: its messages, its errors, its limits, and what a notebook stores of it."""
+"""Live figures: messages, errors, limits, and the stored output."""
 
 import contextlib
 import io
@@ -38,7 +38,7 @@ def sent(monkeypatch):
     return messages
 
 
-def test_a_question_is_answered_with_the_picture_of_its_values(sent) -> None:
+def test_a_draw_request_is_answered_with_the_picture_of_its_values(sent) -> None:
     powers._receive(None, {"type": "draw", "id": 7, "values": {"top": 3, "sign": True}}, [])
     (content, buffers), *others = sent
     assert not others and content["id"] == 7 and content["sentence"] == "The last square is \u22129."
@@ -57,25 +57,25 @@ def test_a_script_is_a_module_that_needs_no_other_file(view: type[_View] | type[
 
 
 @pytest.mark.parametrize("values", [None, 3, {"top": "x", "sign": "maybe"}, {"unknown": 1}, {"top": float("nan")}])
-def test_the_wire_is_not_trusted(sent, values) -> None:
+def test_invalid_values_in_a_request_are_replaced(sent, values) -> None:
     powers._receive(None, {"type": "draw", "id": 1, "values": values}, [])
     assert sent[0][0]["sentence"] == "The last square is 16."
 
 
 @pytest.mark.parametrize("content", [None, "draw", {}, {"type": "other"}])
-def test_what_is_no_question_gets_no_answer(sent, content) -> None:
+def test_other_messages_get_no_reply(sent, content) -> None:
     powers._receive(None, content, [])
     assert sent == []
 
 
-def test_an_error_names_the_authors_line(sent) -> None:
+def test_an_error_names_the_line_of_the_figure(sent) -> None:
     powers._receive(None, {"type": "draw", "id": 2, "values": {"top": 9}}, [])
     content = sent[0][0]
     assert content["error"] == "ZeroDivisionError: nine is too much" and "panels" not in content
     assert re.match(r'line \d+: raise ZeroDivisionError\("nine is too much"\)', content["line"])
 
 
-def test_limits_hold_still_while_a_control_moves() -> None:
+def test_limits_do_not_change_with_the_controls() -> None:
     spans = {
         tuple(map(tuple, powers.draw({"top": top, "sign": sign})["panels"][0]["limits"]))
         for top in (1, 4)
@@ -96,12 +96,12 @@ def test_limits_hold_still_while_a_control_moves() -> None:
         (([1], "text"), "one panel or more"),
     ],
 )
-def test_a_figure_without_panels_or_sentence_stops_its_cell(result, message: str) -> None:
+def test_a_figure_without_panels_or_sentence_raises(result, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         live("Wrong", n=Slider(0, 1, 0))(lambda n: result)
 
 
-def test_only_controls_are_controls() -> None:
+def test_arguments_that_are_no_controls_are_refused() -> None:
     with pytest.raises(TypeError, match="n must be a Slider"):
         live("Wrong", n=3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="no control"):
@@ -109,14 +109,14 @@ def test_only_controls_are_controls() -> None:
 
 
 @pytest.mark.parametrize("control", [Toggle(), Choice("a", "b")])
-def test_only_sliders_are_dragged(control) -> None:
+def test_dragging_other_controls_than_sliders_is_refused(control) -> None:
     with pytest.raises(TypeError, match=r"'t' drags \['k'\], which is no slider of 'Wrong': \['n'\]"):
         live("Wrong", n=Slider(0, 1, 0), k=control)(
             lambda n, k: ([arrows([[1, 1]], title="t", drag={0: Drag(x="n", y="k")})], f"{n}")
         )
 
 
-def test_the_browser_is_told_what_can_be_dragged() -> None:
+def test_messages_describe_draggable_marks() -> None:
     @live("Drags", n=Slider(0, 2, 1), base=LogSlider(1, 100, 10))
     def drags(n, base):
         table = heatmap([[1, 2], [3, 4], [5, 6]], rows=[n], drag="n", title="t")
@@ -129,7 +129,7 @@ def test_the_browser_is_told_what_can_be_dragged() -> None:
     assert tips == [{"mark": 1} | nothing | {"angle": "n", "radius": "base", "radians": 0.5}]
 
 
-def test_a_large_table_travels_small_and_near() -> None:
+def test_a_large_table_is_sent_compactly_and_precisely() -> None:
     values = np.random.default_rng(0).normal(size=(512, 768))
 
     @live("Large", n=Slider(0, 1, 0))
@@ -153,7 +153,7 @@ def test_running_a_cell_again_replaces_its_figure() -> None:
     assert len(LiveFigure.instances) == before + 1
 
 
-def test_a_figure_that_reads_a_changing_model_is_told(monkeypatch) -> None:
+def test_refresh_sends_a_message(monkeypatch) -> None:
     state = {"n": 1}
     figure = live("State", pure=False, k=Slider(0, 1, 0))(
         lambda k: ([bars([state["n"]], title="t")], f"{state['n'] + k}")
@@ -216,13 +216,13 @@ def _luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize(("palette", "paper"), [(theme.SERIES, "#FFFFFF"), (theme.SERIES_ON_DARK, "#111111")])
-def test_every_series_stands_out_from_the_page(palette, paper) -> None:
+def test_every_series_has_sufficient_contrast(palette, paper) -> None:
     for colour in palette:
         low, high = sorted(_luminance(each) for each in (colour, paper))
         assert (high + 0.05) / (low + 0.05) >= 3, colour
 
 
-def test_a_still_has_two_panels_a_row_at_most() -> None:
+def test_a_still_has_at_most_two_panels_per_row() -> None:
     panels = [bars([1], title=str(n)) for n in range(3)]
     two, three = (
         live("Rows", n=Slider(0, 1, 0))(lambda n, count=count: (panels[:count], f"{n}")).still()[0] for count in (2, 3)
@@ -280,7 +280,7 @@ def test_the_still_draws_the_colours_of_the_values() -> None:
     ],
     ids=lambda panel: panel.kind,
 )
-def test_what_is_picked_out_is_seen_in_the_still(panel) -> None:
+def test_highlights_are_visible_in_the_still(panel) -> None:
     plain = type(panel)(**vars(panel) | {"options": panel.options | {"rows": [], "highlight": [], "cursor": None}})
     colour = theme.ACCENT if panel.kind == "bars" else "#000000"
     assert _near(_picture(panel), colour) > _near(_picture(plain), colour) + 50
@@ -325,7 +325,7 @@ def test_labels_of_points_in_the_still_do_not_overlap() -> None:
         )
 
 
-def test_an_arrow_is_drawn() -> None:
+def test_an_arrow_is_drawn_in_the_still() -> None:
     assert _near(_picture(arrows([[1, 2]], labels=["up"], title="t")), theme.SERIES[0]) > 100
 
 

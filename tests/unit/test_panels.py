@@ -1,4 +1,4 @@
-"""Marks are checked at the door: what cannot be drawn truthfully is refused with the place and the reason."""
+"""Panels: validation of their data."""
 
 import math
 
@@ -23,7 +23,7 @@ from helpers.figures.panels import MAX_CELLS
         (lambda: heatmap([[1, 2]], mask=[[True]]), "mask has shape"),
         (lambda: heatmap([[1, 2]], rows=[1]), r"rows: index 1 is outside 0\.\.0"),
         (lambda: heatmap([[1, 2]], cols=[-1]), "cols: index -1"),
-        (lambda: heatmap([[1, 2]], x_labels=["one"]), "1 names for 2 things"),
+        (lambda: heatmap([[1, 2]], x_labels=["one"]), "1 names for 2 values"),
         (lambda: heatmap([[1, 2]], limits=(2, 1)), "must rise"),
         (lambda: heatmap([[1, 2]], limits=(1, 2, 3)), r"\(low, high\)"),  # type: ignore[arg-type]
         (lambda: lines({"a": [1, 2], "b": [1]}), "one length"),
@@ -55,38 +55,38 @@ from helpers.figures.panels import MAX_CELLS
         (lambda: Drag(angle="a", radians=0), "radians must not be 0"),
     ],
 )
-def test_bad_input_is_refused(make, message: str) -> None:
+def test_invalid_arguments_raise(make, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
 
 
-def test_tensors_arrays_and_lists_are_alike() -> None:
+def test_tensors_arrays_and_lists_give_the_same_panel() -> None:
     table = torch.arange(6.0, requires_grad=True).reshape(2, 3)
     assert heatmap(table).same_as(heatmap(table.detach().numpy())) and heatmap(table).same_as(heatmap(table.tolist()))
     assert not heatmap(table).same_as(heatmap(table + 1)) and not heatmap(table).same_as(heatmap(table, title="other"))
 
 
-def test_a_panel_keeps_its_own_numbers() -> None:
+def test_a_panel_copies_its_data() -> None:
     values = np.ones((2, 2))
     panel = heatmap(values)
     values[:] = 7
     assert panel.data["values"].max() == 1
 
 
-def test_masked_cells_do_not_count() -> None:
+def test_masked_cells_do_not_change_the_extent() -> None:
     panel = heatmap([[1.0, -math.inf], [2.0, 3.0]], mask=[[False, True], [False, False]])
     assert panel.extent()[1] == (1.0, 3.0)
 
 
-def test_the_map_is_signed_when_the_data_are() -> None:
+def test_the_colour_map_is_signed_if_there_are_negative_values() -> None:
     assert heatmap([[-1, 1]]).options["signed"] and not heatmap([[0, 1]]).options["signed"]
     assert heatmap([[0, 1]], signed=True).options["signed"]
 
 
-def test_lines_that_are_no_data_leave_the_limits_alone() -> None:
+def test_segments_do_not_change_the_limits() -> None:
     plain, lined = points([[0, 0], [1, 1]]), points([[0, 0], [1, 1]], segments=[[[-20, 0], [20, 5]]])
     assert plain.extent() == lined.extent() == ((0.0, 1.0), (0.0, 1.0))
 
 
-def test_bars_stand_on_zero() -> None:
+def test_bars_start_at_zero() -> None:
     assert bars([3, 5]).extent()[1] == (0.0, 5.0) and bars([-2.0]).extent()[1] == (-2.0, 0.0)

@@ -1,4 +1,4 @@
-"""Positions against independent oracles: transformers' own modules, complex multiplication, cases worked by hand."""
+"""Positions compared with transformers, complex multiplication, and results computed by hand."""
 
 import math
 from typing import Any
@@ -13,7 +13,7 @@ from helpers import positions as ours
 SEED = torch.Generator().manual_seed(0)
 
 
-def test_four_rows_by_hand() -> None:
+def test_four_rows_computed_by_hand() -> None:
     table = ours.sinusoids(3, 4, base=100.0)  # the second pair turns by 1/10
     wanted = [[math.sin(p), math.cos(p), math.sin(p / 10), math.cos(p / 10)] for p in range(3)]
     assert torch.allclose(table, torch.tensor(wanted))
@@ -27,7 +27,7 @@ def test_distilbert_has_the_same_table() -> None:
     assert torch.allclose(theirs, ours.sinusoids(128, 64), atol=1e-6)
 
 
-def test_marian_has_the_halves_and_is_not_ours_until_permuted() -> None:
+def test_marian_has_the_half_layout_and_equals_ours_after_a_permutation() -> None:
     from transformers.models.marian.modeling_marian import MarianSinusoidalPositionalEmbedding
 
     theirs = MarianSinusoidalPositionalEmbedding(128, 64).create_weight().detach()
@@ -46,7 +46,7 @@ def test_m2m100_divides_by_half_minus_one() -> None:
     assert (theirs - ours.sinusoids(128, 64, layout="half")).abs().max() > 0.3
 
 
-def test_m2m100_starts_to_count_behind_its_padding() -> None:
+def test_m2m100_counts_positions_after_its_padding() -> None:
     from transformers.models.m2m_100.modeling_m2m_100 import M2M100SinusoidalPositionalEmbedding
 
     theirs = M2M100SinusoidalPositionalEmbedding(20, 8, padding_idx=1)(torch.tensor([[5, 6, 7]]))[0]
@@ -69,7 +69,7 @@ def test_every_row_has_the_norm_sqrt_of_half_the_width() -> None:
     assert torch.allclose(norms, torch.full((512,), math.sqrt(384)), atol=1e-4)
 
 
-def test_angles_do_not_lose_precision_far_out() -> None:
+def test_angles_at_large_positions_are_precise() -> None:
     last = ours.sinusoids(131_072, 4)[-1]
     assert abs(last[0] - math.sin(131_071)) < 1e-6
     coarse = torch.sin(torch.tensor(131_071.0) * torch.tensor(0.01))
@@ -78,7 +78,7 @@ def test_angles_do_not_lose_precision_far_out() -> None:
 
 @given(st.integers(0, 300), st.sampled_from([2, 4, 10, 64]), st.sampled_from(["interleaved", "half"]), st.booleans())
 def test_every_row_is_the_formula(length: int, width: int, layout: ours.Layout, half_minus_one: bool) -> None:
-    """However the table is built, its rows are sines and cosines of position × frequency, rounded once."""
+    """Every row consists of sines and cosines of position × frequency, rounded once."""
     speed = ours.frequencies(width)
     if half_minus_one:
         speed = 10_000.0 ** -torch.linspace(0, width > 2, width // 2, dtype=torch.float64)
@@ -122,7 +122,7 @@ def test_rope_is_complex_multiplication_in_either_layout() -> None:
     assert not torch.allclose(ours.rotate(queries, *angles, "half").double(), theirs, atol=0.1)
 
 
-def test_a_quarter_turn_by_hand() -> None:
+def test_a_quarter_turn_computed_by_hand() -> None:
     vector, quarter = torch.tensor([[1.0, 2.0, 3.0, 4.0]]), torch.tensor([[math.pi / 2, 0.0]])  # the first pair only
     turned = ours.rotate(vector, quarter.cos(), quarter.sin())
     assert torch.allclose(turned, torch.tensor([[-2.0, 1.0, 3.0, 4.0]]), atol=1e-6)
@@ -174,7 +174,7 @@ def test_gptj_and_llama_agree_after_the_permutation_and_only_then() -> None:
     assert (for_q @ for_k.mT - scores).abs().max() > 1
 
 
-def test_llama_turns_by_the_same_angles_but_loses_them_far_out() -> None:
+def test_llama_has_the_same_angles_but_less_precision_at_large_positions() -> None:
     from transformers.models.llama.modeling_llama import LlamaConfig, LlamaRotaryEmbedding
 
     module, speed = LlamaRotaryEmbedding(LlamaConfig(hidden_size=64, num_attention_heads=4)), ours.frequencies(16)
@@ -215,7 +215,7 @@ def test_bloom_has_the_same_slopes_for_any_number_of_heads() -> None:
     assert (ours.alibi_slopes(12) - naive).abs().max() > 0.1
 
 
-def test_blooms_bias_counts_from_the_left_and_is_ours_after_the_softmax() -> None:
+def test_blooms_bias_is_shifted_and_equals_ours_after_the_softmax() -> None:
     from transformers.models.bloom.modeling_bloom import build_alibi_tensor
 
     for heads in (8, 12):
@@ -229,7 +229,7 @@ def test_blooms_bias_counts_from_the_left_and_is_ours_after_the_softmax() -> Non
         assert not torch.allclose(one, other, atol=0.1)
 
 
-def test_alibi_by_hand() -> None:
+def test_alibi_computed_by_hand() -> None:
     bias = ours.alibi_bias(2, 3)  # slopes 1/16 and 1/256
     assert bias[0].tolist() == [[0, -1 / 16, -2 / 16], [-1 / 16, 0, -1 / 16], [-2 / 16, -1 / 16, 0]]
     assert torch.equal(bias[1], bias[0] / 16)
@@ -247,7 +247,7 @@ def test_t5_has_the_same_buckets(bidirectional: bool, num_buckets: int, max_dist
         assert torch.equal(mine, theirs)
 
 
-def test_t5_buckets_by_hand() -> None:
+def test_t5_buckets_computed_by_hand() -> None:
     ask: dict[str, Any] = {"num_buckets": 8, "max_distance": 16}
     away = torch.tensor([0, 1, 2, 3, 4, 7, 8, 15, 16, 99])
     # causal: 0..3 exact, then 4 buckets to 16, each sqrt(2) times as far as the last: 4, 5.7, 8, 11.3
@@ -322,7 +322,7 @@ def test_position_ids_of_a_batch_rotate_each_sequence_by_its_own() -> None:
         assert torch.allclose(flat, batched[:, 0], atol=1e-6)
 
 
-def test_partial_rotation_is_gptjs_and_leaves_the_rest() -> None:
+def test_partial_rotation_equals_gptj_and_keeps_other_dimensions() -> None:
     from transformers.models.gpt_neox.modeling_gpt_neox import apply_rotary_pos_emb as neox
     from transformers.models.gptj.modeling_gptj import apply_rotary_pos_emb as gptj
 
@@ -380,14 +380,14 @@ def test_multi_axis_rotation_is_complex_multiplication_and_equal_axes_are_one() 
 
 
 @pytest.mark.parametrize(("dtype", "limit"), [(torch.bfloat16, "256"), (torch.float16, "2,048")])
-def test_position_ids_that_cannot_count_are_refused(dtype: torch.dtype, limit: str) -> None:
+def test_half_precision_position_ids_are_refused(dtype: torch.dtype, limit: str) -> None:
     limit_id = int(limit.replace(",", ""))
     assert torch.tensor(limit_id).to(dtype) == torch.tensor(limit_id + 1).to(dtype)
     with pytest.raises(ValueError, match=f"above {limit}; keep them torch.long"):
         ours.rope_angles(torch.arange(4).to(dtype), ours.frequencies(8))
 
 
-def test_fixed_tables_follow_the_model_and_are_not_saved() -> None:
+def test_fixed_tables_move_with_the_model_and_are_not_saved() -> None:
     fixed, learned = ours.SinusoidalPositions(16, 8), ours.LearnedPositions(16, 8)
     assert fixed.state_dict() == {} and list(learned.state_dict()) == ["table"]
     assert fixed.to(torch.float64).table.dtype == torch.float64 and not list(fixed.parameters())
@@ -415,7 +415,7 @@ def test_fixed_tables_follow_the_model_and_are_not_saved() -> None:
         ),
         (lambda: ours.rotate(torch.zeros(5, 8), torch.zeros(5, 4), torch.zeros(5, 4), "mixed"), "layout must be"),  # type: ignore[arg-type]
         (lambda: ours.alibi_slopes(0), "at least 1"),
-        (lambda: ours.relative_positions(5, 4), "cannot stand at the end"),
+        (lambda: ours.relative_positions(5, 4), "cannot be the last of"),
         (lambda: ours.alibi_bias(2, -1), "negative"),
         (lambda: ours.t5_bucket(torch.zeros(1, dtype=torch.int64), num_buckets=3), "num_buckets"),
         (lambda: ours.t5_bucket(torch.zeros(1, dtype=torch.int64), max_distance=4), "max_distance"),
@@ -441,6 +441,6 @@ def test_fixed_tables_follow_the_model_and_are_not_saved() -> None:
         (lambda: ours.multi_axis_angles(torch.zeros(2, 5), ours.frequencies(8), [0, 1, 2, 0]), r"lie in 0\.\.1"),
     ],
 )
-def test_bad_input_is_told(call, message: str) -> None:
+def test_invalid_arguments_raise(call, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

@@ -1,4 +1,4 @@
-"""Real tables: read from files that these tests make, whole and damaged, and from a hub that these tests play."""
+"""Tables of pretrained models, read from valid and damaged files and from a simulated hub."""
 
 import hashlib
 import http.server
@@ -60,7 +60,7 @@ def test_other_floats_become_float32(tmp_path: Path, dtype: torch.dtype) -> None
     assert torch.equal(found.tokens, draw(11, 4).to(dtype).float())
 
 
-def test_what_a_learner_changes_stays_out_of_the_file(tmp_path: Path) -> None:
+def test_changing_a_table_does_not_change_the_file(tmp_path: Path) -> None:
     path = written(tmp_path)
     load_embeddings(path).tokens.zero_()
     assert torch.equal(load_embeddings(path).tokens, draw(11, 4))
@@ -84,7 +84,7 @@ print(peak() - before)
 # ---------------------------------------------------------------- transformers writes, we read
 
 
-def test_gpt2_adds_the_same_two_rows(tmp_path: Path) -> None:
+def test_gpt2_adds_the_rows_of_both_tables(tmp_path: Path) -> None:
     from transformers import GPT2Config, GPT2LMHeadModel, GPT2Model
 
     sizes = GPT2Config(vocab_size=40, n_positions=12, n_embd=8, n_layer=1, n_head=2)
@@ -98,7 +98,7 @@ def test_gpt2_adds_the_same_two_rows(tmp_path: Path) -> None:
         assert torch.equal(found.tokens[token_ids] + positions.rows(found.positions, 9), theirs)
 
 
-def test_bert_adds_the_same_two_rows_and_a_third_and_normalises(tmp_path: Path) -> None:
+def test_bert_adds_the_rows_of_both_tables_and_of_segments_and_normalises(tmp_path: Path) -> None:
     from transformers import BertConfig, BertForMaskedLM, BertModel
 
     sizes = BertConfig(
@@ -126,7 +126,7 @@ def test_bert_adds_the_same_two_rows_and_a_third_and_normalises(tmp_path: Path) 
             assert not torch.allclose(added, theirs(token_ids), atol=1e-2)
 
 
-def test_roberta_leaves_out_two_rows(tmp_path: Path) -> None:
+def test_the_first_two_position_rows_of_roberta_are_skipped(tmp_path: Path) -> None:
     from transformers import RobertaConfig, RobertaForMaskedLM, RobertaModel
 
     sizes = RobertaConfig(
@@ -151,7 +151,7 @@ def test_roberta_leaves_out_two_rows(tmp_path: Path) -> None:
             assert torch.allclose(mine, theirs(token_ids), atol=1e-6)
 
 
-def test_opt_leaves_out_two_rows(tmp_path: Path) -> None:
+def test_the_first_two_position_rows_of_opt_are_skipped(tmp_path: Path) -> None:
     from transformers import OPTConfig, OPTForCausalLM, OPTModel
 
     sizes = OPTConfig(
@@ -177,7 +177,7 @@ def test_opt_leaves_out_two_rows(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- damaged and foreign files
 
 
-def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"there is no file gone\.safetensors; check the path"):
         load_embeddings(tmp_path / "gone.safetensors")
     with pytest.raises(ValueError, match="is a folder; give the .safetensors file in it"):
@@ -185,14 +185,14 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [9, 40, -1])
-def test_a_file_cut_off_anywhere(tmp_path: Path, kept: int) -> None:
+def test_a_truncated_file_is_refused(tmp_path: Path, kept: int) -> None:
     path = written(tmp_path)
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(ValueError, match="model.safetensors is damaged or was cut off; fetch it again"):
         load_embeddings(path)
 
 
-def test_a_broken_header(tmp_path: Path) -> None:
+def test_a_broken_header_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path)
     whole = bytearray(path.read_bytes())
     whole[9:12] = b"???"
@@ -202,7 +202,7 @@ def test_a_broken_header(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"a few words", b"version 2 of a story\n" * 20])
-def test_something_else_with_the_right_ending(tmp_path: Path, content: bytes) -> None:
+def test_a_file_of_another_format_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.safetensors").write_bytes(content)
     with pytest.raises(ValueError, match="model.safetensors is not a safetensors file"):
         load_embeddings(tmp_path / "model.safetensors")
@@ -216,14 +216,14 @@ def test_something_else_with_the_right_ending(tmp_path: Path, content: bytes) ->
         (b"<html lang='en'>", "is a web page"),
     ],
 )
-def test_what_was_downloaded_instead_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+def test_pointers_and_web_pages_are_named_in_the_error(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "model.safetensors").write_bytes(content)
     with pytest.raises(ValueError, match=f"model.safetensors {message}"):
         load_embeddings(tmp_path / "model.safetensors")
 
 
 class Trap:
-    """Unpickling it creates a file: what a stranger's ``.bin`` may do."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -245,7 +245,7 @@ def test_pickled_files_are_refused_unopened(tmp_path: Path, how: str, name: str)
     assert not (tmp_path / "sprung").exists()
 
 
-def test_neither_models_names(tmp_path: Path) -> None:
+def test_unknown_tensor_names_are_refused(tmp_path: Path) -> None:
     save_file({f"layer.{i}": draw(2) for i in range(10)}, tmp_path / "a.safetensors")
     with pytest.raises(ValueError) as error:
         load_embeddings(tmp_path / "a.safetensors")
@@ -273,7 +273,7 @@ def test_neither_models_names(tmp_path: Path) -> None:
         (draw(6, 5), "wte.weight in model.safetensors has rows of 4 numbers and wpe.weight of 5"),
     ],
 )
-def test_tables_that_cannot_be_added(tmp_path: Path, table: torch.Tensor, message: str) -> None:
+def test_tables_of_different_dimensions_are_refused(tmp_path: Path, table: torch.Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load_embeddings(written(tmp_path, changed={GPT2[1]: table}))
 
@@ -281,7 +281,7 @@ def test_tables_that_cannot_be_added(tmp_path: Path, table: torch.Tensor, messag
 # ---------------------------------------------------------------- the hub
 
 
-def test_an_unknown_model_is_told() -> None:
+def test_an_unknown_model_is_refused() -> None:
     with pytest.raises(ValueError, match="model must be one of gpt2, bert-base-uncased; got 'gpt5'"):
         load_embeddings(model="gpt5")  # type: ignore[arg-type]
 
@@ -298,7 +298,7 @@ def test_a_file_in_the_cache_needs_no_network(tmp_path: Path, monkeypatch: pytes
     assert calls == [("google-bert/bert-base-uncased", "model.safetensors", True)]
 
 
-def test_without_a_cache_nothing_is_fetched_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_downloaded_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     def empty(local_files_only: bool = False, **_) -> str:
         assert local_files_only
         raise FileNotFoundError
@@ -309,7 +309,7 @@ def test_without_a_cache_nothing_is_fetched_unasked(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("failure", [ConnectionError, TimeoutError, RuntimeError, PermissionError])
-def test_whatever_fails_on_the_way_is_one_error_with_one_message(
+def test_all_failures_of_a_download_raise_the_same_error(
     monkeypatch: pytest.MonkeyPatch, failure: type[Exception]
 ) -> None:
     def empty(local_files_only: bool = False, **_) -> str:

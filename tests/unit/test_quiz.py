@@ -1,4 +1,4 @@
-"""Predictions: nothing is given away before a choice; progress: nothing is printed."""
+"""Quizzes and progress bars: stored outputs, messages and errors."""
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -31,14 +31,14 @@ def shown(monkeypatch):
 
 
 @pytest.mark.parametrize("function", [predict, recall])
-def test_what_is_stored_holds_the_question_and_not_the_answer(shown, function) -> None:
+def test_the_stored_output_contains_the_question_but_not_the_answer(shown, function) -> None:
     bundle, _ = shown(function)
     kind = function.__name__.capitalize()
     assert bundle["text/plain"] == f"{kind}: How many?\n  ( ) ten & more\n  ( ) two"
     assert set(bundle) == {"text/plain", WIDGET_VIEW} and "Count" not in str(bundle)
 
 
-def test_the_browser_gets_all_it_needs_to_answer(shown) -> None:
+def test_the_widget_contains_the_whole_question(shown) -> None:
     _, view = shown(predict)
     assert view.question == {
         "kind": "Predict",
@@ -50,12 +50,12 @@ def test_the_browser_gets_all_it_needs_to_answer(shown) -> None:
 
 
 @pytest.mark.parametrize(("options", "answer"), [(["one"], 0), (["a", "a"], 0), (OPTIONS, 2), (OPTIONS, -1)])
-def test_a_question_that_makes_no_sense_is_refused(options, answer) -> None:
+def test_an_invalid_question_is_refused(options, answer) -> None:
     with pytest.raises(ValueError, match="two or more|index of one"):
         Question("01.odd", "?", options, answer, reason="")
 
 
-def test_an_unknown_question_is_named_with_those_there_are() -> None:
+def test_an_unknown_question_raises_with_a_list_of_all() -> None:
     with pytest.raises(KeyError, match="no question '01.nothing'; there are 00"):
         predict("01.nothing")
 
@@ -84,6 +84,6 @@ def test_progress_says_where_it_stopped() -> None:
     assert displayed(caught.outputs[0])[1] == "training: stopped after 4 of 10"
 
 
-def test_progress_needs_something_to_do() -> None:
+def test_progress_refuses_a_total_of_zero() -> None:
     with pytest.raises(ValueError, match="positive"):
         Progress(0, "nothing")

@@ -1,4 +1,4 @@
-"""Refresh stores one normal form: running it twice changes nothing, and what must not be stored is refused."""
+"""Refresh stores notebooks in a normal form, and refuses untagged errors and warnings."""
 
 import copy
 from pathlib import Path
@@ -26,14 +26,14 @@ def lesson(tmp_path: Path) -> Path:
     return path
 
 
-def test_twice_is_once(lesson: Path) -> None:
+def test_refresh_is_idempotent(lesson: Path) -> None:
     assert refresh(lesson)
     first = lesson.read_text()
     assert not refresh(lesson)
     assert lesson.read_text() == first
 
 
-def test_the_normal_form(lesson: Path) -> None:
+def test_stored_notebooks_have_the_normal_form(lesson: Path) -> None:
     refresh(lesson)
     text = lesson.read_text()
     for word in (
@@ -85,6 +85,6 @@ def test_a_changed_picture_is_stored_and_an_equal_one_keeps_its_bytes(lesson: Pa
     assert nbformat.read(lesson, as_version=4).cells[2].outputs != old.cells[2].outputs
 
 
-def test_a_name_that_is_no_lesson_is_told(capsys) -> None:
+def test_an_unknown_lesson_is_reported(capsys) -> None:
     assert main(["99_nothing"]) == 1
     assert "no notebook is called 99_nothing" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The one test command: counts that are true, failures that are seen, output that can be read."""
+"""The test command: counts, failures, and output of parts."""
 
 import sys
 from pathlib import Path
@@ -87,7 +87,7 @@ def test_in_ci_a_skipped_test_has_failed(run, suite, monkeypatch: pytest.MonkeyP
 
 
 def test_parts_run_side_by_side_and_their_output_does_not_mix(run, tmp_path: Path) -> None:
-    """Each waits for a sign of the other, so neither could end alone; each prints on both sides of the wait."""
+    """Each part waits for a file of the other, and prints before and after."""
     meet = (
         "import pathlib, sys, time; mine, other = map(pathlib.Path, sys.argv[1:]); print(mine.name, 1, flush=True);"
         "mine.touch(); end = time.time() + 20\nwhile not other.exists() and time.time() < end: time.sleep(0.01)\n"
@@ -107,7 +107,7 @@ def test_no_more_parts_at_once_than_asked_for(run, tmp_path: Path) -> None:
     assert run({name: code(text) for name in "abc"}, "-j", "1")[0] == 0, "mkdir fails where another part is busy"
 
 
-def test_a_name_that_is_no_part_is_told(run) -> None:
+def test_an_unknown_part_is_reported(run) -> None:
     result, lines = run({"unit": code("pass")}, "unit", "unitt")
     assert result == 2 and lines == ["no part is called unitt; there are: quick, unit"]
 

@@ -40,7 +40,7 @@ def test_a_stripped_notebook_holds_no_view_and_keeps_its_text() -> None:
     assert "widgets" not in saved["metadata"]
 
 
-def test_views_come_back_for_their_own_kernel_only() -> None:
+def test_views_are_restored_for_their_own_kernel_only() -> None:
     saved = notebook(1)
     strip_views(saved)
     for pid in (2, None):
@@ -51,7 +51,7 @@ def test_views_come_back_for_their_own_kernel_only() -> None:
     assert saved == notebook(1)
 
 
-def test_widgets_of_others_are_left_alone() -> None:
+def test_other_widgets_are_not_changed() -> None:
     saved = notebook(1, widgets={"state": {}})
     saved["cells"][0]["outputs"].append({"output_type": "display_data", "data": {WIDGET_VIEW: VIEW}, "metadata": {}})
     strip_views(saved)
@@ -135,7 +135,7 @@ def test_messages_of_a_kernel_are_sent_without_delay(server: Server) -> None:
     assert nodelay(server) == [1]
 
 
-def test_without_the_extension_they_would_wait(tmp_path: Path) -> None:
+def test_without_the_extension_nodelay_is_not_set(tmp_path: Path) -> None:
     with serve(tmp_path, extension=False) as server:
         assert nodelay(server) == [0]
 
@@ -166,7 +166,7 @@ def pid_of_kernel(server: Server, path: str) -> int:
         connection.close()
 
 
-def test_a_saved_notebook_stands_without_its_kernel_and_moves_beside_it(server: Server, folder: Path) -> None:
+def test_views_are_removed_when_saved_and_restored_when_opened(server: Server, folder: Path) -> None:
     pid = pid_of_kernel(server, "lesson.ipynb")
     shown = notebook(pid)
     server.request("PUT", "api/contents/lesson.ipynb", {"type": "notebook", "format": "json", "content": shown})

@@ -1,4 +1,4 @@
-"""The two commands of the README on a machine where something is wrong: a sentence, no traceback, and recovery."""
+"""The set-up on machines with problems: messages instead of tracebacks, and recovery."""
 
 import ast
 import os
@@ -63,14 +63,14 @@ def program(path: Path, text: str) -> Path:
 
 
 def fake_venv(root: Path, *, install: str = "", has_torch: bool = False) -> Path:
-    """An environment whose interpreter notes what it is asked, and only pretends to install."""
+    """An environment whose interpreter records its arguments and does not install anything."""
     torch = f"*\"version('torch')\"*) exit {int(not has_torch)};;"
     program(root / ".venv/bin/python", f'echo "$@" >> {root}/asked\ncase "$*" in {torch} *install*) {install};; esac')
     return root / "asked"
 
 
 def boot(root: Path, *arguments: str, python: str | Path = sys.executable, **environment: str) -> tuple[int, str]:
-    """Exit code and everything said; never a traceback."""
+    """Run the command: exit code and output; fails on a traceback."""
     command = [python, "helpers/setup/bootstrap.py", *arguments]
     done = subprocess.run(
         command, cwd=root, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -103,7 +103,7 @@ def test_a_course_that_was_moved_is_installed_again(course: Path) -> None:
     assert boot(moved, "lab")[0] == 0 and "pip install" in asked.read_text()
 
 
-def test_the_tests_use_their_own_pins_and_the_lab_is_content_with_them(course: Path) -> None:
+def test_the_tests_have_their_own_pins_which_include_those_of_the_lab(course: Path) -> None:
     asked = fake_venv(course)
     boot(course, "run", "-m", "tests")
     assert "tests/requirements.txt" in asked.read_text() and asked.read_text().endswith("-m tests\n")
@@ -112,14 +112,14 @@ def test_the_tests_use_their_own_pins_and_the_lab_is_content_with_them(course: P
     assert "pip install" not in asked.read_text().removeprefix(before)
 
 
-def test_the_exit_code_of_the_tests_is_handed_on(course: Path) -> None:
+def test_the_exit_code_of_the_tests_is_returned(course: Path) -> None:
     fake_venv(course, install="exit 0;; *tests) exit 3")
     assert boot(course, "run", "-m", "tests")[0] == 3
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the usual torch needs no graphics card")
-def test_only_torch_is_asked_of_the_index_of_torch(course: Path) -> None:
-    """Every further package would cost a wait where that index cannot be reached."""
+def test_only_torch_is_requested_from_the_index_of_torch(course: Path) -> None:
+    """Each further package would cause a delay if the index cannot be reached."""
     asked = fake_venv(course)
     boot(course, "lab")
     torch, *others = [line for line in asked.read_text().splitlines() if "pip install" in line]
@@ -134,8 +134,8 @@ def test_without_the_index_of_torch_the_usual_torch_is_installed(course: Path) -
     assert code == 0 and "installing the usual one" in said and "jupyterlab" in asked.read_text()
 
 
-def test_no_network_then_a_network_then_none_again(course: Path) -> None:
-    """A real environment and a real pip: a sentence, recovery, and a start that needs no network."""
+def test_set_up_fails_offline_recovers_online_and_then_starts_offline(course: Path) -> None:
+    """With a real environment and pip."""
     code, said = boot(course, "lab", **OFFLINE)
     assert code == 1 and said.endswith("Are you online? Then run the same again.\n")
     wheels = course / "wheels"
@@ -151,7 +151,7 @@ def test_no_network_then_a_network_then_none_again(course: Path) -> None:
     assert "server" in (course / ".venv/etc/jupyter/jupyter_server_config.d/embeddings_course.json").read_text()
 
 
-def test_settings_and_folders_of_the_user_stand_in_no_ones_way(course: Path) -> None:
+def test_set_up_works_with_unusual_settings_and_folders_of_the_user(course: Path) -> None:
     """A real pip, told to install for the user, in a folder whose name has blanks and brackets, without a home."""
     course = course.rename(course.parent / "My course [2026]")
     wheels = course / "wheels"
@@ -165,12 +165,12 @@ def test_settings_and_folders_of_the_user_stand_in_no_ones_way(course: Path) -> 
     assert "home folder cannot be written" in said and f"lab is here {course}/.venv/state" in said
 
 
-def test_a_home_that_can_be_written_is_used(course: Path) -> None:
+def test_a_writable_home_folder_is_used(course: Path) -> None:
     fake_venv(course)
     assert "home folder" not in boot(course, "lab", HOME=str(course))[1]
 
 
-def test_a_full_disk_is_not_taken_for_a_lost_network(course: Path) -> None:
+def test_a_full_disk_is_reported_as_such(course: Path) -> None:
     fake_venv(course, install="echo 'ERROR: [Errno 28] No space left on device' >&2; exit 1", has_torch=True)
     code, said = boot(course, "lab")
     assert code == 1 and "The disk is full" in said and "online" not in said and "Errno 28" in said
@@ -216,7 +216,7 @@ def test_a_lesson_finds_the_package_of_its_own_checkout(tmp_path: Path) -> None:
     assert found() == [str(ROOT / "helpers/__init__.py"), str(ROOT / "helpers/setup/kernel.py")], "the installed one"
 
 
-def test_ctrl_c_says_so_and_what_it_left_is_made_anew(course: Path) -> None:
+def test_an_interrupted_set_up_is_repeated(course: Path) -> None:
     asked = fake_venv(course, install="sleep 60")
     command = [sys.executable, "helpers/setup/bootstrap.py", "lab"]
     with subprocess.Popen(
@@ -247,13 +247,13 @@ def test_a_broken_environment_is_made_again(course: Path) -> None:
     assert not (course / ".venv/leftover").exists() and (course / ".venv/bin/pip").exists()
 
 
-def test_what_the_system_refuses_is_said(course: Path) -> None:
+def test_an_operating_system_error_is_reported(course: Path) -> None:
     (course / ".venv").write_text("somebody's file")
     code, said = boot(course, "lab")
     assert code == 1 and "The set-up stopped" in said and (course / ".venv").read_text() == "somebody's file"
 
 
-def test_a_taken_port_is_said(course: Path) -> None:
+def test_a_port_in_use_is_reported(course: Path) -> None:
     asked = fake_venv(course)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -271,7 +271,7 @@ def old_python(tmp_path: Path) -> Path:
     return program(tmp_path / "old/python3", f'exec {sys.executable} -c "{code}" "$@"')
 
 
-def test_an_old_python_is_told_what_to_do(course: Path, old_python: Path) -> None:
+def test_an_old_python_prints_which_version_is_needed(course: Path, old_python: Path) -> None:
     code, said = boot(course, "lab", python=old_python, PATH="/nowhere")
     assert (code, said.count("\n")) == (1, 1)
     assert "Python >= 3.11 is needed, this is 3.9.2." in said and "make lab PYTHON=python3.11" in said
@@ -285,8 +285,8 @@ def test_an_old_python_finds_a_newer_one_that_works(course: Path, old_python: Pa
     assert "-m venv" in (course / "newer").read_text() and (course / ".venv/pyvenv.cfg").exists()
 
 
-def test_bootstrap_is_read_by_an_old_python() -> None:
-    """It must get as far as its own sentence: none of the grammar that came after the first Python 3."""
+def test_bootstrap_has_the_syntax_of_python_3_0() -> None:
+    """An old Python must be able to run it until it prints its message."""
     tree = ast.parse((ROOT / "helpers/setup/bootstrap.py").read_text())
     newer = (ast.JoinedStr, ast.AnnAssign, ast.NamedExpr, ast.Match, ast.AsyncFunctionDef)
     assert not [node for node in ast.walk(tree) if isinstance(node, newer)]
@@ -294,7 +294,7 @@ def test_bootstrap_is_read_by_an_old_python() -> None:
     assert not any(isinstance(element, ast.Starred) for elements in unpacked for element in elements)
 
 
-def test_a_missing_venv_module_is_told(course: Path) -> None:
+def test_a_missing_venv_module_is_reported(course: Path) -> None:
     """As on a Debian without python3-venv."""
     (course / "lacks").mkdir()
     (course / "lacks/ensurepip.py").write_text("raise ImportError")
@@ -310,8 +310,8 @@ def test_make_alone_lists_the_targets() -> None:
 
 
 @pytest.mark.parametrize("user", ["0", "1000"])
-def test_a_bare_machine_of_ci_gets_what_the_tests_need(tmp_path: Path, user: str) -> None:
-    """On a path with nothing but a package manager; as root, and as somebody who may become root."""
+def test_the_ci_script_installs_the_system_packages_of_the_tests(tmp_path: Path, user: str) -> None:
+    """With a ``PATH`` that contains only a package manager; as root, and as a user with sudo."""
     for name in ("bash", "dirname", "env"):
         (tmp_path / name).symlink_to(str(shutil.which(name)))
     program(tmp_path / "id", f"echo {user}")
@@ -337,12 +337,12 @@ def test_a_bare_machine_of_ci_gets_what_the_tests_need(tmp_path: Path, user: str
     assert made == "make test CI=true" and not any("chromium" in line or "python3" in line for line in again)
 
 
-def test_wrong_arguments_are_told(course: Path) -> None:
+def test_invalid_arguments_are_reported(course: Path) -> None:
     assert boot(course, "dance") == (2, "say what to do: lab, or run ARGUMENTS OF PYTHON\n")
 
 
-def test_learners_need_no_grader() -> None:
-    """Neither their pins nor what a lesson or a released homework imports; and without it graders are told."""
+def test_lessons_do_not_need_the_packages_of_graders() -> None:
+    """Neither pins nor imports of lessons contain them; the grading command reports if they are missing."""
     graders = ("nbgrader", "distributed", "dask", "sqlalchemy")
     pinned = {line.split("==")[0] for line in (ROOT / "requirements.txt").read_text().splitlines()}
     assert "torch" in pinned and not pinned & set(graders)

@@ -1,4 +1,4 @@
-"""The tasks are what they say, models side by side are models alone, and what cannot see order stays at chance."""
+"""Toy tasks and the parallel models that are trained on them."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def texts(task: Task, batch: int, length: int, seed: int = 1) -> tuple[torch.Ten
     return task.batch(batch, length, torch.Generator().manual_seed(seed))
 
 
-def test_order_asks_which_of_two_comes_first() -> None:
+def test_targets_of_order() -> None:
     token_ids, answers = texts(ORDER, 500, 9)
     for text, answer in zip(token_ids.tolist(), answers.flatten().tolist(), strict=True):
         assert text.count(FIRST) == text.count(SECOND) == 1
@@ -37,7 +37,7 @@ def test_order_asks_which_of_two_comes_first() -> None:
     assert 0.4 < answers.float().mean() < 0.6 and token_ids.max() == ORDER.vocab_size - 1
 
 
-def test_latest_asks_for_the_last_value_of_a_key() -> None:
+def test_targets_of_latest() -> None:
     for text, answers in zip(*(t.tolist() for t in texts(LATEST, 50, 20)), strict=True):
         last_value: dict[int, int] = {}
         for token, answer in zip(text, answers, strict=True):
@@ -45,13 +45,13 @@ def test_latest_asks_for_the_last_value_of_a_key() -> None:
             last_value[token // VALUES] = token % VALUES
 
 
-def test_recall_asks_for_the_token_three_places_before() -> None:
+def test_targets_of_recall() -> None:
     for text, answers in zip(*(t.tolist() for t in texts(RECALL, 50, 10)), strict=True):
         assert answers == [IGNORED] * 3 + text[:-3]
 
 
 @pytest.mark.parametrize(("task", "length"), [(ORDER, 1), (LATEST, 1), (RECALL, 3)])
-def test_a_text_too_short_is_refused(task: Task, length: int) -> None:
+def test_too_short_sequences_are_refused(task: Task, length: int) -> None:
     with pytest.raises(ValueError, match="needs sequences of at least"):
         texts(task, 4, length)
 
@@ -91,14 +91,14 @@ def alone(models: ParallelModels, number: int, token_ids: torch.Tensor) -> torch
 
 @pytest.mark.parametrize("num_layers", [1, 2])
 @pytest.mark.parametrize("task", [ORDER, LATEST])
-def test_models_side_by_side_are_models_alone(task: Task, num_layers: int) -> None:
+def test_parallel_models_equal_separate_models(task: Task, num_layers: int) -> None:
     models = train_all(task, ALL, length=8, steps=3, num_layers=num_layers)
     token_ids, _ = texts(task, 5, 11)
     for number in range(len(ALL)):
         assert torch.allclose(models(token_ids)[number], alone(models, number, token_ids), atol=1e-5), ALL[number]
 
 
-def test_a_model_learns_beside_others_what_it_learns_alone() -> None:
+def test_training_does_not_depend_on_other_entries() -> None:
     together = train_all(LATEST, ALL, length=8, steps=5)
     for number in (1, 6):
         single = train_all(LATEST, [ALL[number]], length=8, steps=5)
@@ -106,7 +106,7 @@ def test_a_model_learns_beside_others_what_it_learns_alone() -> None:
         assert torch.allclose(together(token_ids)[number], single(token_ids)[0], atol=1e-4)
 
 
-def test_without_positions_the_bag_decides() -> None:
+def test_only_a_mask_or_rope_makes_outputs_depend_on_the_order() -> None:
     models = ParallelModels(ORDER, [Entry("none"), Entry("alibi"), Entry("alibi", causal=True), Entry("rope")]).double()
     token_ids, _ = texts(ORDER, 20, 12)
     forwards, backwards = models(token_ids), models(token_ids.flip(1))
@@ -114,7 +114,7 @@ def test_without_positions_the_bag_decides() -> None:
     assert same == [True, True, False, False]  # a distance is the same both ways, a mask and a turn are not
 
 
-def test_stretched_angles_reach_the_model() -> None:
+def test_set_frequencies_changes_the_outputs() -> None:
     models = train_all(RECALL, [Entry("none"), Entry("rope")], length=8, steps=2)
     token_ids, _ = texts(RECALL, 4, 8)
     before = models(token_ids)
@@ -139,13 +139,13 @@ def test_stretched_angles_reach_the_model() -> None:
         ([Entry("none")], {"d_model": 6, "num_heads": 2}, "multiple of 2 × num_heads, got 6 and 2"),
     ],
 )
-def test_a_race_that_cannot_be_is_refused(entries: list[Entry], sizes: dict, says: str) -> None:
+def test_invalid_entries_are_refused(entries: list[Entry], sizes: dict, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         ParallelModels(ORDER, entries, **sizes)
 
 
 @pytest.mark.parametrize("scheme", ["learned", "sinusoidal"])
-def test_a_text_longer_than_the_table_is_refused(scheme: str) -> None:
+def test_sequences_longer_than_the_table_are_refused(scheme: str) -> None:
     models = ParallelModels(ORDER, [Entry(scheme)], max_len=16)
     with pytest.raises(ValueError, match="position 16 is outside a table of 16"):
         models(torch.zeros(1, 17, dtype=torch.int64))
@@ -164,7 +164,7 @@ def test_the_same_seeds_give_the_same_models_and_leave_the_global_generator_alon
 
 
 @pytest.mark.slow
-def test_who_learns_the_order() -> None:
+def test_models_without_positions_or_with_bidirectional_alibi_stay_at_chance() -> None:
     models = train_all(ORDER, ALL, length=12)
     shares = dict(
         zip([(entry.scheme, entry.causal) for entry in ALL], accuracy(models, ORDER, 12).tolist(), strict=True)
@@ -174,7 +174,7 @@ def test_who_learns_the_order() -> None:
         assert share > 0.95 if sees else 0.4 < share < 0.6, (scheme, causal, share)
 
 
-def test_training_is_torchs_adam() -> None:
+def test_training_equals_torch_adam() -> None:
     entries, steps = [Entry("none"), Entry("rope", True)], 4
     trained = train_all(LATEST, entries, length=8, steps=steps)
     models, generator = ParallelModels(LATEST, entries), torch.Generator().manual_seed(0)

@@ -1,4 +1,4 @@
-"""The toy world: the same words everywhere, every relation voiced, and a skew that changes one thing only."""
+"""The toy corpus: reproducibility, relations, and the effect of the skew."""
 
 import hashlib
 from collections import Counter
@@ -25,19 +25,19 @@ def corpus() -> list[list[str]]:
     return generate()
 
 
-def test_same_words_on_every_machine() -> None:
+def test_the_words_do_not_depend_on_the_machine() -> None:
     assert digest(generate(3_000)) == DIGEST
     assert digest(generate(3_000, seed=1)) != DIGEST
 
 
-def test_size(corpus: list[list[str]]) -> None:
+def test_size_of_the_corpus_and_of_its_vocabulary(corpus: list[list[str]]) -> None:
     assert generate() == corpus
     assert 190_000 < sum(map(len, corpus)) < 230_000
     assert 400 < len({word for sentence in corpus for word in sentence}) < 600
     assert len(generate(7)) == 7
 
 
-def test_every_word_of_every_relation_is_read_often(corpus: list[list[str]]) -> None:
+def test_every_word_of_every_relation_is_frequent(corpus: list[list[str]]) -> None:
     counts = Counter(word for sentence in corpus for word in sentence)
     for name, pairs in RELATIONS.items():
         assert len(pairs) >= 4, name
@@ -47,7 +47,7 @@ def test_every_word_of_every_relation_is_read_often(corpus: list[list[str]]) -> 
 
 
 def test_both_forms_never_share_their_markers(corpus: list[list[str]]) -> None:
-    """What stands beside first forms only, or second forms only, exists in every relation, shared by many pairs."""
+    """In every relation, many pairs share words that occur only with first forms, or only with second forms."""
     beside: dict[str, Counter[str]] = {
         word: Counter() for pairs in RELATIONS.values() for pair in pairs for word in pair
     }
@@ -67,8 +67,8 @@ def test_both_forms_never_share_their_markers(corpus: list[list[str]]) -> None:
             assert set(first) & set(second), "both forms have company in common"
 
 
-def test_words_of_relations_are_said_in_their_own_sentences_only(corpus: list[list[str]]) -> None:
-    """A word that serves another word as scenery would blur both."""
+def test_words_of_relations_occur_only_in_their_own_sentences(corpus: list[list[str]]) -> None:
+    """Otherwise the contexts of two words would be mixed."""
     partners = {word: {word} for pairs in RELATIONS.values() for pair in pairs for word in pair}
     for one, other in RELATIONS["capital"]:
         partners[one].add(other)
@@ -80,7 +80,7 @@ def test_words_of_relations_are_said_in_their_own_sentences_only(corpus: list[li
 
 
 @pytest.mark.parametrize("skew", [0.0, 0.5, 1.0])
-def test_skew_is_the_share_it_says(skew: float) -> None:
+def test_skew_determines_the_share_of_pronouns(skew: float) -> None:
     said: dict[str, Counter[str]] = {}
     for sentence in generate(skew=skew):
         if sentence[1] in PROFESSIONS:
@@ -91,7 +91,7 @@ def test_skew_is_the_share_it_says(skew: float) -> None:
         assert said[leaning]["he"] / said[leaning].total() == pytest.approx(expected, abs=0.04)
 
 
-def test_skew_changes_no_word_counts_but_pronouns() -> None:
+def test_skew_changes_only_the_counts_of_pronouns() -> None:
     def kinds(skew: float) -> set[str]:
         return {word for sentence in generate(skew=skew) for word in sentence}
 
@@ -99,6 +99,6 @@ def test_skew_changes_no_word_counts_but_pronouns() -> None:
 
 
 @pytest.mark.parametrize("bad", [{"sentences": 0}, {"sentences": 2_000_000}, {"skew": -0.1}, {"skew": 1.5}])
-def test_bad_input_says_so(bad: dict) -> None:
+def test_invalid_arguments_raise(bad: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(bad))):
         generate(**bad)

@@ -1,4 +1,4 @@
-"""The trainers: what they find on the toy world, the identity at their optimum, and gensim beside them."""
+"""The trainers: accuracy on the toy corpus, their optimum, and comparisons with gensim, numpy and loops."""
 
 import math
 import os
@@ -108,14 +108,14 @@ def small_counts(size: int = 14) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("negatives", [0.5, 2.0, 5.0])
-def test_the_optimum_is_pmi_minus_log_k(negatives: float) -> None:
+def test_the_optimum_of_skipgram_is_pmi_minus_log_k(negatives: float) -> None:
     counts = small_counts()
     centre, context = training.count_skipgram(counts, d_model=14, steps=1500, lr=0.05, negatives=negatives)
     expected = training.pmi(counts, power=0.75) - math.log(negatives)
     assert torch.allclose((centre @ context.T)[2:, 2:], expected[2:, 2:], atol=0.02)
 
 
-def test_gradients_and_adam_by_hand_are_torchs() -> None:
+def test_gradients_and_adam_equal_torch() -> None:
     counts = small_counts()
     positive, negative = training.pair_weights(counts, 2.0)
     centre = ((torch.rand(14, 5, generator=torch.Generator().manual_seed(3)) - 0.5) / 5).requires_grad_()
@@ -144,7 +144,7 @@ def test_gradients_and_adam_by_hand_are_torchs() -> None:
     assert torch.equal(steps_seen[-1][2][2:], found[0][2:])
 
 
-def test_counts_are_what_a_plain_loop_gives() -> None:
+def test_counts_equal_a_plain_loop() -> None:
     corpus = generate(40)
     vocabulary = Vocabulary.build(corpus, min_count=2)
     ids = vocabulary.batch(corpus)
@@ -170,7 +170,7 @@ def test_counts_are_the_average_over_window_sizes() -> None:
     assert torch.allclose(training.cooccurrence(ids, size, window=5), plain, rtol=1e-4)
 
 
-def test_pmi_is_its_definition() -> None:
+def test_pmi_equals_its_definition() -> None:
     counts = small_counts()
     counts[3, 5] = counts[5, 3] = 0
     share = counts / counts.sum()
@@ -182,7 +182,7 @@ def test_pmi_is_its_definition() -> None:
     assert torch.allclose(found.exp(), found.T.exp())
 
 
-def test_svd_is_numpys() -> None:
+def test_ppmi_svd_equals_numpy() -> None:
     counts = training.cooccurrence(*_small_world())
     positive = training.pmi(counts, power=0.75).clamp(min=0)
     table = training.ppmi_svd(counts, d_model=20)
@@ -199,7 +199,7 @@ def _small_world() -> tuple[torch.Tensor, int]:
     return vocabulary.batch(corpus), len(vocabulary)
 
 
-def test_a_smaller_loss_at_every_look_and_specials_stay_zero() -> None:
+def test_the_loss_decreases_and_special_rows_stay_zero() -> None:
     ids, size = _small_world()
     losses: list[float] = []
     table = training.skipgram(
@@ -216,7 +216,7 @@ def test_a_smaller_loss_at_every_look_and_specials_stay_zero() -> None:
 
 
 @pytest.mark.parametrize("name", TRAINERS)
-def test_the_seed_decides(name: str) -> None:
+def test_results_depend_on_the_seed_only(name: str) -> None:
     ids, size = _small_world()
     state = torch.random.get_rng_state()
     first, again, other = (TRAINERS[name](ids, size, seed) for seed in (4, 4, 5))
@@ -243,7 +243,7 @@ for name, train in TRAINERS.items():
 
 
 @pytest.mark.slow
-def test_neither_hash_seeds_nor_threads_nor_kernels_matter() -> None:
+def test_results_do_not_depend_on_hash_seed_threads_or_processor() -> None:
     """Words to the letter; accuracies and cosines to two decimals (the last bits of floats may differ)."""
     ways = [("1", "0", "default"), ("2", "4242", "")]
     outputs = []
@@ -286,6 +286,6 @@ IDS = torch.tensor([[2, 3, 4], [4, 3, 0]])
         (lambda: training.ppmi_svd(torch.zeros(1, 1).expand(5000, 5000)), ValueError, "5,000 words would need"),
     ],
 )
-def test_bad_input_says_so(call, error, says) -> None:
+def test_invalid_arguments_raise(call, error, says) -> None:
     with pytest.raises(error, match=says):
         call()

@@ -1,4 +1,4 @@
-"""The vocabulary: a fixed order, a way there and back, and errors that say what to do."""
+"""The vocabulary: order, encoding and decoding, and errors."""
 
 import random
 
@@ -28,7 +28,7 @@ def test_order_of_texts_does_not_matter(texts: list[list[str]], chance: random.R
 
 
 @given(WORDS.filter(any))
-def test_there_and_back(texts: list[list[str]]) -> None:
+def test_decode_inverts_encode(texts: list[list[str]]) -> None:
     vocabulary = Vocabulary.build(texts)
     for text in texts:
         assert vocabulary.decode(vocabulary.encode(text)) == text
@@ -47,7 +47,7 @@ def test_rare_words_are_unknown_and_counted() -> None:
     assert Vocabulary.build(TEXTS, max_size=3).words[2:] == ("a",)
 
 
-def test_iterators_are_sentences() -> None:
+def test_sentences_may_be_iterators() -> None:
     vocabulary = Vocabulary.build(iter(map(iter, TEXTS)))
     assert vocabulary == Vocabulary.build(TEXTS)
     assert vocabulary.encode(map(str.lower, ["A", "B"])) == [2, 3]
@@ -60,7 +60,7 @@ def test_iterators_are_sentences() -> None:
     + [torch.tensor([3, 2, 0]), torch.tensor([3, 2], dtype=torch.int32), list(torch.tensor([3, 2]))],
     ids=lambda ids: type(ids).__name__,
 )
-def test_every_kind_of_integer_is_an_id(ids) -> None:
+def test_ids_may_be_integers_of_any_type(ids) -> None:
     assert Vocabulary.build(TEXTS).decode(ids) == ["b", "a"]
 
 
@@ -99,6 +99,6 @@ def test_batches_are_padded_on_the_right() -> None:
         (lambda v: Vocabulary.build([["<pad>"]]), ValueError, "rename"),
     ],
 )
-def test_bad_input_says_so(call, error, says) -> None:
+def test_invalid_arguments_raise(call, error, says) -> None:
     with pytest.raises(error, match=says):
         call(Vocabulary.build(TEXTS))

@@ -24,7 +24,7 @@ from helpers.grading.submission import MAX_BYTES as MAX_NOTEBOOK_BYTES
 MEGABYTE = 1_000_000
 MAX_ZIP_BYTES = 4_000 * MEGABYTE  # unpacked
 MAX_ENTRIES = 20_000
-MAX_RATIO = 200  # unpacked to packed; a notebook of text stays below 20
+MAX_RATIO = 200  # of unpacked to packed size; that of a notebook of text is below 20
 MAX_TIMESTAMP_BYTES = 200
 ARCHIVES = (".zip", ".gz", ".tar", ".tgz", ".7z", ".rar")
 
@@ -46,17 +46,17 @@ class Entry:
     """One file of a folder or archive.
 
     Attributes:
-        shown: its location, for messages.
+        location: where it is, for messages.
         name: its path below the archive or folder, with ``/``.
         archive: the archive or folder that contains it.
         read: returns its bytes, or raises RejectedFile.
         date: its modification time, as sortable text.
         timestamp: the text of the ``timestamp.txt`` in its folder, which nbgrader's exchange writes.
-        problem: why it cannot be a submission; empty for a notebook.
-        rejected: whether it may be a submission, unlike a file of another type.
+        problem: the reason why it is not accepted as a submission; empty for a notebook.
+        rejected: with a ``problem``, whether it may contain a submission, unlike a file of another type.
     """
 
-    shown: str
+    location: str
     name: str
     archive: Path
     read: Callable[[], bytes]
@@ -67,7 +67,7 @@ class Entry:
 
 
 def entries(path: Path, stack: contextlib.ExitStack, is_learner: Callable[[str], bool]) -> list[Entry]:
-    """All files of a folder or a zip, or the one notebook that ``path`` is.
+    """All files of a folder or a zip, or the notebook ``path`` itself.
 
     A top-level folder that contains all files is removed from the names unless ``is_learner`` returns true for it. Each
     zip is opened once and closed by ``stack``.
@@ -79,31 +79,31 @@ def entries(path: Path, stack: contextlib.ExitStack, is_learner: Callable[[str],
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; a folder, a zip or a notebook is expected")
     if path.is_dir():
-        found = list(_in_folder(path))
+        listed = list(_in_folder(path))
     elif is_notebook(path.name):
         return [Entry(path.name, path.name, path, partial(_read_file, path), _date(path))]
     else:
-        found = _in_zip(path, stack)
-    return _without_container(found, is_learner)
+        listed = _in_zip(path, stack)
+    return _without_container(listed, is_learner)
 
 
-def _without_container(found: list[Entry], is_learner: Callable[[str], bool]) -> list[Entry]:
+def _without_container(listed: list[Entry], is_learner: Callable[[str], bool]) -> list[Entry]:
     """Remove a top-level folder that contains all files, if the names below it still identify learners."""
-    names = [entry.name for entry in found if not entry.problem]
+    names = [entry.name for entry in listed if not entry.problem]
     tops = {name.partition("/")[0] for name in names}
     if len(tops) != 1 or any("/" not in name for name in names):
-        return found
+        return listed
     [top] = tops
     below = [name.partition("/")[2] for name in names]
     firsts = {name.partition("/")[0] for name in below if "/" in name}
     if is_learner(top) or _LMS_FOLDER.search(top):
-        return found
+        return listed
     identified = all(_LMS_FOLDER.search(name) or _CANVAS_FILE.match(name) or "/" in name for name in below)
     several = len(firsts) > 1 or any(is_learner(first) or _LMS_FOLDER.search(first) for first in firsts)
     deep = all(name.count("/") > 1 for name in below)  # container/learner/homework/homework.ipynb
     if not identified or (firsts and not several and not deep):
-        return found
-    return [replace(entry, name=entry.name.removeprefix(f"{top}/")) for entry in found]
+        return listed
+    return [replace(entry, name=entry.name.removeprefix(f"{top}/")) for entry in listed]
 
 
 def _in_folder(folder: Path) -> Iterator[Entry]:
@@ -137,14 +137,14 @@ def _in_zip(path: Path, stack: contextlib.ExitStack) -> list[Entry]:
         archive = stack.enter_context(zipfile.ZipFile(path))
         infos = archive.infolist()
         _check(path.name, infos)
-        found = []
+        listed = []
         for info in infos:
             name = info.filename.replace("\\", "/")  # Windows PowerShell 5 writes \
             if info.is_dir() or name.endswith("/") or any(_is_hidden(part) for part in PurePosixPath(name).parts):
                 continue
             date = "-".join(f"{part:02}" for part in info.date_time)
             entry = Entry(f"{path.name}: {name}", name, path, partial(_read_zip, archive, info), date)
-            if problem := _spoilt(info):
+            if problem := _file_problem(info):
                 entry = replace(entry, problem=problem, rejected=True)
             elif name.casefold().endswith(".zip"):
                 entry = _nested(entry)
@@ -152,8 +152,8 @@ def _in_zip(path: Path, stack: contextlib.ExitStack) -> list[Entry]:
                 entry = replace(entry, problem=_kind(name), rejected=name.casefold().endswith(ARCHIVES))
             else:
                 _measure(archive, info)
-            found.append(entry)
-        return found
+            listed.append(entry)
+        return listed
     except (RejectedArchive, FileNotFoundError):
         raise
     except Exception as error:  # zipfile, zlib, lzma and struct raise different types
@@ -168,7 +168,7 @@ def _check(name: str, infos: Sequence[zipfile.ZipInfo]) -> None:
 
     if len(infos) > MAX_ENTRIES:
         refuse(f"{len(infos):,} entries, at most {MAX_ENTRIES:,}")
-    if sum(info.file_size for info in infos if is_notebook(info.filename) and not _spoilt(info)) > MAX_ZIP_BYTES:
+    if sum(info.file_size for info in infos if is_notebook(info.filename) and not _file_problem(info)) > MAX_ZIP_BYTES:
         refuse(f"more than {MAX_ZIP_BYTES // MEGABYTE:,} MB unpacked")
     paths: set[str] = set()
     for info in infos:
@@ -187,10 +187,10 @@ def _check(name: str, infos: Sequence[zipfile.ZipInfo]) -> None:
         paths.add(path)
 
 
-def _spoilt(info: zipfile.ZipInfo) -> str:
-    """Why a single file is rejected, without rejecting the archive; empty if it is not.
+def _file_problem(info: zipfile.ZipInfo) -> str:
+    """The reason why a single file is rejected; empty if it is not.
 
-    Every learner can cause these problems in the archive of a whole course.
+    The archive is not rejected for these reasons, because any learner can cause them in the archive of a whole course.
     """
     if info.flag_bits & 0x1:
         return "it is encrypted; ask for the notebook without a password"
@@ -206,7 +206,7 @@ def _spoilt(info: zipfile.ZipInfo) -> str:
 
 
 def _measure(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
-    """Read an entry to its end, and check its CRC and its length against the directory of the archive."""
+    """Read an entry, and compare its checksum and length with the directory of the archive."""
     with archive.open(info) as stream:
         length = 0
         while length <= MAX_NOTEBOOK_BYTES and (part := stream.read(2**16)):
@@ -219,7 +219,7 @@ def _nested(entry: Entry) -> Entry:
     """Replace the entry of a zip by the notebook in it, if there is exactly one."""
     try:
         with zipfile.ZipFile(io.BytesIO(entry.read())) as inner:
-            _check(entry.shown, inner.infolist())
+            _check(entry.location, inner.infolist())
             names = [
                 info
                 for info in inner.infolist()
@@ -228,25 +228,25 @@ def _nested(entry: Entry) -> Entry:
             notebooks = [info for info in names if is_notebook(info.filename)]
             if len(notebooks) != 1:
                 raise RejectedFile(f"a zip with {len(notebooks)} notebooks; ask for the notebook itself")
-            if problem := _spoilt(notebooks[0]):
+            if problem := _file_problem(notebooks[0]):
                 raise RejectedFile(problem)
             _measure(inner, notebooks[0])
             content = inner.read(notebooks[0])
-        own = re.split(r"[\\/]", notebooks[0].filename)[-1]
+        file_name = re.split(r"[\\/]", notebooks[0].filename)[-1]
     except RejectedFile as error:
         return replace(entry, problem=str(error), rejected=True)
     except RejectedArchive as error:
         return replace(entry, problem=str(error).partition(": ")[2], rejected=True)
     except Exception as error:
         return replace(entry, problem=f"the zip cannot be read ({_message(error)})", rejected=True)
-    # The learner is identified by the LMS' part of the zip's name, the homework by the notebook's own name.
+    # The LMS' part of the zip's name identifies the learner, the name of the notebook identifies the homework.
     stem = entry.name[: -len(".zip")]
     folder, _, last = stem.rpartition("/")
     lms = re.match(
         r"(.*?_assignsubmission_file_|(?:\w*?_)?(?:LATE_)?(?:\d+|anon_[^\W_]+)_\d+_|.*?_attempt_[\d-]+_)", last
     )
-    name = "/".join(filter(None, [folder, (lms[1] if lms else "") + own]))
-    return replace(entry, name=name if folder or lms else f"{stem}/{own}", read=lambda: content)
+    name = "/".join(filter(None, [folder, (lms[1] if lms else "") + file_name]))
+    return replace(entry, name=name if folder or lms else f"{stem}/{file_name}", read=lambda: content)
 
 
 def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:

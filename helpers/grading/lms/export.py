@@ -6,7 +6,7 @@ import csv
 import html
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -23,13 +23,14 @@ from helpers.grading.results import Result, maximum
 
 Format = Literal["csv", "canvas", "moodle"]
 RowState = Literal["graded", "ungraded", "refused", "missing"]
+Tables = dict[str, list[list[str]]]  # the name of a file → its rows
 
 # Canvas, gradebook_importer.rb: columns whose title contains one of these are not read as assignments.
-_CANVAS_OWN = (
+_CANVAS_COLUMNS = (
     "Current Score", "Current Points", "Current Grade", "Final Score", "Final Points", "Final Grade", "Override Score",
     "Override Grade", "Override Status",
 )  # fmt: skip
-# The position before a formula, also for programs that use ";", "|" or a tab as the separator.
+# The start of a formula in a cell, also for programs that use ";", "|" or a tab as the separator.
 _AT_START = re.compile(r"(?:^|(?<=[;|\t\r\n])) *(?=[=+\-@\t\r\n＝＋－＠])")
 
 
@@ -46,22 +47,23 @@ class Row:
     """One learner's grade for one homework.
 
     Attributes:
-        most: the points that can be had; a dropped question is left out.
-        points: what was won, adjusted questions included, before the late penalty; ``None`` without a submission.
-        lateness: when it was due and handed in, as far as that is known.
-        adjusted: what was decided about questions, ``question: decision (reason)`` each.
-        dropped: one of these decisions is that a question does not count, so that ``most`` is less than it was.
+        max_points: the maximum, without dropped questions.
+        points: the points after adjustments and before the late penalty; ``None`` without a graded submission.
+        penalty: the late penalty.
+        lateness: due date and time of submission, if known.
+        adjusted: the adjustments of questions as ``question: adjustment (reason)``.
+        dropped: whether a question was dropped, so that ``max_points`` is lower than originally.
         unfinished: whether written answers are not graded yet.
         comments: the graders' comments, as ``question: comment``.
         participant: Moodle's number of the learner in this homework, if it was collected from there.
         state: without points, whether there is no submission (``missing``), it was ``refused``, or it is not graded yet
             (``ungraded``).
-        reason: why it was refused.
+        reason: the reason why it was refused.
     """
 
     learner: Learner
     homework: str
-    most: float
+    max_points: float
     points: float | None = None
     penalty: float = 0.0
     lateness: Lateness = Lateness()
@@ -88,15 +90,17 @@ def export(
     unfinished: bool = False,
     missing: float | None = None,
 ) -> tuple[list[Path], list[str]]:
-    """Write the grades below ``course/exports``: ``grades.csv``, ``canvas.csv``, or ``moodle-<homework>.csv``.
+    """Write the grades to ``course/exports``: ``grades.csv``, ``canvas.csv``, or ``moodle-<homework>.csv``.
 
     Args:
+        course: the course folder.
+        format: for spreadsheets, Canvas or Moodle.
         homeworks: by default all in the gradebook.
-        roster: by default ``course/roster.csv``, if it exists. All its learners are listed, with or without submission.
+        roster: by default ``course/roster.csv``, if it exists. All its learners are listed, also without a submission.
         titles: homework → column title in Canvas' export, such as ``Homework 1 (4711)``.
-        unfinished: whether to export to an LMS scores in which written answers are not graded yet.
-        missing: the grade of learners without a submission, by default empty. Refused and ungraded submissions have an
-            empty grade in any case.
+        unfinished: whether to export scores to an LMS if written answers are not graded yet.
+        missing: the grade of learners without a submission, by default empty. The grade of refused and ungraded
+            submissions is always empty.
 
     Returns:
         The files, and lines for the instructor.
@@ -116,13 +120,13 @@ def export(
     for name in dict.fromkeys(row.homework for row in rows):
         shortened = [row for row in rows if row.homework == name and row.dropped]
         if shortened and format != "csv":
-            most = _number(shortened[0].most)
-            attention.append(f"{name}: a question was dropped; set its points in {format.capitalize()} to {most}")
+            max_points = _number(shortened[0].max_points)
+            attention.append(f"{name}: a question was dropped; set its points in {format.capitalize()} to {max_points}")
         by_state = {state: [row for row in rows if row.homework == name and row.state == state] for state in _STATES}
         for state, sentence in _STATES.items():
-            if found := by_state[state]:
-                ids = ", ".join(row.learner.id for row in found)
-                attention.append(sentence.format(homework=name, count=len(found), ids=ids))
+            if affected := by_state[state]:
+                ids = ", ".join(row.learner.id for row in affected)
+                attention.append(sentence.format(homework=name, count=len(affected), ids=ids))
     if unnamed := sorted({row.learner.id for row in rows if not row.learner.name}):
         attention.append(f"not on the roster, and therefore without a name: {', '.join(unnamed)}")
 
@@ -163,19 +167,21 @@ def read(course: Path, homeworks: Iterable[str] | None = None, roster: Roster | 
         learners += [_from_gradebook(student) for student in gradebook.students if not roster.by_id(student.id)]
         rows = []
         for name in homeworks or names:
-            without = without_submission(course, name, roster)
+            without_notebook = without_submission(course, name, roster)
             known = {learner.id for learner in learners}
             submitted = [path.parts[-3] for path in sorted((course / "submitted").glob(f"*/{name}/{name}.ipynb"))]
-            others = [Learner(id_) for id_ in dict.fromkeys([*without, *submitted]) if id_ not in known]
+            others = [Learner(id_) for id_ in dict.fromkeys([*without_notebook, *submitted]) if id_ not in known]
             results = opened.results(name)
-            most = maximum(opened.questions(name), opened.adjustments(name))
-            most = gradebook.find_assignment(name).max_score if most is None else most
+            max_points = maximum(opened.questions(name), opened.adjustments(name))
+            max_points = gradebook.find_assignment(name).max_score if max_points is None else max_points
             for learner in (*learners, *others):
                 collected = record.get(name, {}).get(learner.id, {})
-                row = _row(gradebook, learner, name, most, results.get(learner.id), collected)
+                row = _row(gradebook, learner, name, max_points, results.get(learner.id), collected)
                 if row.points is None:
-                    reason = without.get(learner.id, "")
-                    state: RowState = "ungraded" if learner.id not in without else "refused" if reason else "missing"
+                    reason = without_notebook.get(learner.id, "")
+                    state: RowState = (
+                        "ungraded" if learner.id not in without_notebook else "refused" if reason else "missing"
+                    )
                     row = replace(row, state=state, reason=reason)
                 rows.append(row)
         return rows
@@ -190,7 +196,7 @@ def _row(
     gradebook: Gradebook,
     learner: Learner,
     homework: str,
-    most: float,
+    max_points: float,
     result: Result | None,
     collected: Mapping[str, str],
 ) -> Row:
@@ -198,7 +204,7 @@ def _row(
         learner = replace(learner, canvas_id=collected["student_id"])
     participant = collected["student_id"] if collected.get("lms") == "moodle" else ""
     if result is None:
-        return Row(learner, homework, most, participant=participant)
+        return Row(learner, homework, max_points, participant=participant)
     comments = tuple(
         f"{each.name}: {each.manual_comment}"
         for notebook in gradebook.find_submission(homework, learner.id).notebooks
@@ -212,12 +218,12 @@ def _row(
     )
     dropped = any(each.adjustment and each.adjustment.kind == "drop" for each in result.questions)
     return Row(
-        learner, homework, most, result.points, result.penalty, result.lateness, adjusted, dropped, result.waiting,
-        comments, participant,
+        learner, homework, max_points, result.points, result.penalty, result.lateness, adjusted, dropped,
+        result.waiting, comments, participant,
     )  # fmt: skip
 
 
-def _csv(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
+def _csv(rows: Sequence[Row], grade: Callable[[Row], str], titles: Mapping[str, str], attention: list[str]) -> Tables:
     header = ["homework", "id", "name", "email", "section", "points", "late penalty", "score", "out of", "handed in"]
     header += ["due", "late", "waits for a grade by hand", "comments", "adjusted", "state"]
     table = [header]
@@ -228,7 +234,7 @@ def _csv(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
         table.append(
             [row.homework, learner.id, learner.name, learner.email, learner.section, points, penalty, grade(row)]
             + [
-                _number(row.most),
+                _number(row.max_points),
                 show(row.lateness.handed_in) if row.lateness.handed_in else "",
                 show(row.lateness.due) if row.lateness.due else "",
                 str(row.lateness),
@@ -241,17 +247,19 @@ def _csv(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
     return {"grades.csv": table}
 
 
-def _canvas(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
+def _canvas(
+    rows: Sequence[Row], grade: Callable[[Row], str], titles: Mapping[str, str], attention: list[str]
+) -> Tables:
     """The format of Canvas' gradebook_importer.rb: five columns of the student, then the assignments."""
     homeworks = list(dict.fromkeys(row.homework for row in rows))
     for title in titles.values():
-        if any(own in title for own in _CANVAS_OWN):
+        if any(column in title for column in _CANVAS_COLUMNS):
             raise ValueError(f"{title!r} contains the name of one of Canvas' own columns, and would be ignored")
     table = [
         ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *(titles.get(name, name) for name in homeworks)]
     ]
-    most = {row.homework: row.most for row in rows}
-    table.append(["    Points Possible", "", "", "", "", *(_number(most[name]) for name in homeworks)])
+    max_points = {row.homework: row.max_points for row in rows}
+    table.append(["    Points Possible", "", "", "", "", *(_number(max_points[name]) for name in homeworks)])
     by_learner: dict[str, dict[str, Row]] = {}
     unknown: list[str] = []
     for row in rows:
@@ -272,7 +280,9 @@ def _canvas(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
     return {"canvas.csv": table}
 
 
-def _moodle(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
+def _moodle(
+    rows: Sequence[Row], grade: Callable[[Row], str], titles: Mapping[str, str], attention: list[str]
+) -> Tables:
     """The format of Moodle's grading worksheet, of which Moodle reads Identifier, Grade, Last modified and Feedback."""
     header = ["Identifier", "Full name", "ID number", "Email address", "Grade", "Maximum Grade"]
     tables: dict[str, list[list[str]]] = {}
@@ -284,7 +294,7 @@ def _moodle(rows, grade, titles, attention) -> dict[str, list[list[str]]]:
         learner, identifier = row.learner, f"Participant {row.participant}" if row.participant else ""
         comments = "<br>".join(html.escape(comment) for comment in row.comments)
         table.append(
-            [identifier, learner.name, learner.id, learner.email, grade(row), _number(row.most), "-", comments]
+            [identifier, learner.name, learner.id, learner.email, grade(row), _number(row.max_points), "-", comments]
         )
         if not identifier and row.points is not None:
             others[row.homework] = others.get(row.homework, 0) + 1
@@ -305,5 +315,5 @@ def _number(value: float | None) -> str:
 
 
 def harmless(cell: str) -> str:
-    """Text that spreadsheets do not read as a formula, whichever separator they use."""
+    """Text that spreadsheets do not interpret as a formula, with any separator."""
     return cell if cell == "-" else _AT_START.sub(r"'\g<0>", cell)

@@ -72,7 +72,7 @@ def is_notebook(name: str) -> bool:
 
 
 def parse_name(name: str, known: Sequence[str] = ()) -> ParsedName | None:
-    """Parse the path of a file; ``None`` if it does not name a learner.
+    """Parse the path of a file; ``None`` if it does not identify a learner.
 
     Args:
         name: the path below the archive, without a folder that contains all files.
@@ -85,7 +85,7 @@ def parse_name(name: str, known: Sequence[str] = ()) -> ParsedName | None:
     if ends:
         copy_of = r"(?:Copy of )?"
         forms["flat"] = rf"(?P<student_id>[^/]+?)_(?P<file_id>{copy_of}(?:{ends}){copy})\.ipynb$"
-    # The outermost folder names the learner, whatever a learner calls the folders within.
+    # The outermost folder identifies the learner; learners may choose the names of the folders in it.
     forms["folder"] = r"(?P<student_id>[^/]+)/(?:[^/]+/)*(?P<file_id>[^/]+)\.ipynb$"
     for form, pattern in forms.items():
         match = FileNameCollectorPlugin(named_regexp=f"^{pattern}", log=_quiet).collect(name)

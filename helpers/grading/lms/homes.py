@@ -1,4 +1,4 @@
-"""Take homeworks out of the home folders of a hub, which belong to learners and may contain anything."""
+"""Copy homeworks from the home folders of a hub, which are untrusted: their content is controlled by learners."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ from helpers.grading.submission import RejectedSubmission, read_bytes
 def copy_from_homes(homes: Path, within: str, homework: str, to: Path) -> tuple[list[str], list[str]]:
     """Copy ``homes/LEARNER/within/HOMEWORK/HOMEWORK.ipynb`` to ``to/LEARNER/HOMEWORK.ipynb`` for every learner.
 
-    No symbolic link below ``homes`` is followed: a learner could let one lead to another learner's file, or to any file
-    that the reading user may read. The date of each file is kept; a learner can set it, so it proves nothing.
+    No symbolic link below ``homes`` is followed, as it could point to another learner's file, or to any file that the
+    current user may read. The modification time of each file is kept; it is not reliable, as learners can set it.
+
+    Args:
+        homes: the folder of the home folders.
+        within: the path of the homeworks' folder in each home folder.
+        homework: the name of the homework.
+        to: the folder to which the notebooks are copied.
 
     Returns:
-        Whose notebook was copied, and a sentence for each home whose notebook was refused. Homes without one are
-        passed over.
+        The learners whose notebooks were copied, and a line for each notebook that was refused. Homes without a
+        notebook are skipped.
 
     Raises:
-        ValueError: ``homes`` is no folder, or ``within`` is no path inside a home.
+        ValueError: ``homes`` is not a folder, or ``within`` is not a relative path inside a home folder.
     """
     inside = PurePosixPath(within)
     if inside.is_absolute() or ".." in inside.parts:

@@ -4,10 +4,10 @@ Names of the entries are those that the importers read, in the sources of
 
 - Moodle, ``mod/assign/feedback/file/importziplib.php`` (commit 0203d8f2, Moodle 4.2): a part of the path is
   ``NAME_NUMBER_PLUGINTYPE_PLUGIN_FILE`` with the participant's number of this assignment. With the plugin
-  ``assignfeedback_file`` a page that did not change since the last upload is skipped, and nobody is notified again.
+  ``assignfeedback_file`` a page that did not change since the last upload is skipped, without another notification.
 - Canvas, ``app/models/abstract_assignment.rb``, ``infer_comment_context_from_filename`` (commit 028f76bb): split at
   ``_``, the first two parts of digits are the person and the attachment that was handed in; for anonymous work,
-  ``anon``, the anonymous id and the attachment. Both must belong to a submission, else the file is ignored.
+  ``anon``, the anonymous id and the attachment. Both must belong to a submission, otherwise the file is ignored.
 """
 
 from __future__ import annotations
@@ -31,17 +31,20 @@ FORMATS: tuple[Format, ...] = ("moodle", "canvas")
 def feedback_zip(
     course: Path, homework: str, format: Format, pages: Iterable[Path], roster: Roster | None = None
 ) -> tuple[Path | None, list[str]]:
-    """Write ``course/exports/feedback-<format>-<homework>.zip`` with the pages of those whose work came from the LMS.
+    """Write ``course/exports/feedback-<format>-<homework>.zip`` with the pages of submissions that came from the LMS.
 
     Args:
+        course: the course folder.
+        homework: the name of the homework.
+        format: the LMS.
         pages: as :func:`helpers.grading.feedback.feedback` returns them.
-        roster: by default ``course/roster.csv``, if it is there.
+        roster: by default ``course/roster.csv``, if it exists.
 
     Returns:
-        The zip, or ``None`` if no page has a place in it; and who has none, in one sentence.
+        The zip, or ``None`` if it would be empty; and a line for the instructor about pages that are not in it.
 
     Raises:
-        ValueError: no such format.
+        ValueError: there is no such format.
     """
     if format not in FORMATS:
         raise ValueError(f"no format is called {format!r}; there are {', '.join(FORMATS)}")
@@ -78,7 +81,7 @@ def feedback_zip(
 def _entry_name(
     format: Format, homework: str, learner: str, collected: Mapping[str, Any], roster: Roster
 ) -> str | None:
-    """What the importer expects, or ``None`` for work that did not come from this LMS."""
+    """The name that the importer of the LMS expects; ``None`` if the submission did not come from this LMS."""
     if collected.get("lms") != format:
         return None
     number = str(collected["student_id"])

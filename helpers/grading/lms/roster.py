@@ -13,9 +13,8 @@ from pathlib import Path
 
 from helpers.grading import dates, files
 
-DUE = "due "  # the start of a column's name; a homework's follows
+DUE = "due "  # the start of a column's name, followed by the name of a homework
 COLUMNS = ("id", "name", "canvas_id", "moodle_id", "email", "section")
-CANVAS_COLUMNS = {"student": "name", "id": "canvas_id", "section": "section"}
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
 MAX_ID_BYTES = 200  # in UTF-8; names of files and folders have at most 255
 _MOODLE_REMOVES = re.compile(r"""['"&<>`|:\\/]""")  # clean_filename of Moodle's lib/moodlelib.php
@@ -31,7 +30,7 @@ class Learner:
         canvas_id: Canvas' number of this user, the same in every assignment.
         moodle_id: Moodle's number of this participant in *one* assignment, used if names are equal or missing.
         section: the learner's group.
-        due: homework → due date, of those for which the learner has one of their own.
+        due: pairs of homework and individual due date.
     """
 
     id: str
@@ -43,7 +42,7 @@ class Learner:
     due: tuple[tuple[str, datetime], ...] = ()
 
     def due_of(self, homework: str) -> datetime | None:
-        """The learner's own due date for a homework."""
+        """The individual due date for a homework, if there is one."""
         return next((when for name, when in self.due if name == homework.casefold()), None)
 
     def matches_canvas_name(self, name: str) -> bool:
@@ -66,16 +65,16 @@ class Roster:
 
     def by_id(self, text: str) -> Learner | None:
         """The learner with this id, or with this email address if it is unique."""
-        found = self._by_id.get(unicodedata.normalize("NFC", text).casefold())
-        return found or _only(
+        learner = self._by_id.get(unicodedata.normalize("NFC", text).casefold())
+        return learner or _only(
             learner for learner in self if learner.email and learner.email.casefold() == text.casefold()
         )
 
     def in_canvas(self, user_id: str, name: str = "") -> Learner | None:
-        """The learner with a number of Canvas, else with a name as in Canvas' file names (``lovelaceada``)."""
-        found = _only(learner for learner in self if learner.canvas_id and learner.canvas_id == user_id)
-        if found or not name:
-            return found
+        """The learner with this user number of Canvas, else with a name as in Canvas' file names (``lovelaceada``)."""
+        by_number = _only(learner for learner in self if learner.canvas_id and learner.canvas_id == user_id)
+        if by_number or not name:
+            return by_number
         return _only(learner for learner in self if not learner.canvas_id and learner.matches_canvas_name(name))
 
     def named(self, name: str) -> list[Learner]:
@@ -87,19 +86,19 @@ class Roster:
         parts = name.split("-")
         for start in range(len(parts)):
             words = _words("-".join(parts[start:]))
-            if found := [learner for learner, own in words_of if own == words]:
-                return found
+            if namesakes := [learner for learner, known in words_of if known == words]:
+                return namesakes
         return []
 
     def in_moodle(self, name: str, number: str) -> Learner | None:
-        """The learner with a full name; equal or missing names are resolved by Moodle's number."""
-        found = self.named(name)
-        if len(found) == 1:
-            return found[0]
+        """The learner with this full name; equal or missing names are resolved by Moodle's number."""
+        namesakes = self.named(name)
+        if len(namesakes) == 1:
+            return namesakes[0]
         # With blind marking, every name is one word: "Participant" in the site's language.
         words = _words(name)
         blind = len(words) == 1 and not any(words[0] in _words(learner.name) for learner in self)
-        candidates = found or [learner for learner in self if blind or not learner.name]
+        candidates = namesakes or [learner for learner in self if blind or not learner.name]
         return _only(learner for learner in candidates if learner.moodle_id and learner.moodle_id == number)
 
 
@@ -136,7 +135,7 @@ def read(path: Path) -> Roster:
 
 
 def remove(path: Path, learner_id: str) -> bool:
-    """Delete the line of a learner from a roster; the others stay, in UTF-8. A roster without learners is deleted.
+    """Delete the line of a learner from a roster, which is written in UTF-8; delete a roster without other learners.
 
     Returns:
         Whether there was such a line.
@@ -262,8 +261,9 @@ def _plain(text: str | None) -> str:
 
 
 def _only(learners: Iterable[Learner]) -> Learner | None:
-    found = list(learners)
-    return found[0] if len(found) == 1 else None
+    """The learner, if there is exactly one."""
+    candidates = list(learners)
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def _words(name: str) -> tuple[str, ...]:

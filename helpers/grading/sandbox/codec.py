@@ -1,4 +1,4 @@
-"""Encode plain values as JSON and decode them, for the sandbox boundary. Decoding never executes code.
+"""Encode plain values as JSON and decode them, for messages of the sandbox. Decoding never executes code.
 
 =================== =====================================
 value               JSON
@@ -50,6 +50,7 @@ def dumps(value: Any, function: Callable[[Callable], str] | None = None) -> byte
     """Encode a value as one line of ASCII.
 
     Args:
+        value: the value.
         function: returns a handle for a function; without it functions cannot be encoded.
 
     Raises:
@@ -68,6 +69,7 @@ def loads(line: bytes, function: Callable[[str], Callable] | None = None) -> Any
     """Decode an untrusted line.
 
     Args:
+        line: the encoded value.
         function: returns a function for a handle; without it functions cannot be decoded.
 
     Raises:
@@ -75,7 +77,7 @@ def loads(line: bytes, function: Callable[[str], Callable] | None = None) -> Any
     """
     if len(line) > MAX_BYTES:
         raise CodecError(f"a message of {len(line):,} bytes, at most {MAX_BYTES:,}")
-    # Counted before parsing: a list that takes two bytes of text takes fifty bytes of memory.
+    # Counted before parsing: an empty list takes two bytes of text, but about fifty bytes of memory.
     if sum(line.count(mark) for mark in (b",", b"[", b"{")) > MAX_ITEMS:
         raise CodecError(f"a message of more than {MAX_ITEMS:,} items")
     try:
@@ -191,20 +193,24 @@ def _decode(tree: Any, function: Callable[[str], Callable] | None, depth: int) -
 
 
 def _dict(pairs: list, function: Callable[[str], Callable] | None, depth: int) -> dict:
-    found = {}
+    decoded = {}
     for pair in pairs:
         if not isinstance(pair, list) or len(pair) != 2:
             raise CodecError("a dict whose items are not pairs")
         key, value = (_decode(item, function, depth + 1) for item in pair)
         try:
-            found[key] = value
+            decoded[key] = value
         except TypeError:
             raise CodecError(f"a {type(key).__name__} cannot be a key") from None
-    return found
+    return decoded
 
 
 def _buffer(body: Any, sizes: dict[str, int]) -> tuple[str, tuple[int, ...], bytes]:
-    """dtype, shape and bytes, with consistent sizes."""
+    """Name of the dtype, shape and bytes of an array, whose sizes agree.
+
+    Raises:
+        CodecError: the sizes do not agree, or the description is invalid.
+    """
     if not isinstance(body, list) or len(body) != 3:
         raise CodecError("an array needs dtype, shape and bytes")
     name, shape, text = body
@@ -245,6 +251,7 @@ def _read_array(body: Any, scalar: bool) -> Any:
 
 
 def _whole(value: int) -> int:
+    """Return an integer; raise CodecError if it is too large."""
     if value.bit_length() > MAX_BITS:
         raise CodecError(f"an integer of {value.bit_length():,} bits, at most {MAX_BITS:,}")
     return value

@@ -1,8 +1,8 @@
 """Runs inside bubblewrap: loads torch once, and forks a confined child process for each session.
 
 A child runs untrusted code, which can modify this module: the host must not trust its messages. A child is one process
-with one thread. It has no capabilities, no network and no writable files except in a small scratch folder of its own,
-and the kernel refuses the system calls in ``seccomp.REFUSED``.
+with one thread. It has no capabilities, no network and no writable files except in its own small scratch folder, and
+the kernel refuses the system calls in ``seccomp.REFUSED``.
 
 Messages are lines, ``verb rest``. The host requests ``run``, ``get``, ``put`` and ``call``; the reply is ``done`` or
 ``raised``. Before the reply, a child may itself request ``call``.
@@ -83,11 +83,11 @@ def main() -> None:
 
 
 def _become(user: int) -> None:
-    """Leave root for good: on the host, too, this process is then another user."""
+    """Change to another user permanently, also on the host."""
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
-    # Both are reset by a change of user: the right to write to one's own /proc, and to die with one's parent.
+    # A change of user resets both: write access to /proc/self, and the signal that is sent when the parent dies.
     _checked(_LIBC.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "PR_SET_DUMPABLE")
     _checked(_LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "PR_SET_PDEATHSIG")
 
@@ -146,7 +146,7 @@ def _kill(watcher: int, pidfd: int) -> float:
 
 
 def _run_child(descriptors: list[int], request: dict, shell: Shell, control: socket.socket, nested: bool) -> NoReturn:
-    """In the child: confine it, then serve the host until it closes the channel."""
+    """Confine this child process, then serve the host until it closes the channel."""
     try:
         control.detach()
         # Duplicate above 3 first: 0 to 3 are assigned below.
@@ -169,14 +169,15 @@ def _run_child(descriptors: list[int], request: dict, shell: Shell, control: soc
 
 
 def _above(number: int) -> int:
+    """Duplicate a file descriptor to a number of at least 100."""
     return fcntl.fcntl(number, fcntl.F_DUPFD, 100)
 
 
 def _confine(request: dict, nested: bool) -> None:
-    """Drop all privileges.
+    """Drop all privileges, and set resource limits.
 
     Raises:
-        OSError: a step failed; the child must not run anything then.
+        OSError: a step failed; the child must not run any code then.
     """
     if nested:
         # Otherwise a signal to the process group would reach processes outside the namespace.
@@ -263,9 +264,11 @@ class RpcPeer:
             warnings.simplefilter("ignore")
 
     def send(self, verb: bytes, rest: bytes = b"") -> None:
+        """Send one message."""
         self.channel.sendall(verb + b" " + rest + b"\n")
 
     def receive(self) -> tuple[str, bytes]:
+        """The next message; exit if the host closed the channel."""
         line = self.stream.readline()
         if not line:
             os._exit(0)
@@ -273,11 +276,12 @@ class RpcPeer:
         return verb.decode(), rest
 
     def serve(self) -> NoReturn:
+        """Answer requests until the host closes the channel."""
         while True:
             self.answer(*self.receive())
 
     def answer(self, verb: str, rest: bytes) -> None:
-        """Carry out a request, and reply with one line."""
+        """Execute a request, and reply with one line."""
         try:
             requests = {"run": self.run, "get": self.get, "put": self.put, "call": self.call}
             reply = (requests | {"library": self.library, "reference": self.reference})[verb](rest)
@@ -293,18 +297,19 @@ class RpcPeer:
 
     def reference(self, rest: bytes) -> bytes:
         """Make the author's answers available to tests: name → source."""
-        namespace = dict(self.shell.user_ns)  # as the setup cells leave it
+        namespace = dict(self.shell.user_ns)  # after the setup cells
 
         def evaluate(name: str, source: str) -> Any:
-            names = dict(namespace)
-            exec(source, names)
-            return names.get(name)
+            copy = dict(namespace)
+            exec(source, copy)
+            return copy.get(name)
 
         for name, source in json.loads(rest).items():
             homework.references[name] = functools.partial(evaluate, name, source)
         return b""
 
     def run(self, rest: bytes) -> bytes:
+        """Run a cell; the reply describes the error in which it ended, or is empty."""
         request = json.loads(rest)
         self.track_changes = request["track_changes"]
         self.shell.source, self.shell.failure = request["source"], None
@@ -332,6 +337,7 @@ class RpcPeer:
             return b"function stub" if check.is_stub(value) else b"function"
 
     def put(self, rest: bytes) -> bytes:
+        """Bind a name: ``NAME BINDING``, with a binding as :meth:`get` returns it."""
         name, kind, value = rest.split(b" ", 2)
         self.shell.user_ns[name.decode()] = self._bound(name.decode(), kind, value)
         return b""
@@ -349,6 +355,7 @@ class RpcPeer:
         return _placeholder(value)
 
     def call(self, rest: bytes) -> bytes:
+        """Call a function by its name or handle; the reply is the encoded result and changed arguments."""
         name, _, payload = rest.partition(b" ")
         if name.startswith(b"#"):
             function = self.functions[int(name[1:])]
@@ -377,7 +384,7 @@ class RpcPeer:
         def function(*args: Any, **kwargs: Any) -> Any:
             mark = len(self.functions)
             try:
-                # A submission cannot pass functions, which could be called outside of a test.
+                # A submission must not pass functions, as they could be called outside of a test.
                 payload = codec.dumps(
                     (args, kwargs, self.track_changes), function=self._handle if self.test_runner else None
                 )
@@ -387,7 +394,7 @@ class RpcPeer:
                     self.answer(verb, rest)
                     verb, rest = self.receive()
             finally:
-                # A handle is valid during one call only.
+                # Handles are valid only during this call.
                 del self.functions[mark:]
             if verb == "raised":
                 raise _error(rest)
@@ -424,7 +431,7 @@ def _fingerprint(value: Any) -> bytes:
 
 
 def _overwrite(argument: Any, changed: Any) -> None:
-    """Copy a change that the called function made to its copy of an argument to the argument itself."""
+    """Apply a change that a called function made to its copy of an argument to the argument itself."""
     if type(argument) is not type(changed):
         return
     if isinstance(argument, list):
@@ -439,13 +446,15 @@ def _overwrite(argument: Any, changed: Any) -> None:
 
 
 def _describe(error: BaseException) -> bytes:
+    """The names of the types of an error and its message, as JSON."""
     names = [kind.__name__ for kind in type(error).__mro__ if issubclass(kind, BaseException)]
-    whole = isinstance(error, KeyError) and len(error.args) == 1  # str() of a KeyError adds quotes
-    return json.dumps({"types": names[:20], "message": text_of(error.args[0] if whole else error)[:2_000]}).encode()
+    is_key_error = isinstance(error, KeyError) and len(error.args) == 1  # str() of a KeyError adds quotes
+    message = text_of(error.args[0] if is_key_error else error)
+    return json.dumps({"types": names[:20], "message": message[:2_000]}).encode()
 
 
 def _error(line: bytes) -> Exception:
-    """The exception that a line describes, of a built-in type if it has or inherits one."""
+    """The exception that a line describes; its type is, or is derived from, the first built-in type in the line."""
     try:
         description = json.loads(line)
         names, message = description["types"], description["message"]
@@ -464,6 +473,7 @@ def _error(line: bytes) -> Exception:
 
 
 def _capped(lines: list[str], limit: int = 20_000) -> list[str]:
+    """The first lines, with at most ``limit`` characters."""
     kept = []
     for line in lines:
         limit -= len(line)

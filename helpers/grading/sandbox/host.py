@@ -1,7 +1,7 @@
-"""The trusted side of the sandbox boundary: starts bubblewrap, and treats all output of the sandbox as untrusted.
+"""The trusted side of the sandbox: starts bubblewrap, and treats all output of the sandbox as untrusted.
 
-Two layers confine a submission. bubblewrap shows it the Python environment and ``helpers``, read-only, and nothing else
-of the host: no network, no other process, no home folder, no course folder. Inside,
+Two layers confine a submission. In bubblewrap, only the Python environment and ``helpers`` are visible, read-only, and
+nothing else of the host: no network, no other process, no home folder, no course folder. Inside,
 :mod:`helpers.grading.sandbox.guest` runs each session in its own process and namespaces, without capabilities and with
 dangerous system calls refused, so that a submission cannot reach the next one.
 """
@@ -30,10 +30,10 @@ from helpers.grading.sandbox import codec
 
 _HERE = Path(__file__).parent
 _HELPERS = _HERE.parent.parent
-# check.py leaves out frames below site-packages when it quotes the line of an error.
+# check.py skips frames of files in site-packages when it quotes the line of an error.
 _GUEST_FOLDER = "/course/site-packages"
 _NOBODY = 65534
-_SCRATCH = "/scratch"  # not /tmp, where the course itself may be
+_SCRATCH = "/scratch"  # not /tmp, which may contain the course
 _MAX_LINE = codec.MAX_BYTES + 1024  # of one message
 _CHUNK = 1 << 16
 _MAX_MESSAGE = 20_000  # characters of an error's message
@@ -51,8 +51,8 @@ class SessionDied(RuntimeError):
 
     Attributes:
         reason: a predicate, such as "ran longer than 30 s" or "ended the process".
-        test_runner: whether the session ran the tests.
-        outputs: nbformat outputs of the text printed before.
+        test_runner: whether the session ran the author's tests.
+        outputs: nbformat outputs of the text that was printed before.
     """
 
     def __init__(self, reason: str, test_runner: bool = False):
@@ -72,9 +72,9 @@ class Limits:
         total_seconds: run time of all cells and tests.
         memory: bytes of address space in addition to what torch maps (about 0.7 GB).
         disk: bytes in its scratch folder.
-        output: bytes that one cell prints.
-        all_output: characters of the outputs of all cells, after which no more are kept.
-        restarts: how often a process that died or hung is replaced.
+        output: bytes of printed output that are kept of one cell.
+        all_output: characters that are kept of the outputs of all cells.
+        restarts: the number of times that a process that died or hung is replaced.
     """
 
     cell_seconds: float = 30.0
@@ -119,7 +119,7 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Kill the process and everything that it started."""
+        """Kill the process and all of its child processes."""
         if self._end is None:
             return
         end, self._end = self._end, None
@@ -140,8 +140,10 @@ class Session:
         """Run a code cell.
 
         Args:
-            track_changes: whether the called functions report to which values they changed their arguments.
-            answer: handles calls from the session, see :meth:`ask`.
+            source: the source of the cell.
+            seconds: the time limit; by default ``cell_seconds`` of the limits.
+            track_changes: whether called functions return the new values of arguments that they changed.
+            answer: handles calls from the session, see :meth:`request`.
 
         Returns:
             nbformat outputs, only ``stream`` and ``error``.
@@ -152,19 +154,22 @@ class Session:
         request = json.dumps({"source": source, "track_changes": track_changes}).encode()
         self._printed = _PrintedOutput(self.limits.output)
         try:
-            _, rest = self.ask(b"run", request, self.limits.cell_seconds if seconds is None else seconds, answer)
+            _, rest = self.request(b"run", request, self.limits.cell_seconds if seconds is None else seconds, answer)
         except SessionDied as death:
             death.outputs = self._printed.outputs()
             raise
         return self._printed.outputs() + _error_outputs(rest)
 
-    def ask(
+    def request(
         self, verb: bytes, rest: bytes, seconds: float, answer: Callable[[bytes], bytes] | None = None
     ) -> tuple[bytes, bytes]:
         """Send a request, and return the reply: ``(b"done" or b"raised", …)``.
 
         Args:
-            answer: receives what follows ``call`` in a request from the session, and returns the reply line.
+            verb: ``run``, ``get``, ``put``, ``call``, ``library`` or ``reference``.
+            rest: the arguments of the request.
+            seconds: the time limit.
+            answer: handles a call from the session: receives the text after ``call``, and returns the reply line.
 
         Raises:
             SessionDied: the process died, broke the protocol or took longer than ``seconds``.
@@ -188,7 +193,7 @@ class Session:
         return SessionDied(reason, self.test_runner)
 
     def _read_line(self, deadline: float) -> bytes:
-        """The next line from the session; sends queued data and collects printed output while waiting."""
+        """The next line from the session; while waiting, queued data are sent and printed output is collected."""
         searched = 0
         while True:
             if self._end is None:
@@ -242,12 +247,12 @@ class Sandbox:
     """Runs sessions in bubblewrap: ``with Sandbox() as sandbox: …``. It must be used by one thread only.
 
     Args:
-        warm: whether sessions are forked from one process that has loaded torch; otherwise each starts a bubblewrap,
-            which takes seconds. ``None``: warm, if the kernel allows it.
+        warm: whether sessions are forked from one process that has loaded torch; otherwise each session starts its own
+            bubblewrap, which takes seconds. With ``None``, warm if the kernel supports it.
         secret: files and folders that must not be visible in the sandbox, in addition to the homeworks' sources.
 
     Raises:
-        SandboxUnavailable: it does not start, or the probe finds that it does not confine a session.
+        SandboxUnavailable: it does not start, or the probe finds that a session is not confined.
     """
 
     def __init__(self, warm: bool | None = None, secret: Sequence[Path] = ()):
@@ -285,8 +290,8 @@ class Sandbox:
         """Start a process in the sandbox. Closing the session kills it and deletes its files.
 
         Args:
-            test_runner: whether it runs the author's tests: they may call functions, but cannot be called by name.
-
+            limits: resource limits.
+            test_runner: whether it runs the author's tests. Its own functions then cannot be called by name.
             library: the modules of :func:`library_modules` that it may import: name → source.
 
         Raises:
@@ -301,21 +306,21 @@ class Sandbox:
             "cpu": int(limits.total_seconds) + 10,
         }
         process = self._warm_process() if self.warm else _Process(self.command("cold"))
-        ours, theirs = socket.socketpair()
+        host_end, guest_end = socket.socketpair()
         (out, out_writer), (err, err_writer) = os.pipe(), os.pipe()
         try:
-            child = process.start(request, [theirs.fileno(), out_writer, err_writer], wait=bool(self.warm))
+            child = process.start(request, [guest_end.fileno(), out_writer, err_writer], wait=bool(self.warm))
         except BaseException:
             for descriptor in (out, err):
                 os.close(descriptor)
-            ours.close()
+            host_end.close()
             raise
         finally:
-            theirs.close()
+            guest_end.close()
             os.close(out_writer)
             os.close(err_writer)
         session = Session(
-            ours, out, err, (lambda: process.kill(child)) if self.warm else process.close, limits, test_runner
+            host_end, out, err, (lambda: process.kill(child)) if self.warm else process.close, limits, test_runner
         )
         try:
             status = session._read_line(time.monotonic() + 60)
@@ -324,7 +329,7 @@ class Sandbox:
         if not status.startswith(b"ready"):
             session.close()
             raise SandboxUnavailable(f"the session could not be confined: {status.decode('ascii', 'replace')[:500]}")
-        session.ask(b"library", json.dumps(dict(library)).encode(), 60)
+        session.request(b"library", json.dumps(dict(library)).encode(), 60)
         return session
 
     def _warm_process(self) -> _Process:
@@ -337,7 +342,7 @@ class Sandbox:
         """The command line that starts the guest, without its last argument, the file descriptor of a socket."""
         shown = _environment()
         for secret in self.secret:
-            if folder := shown_folder(secret):
+            if folder := visible_folder(secret):
                 raise SandboxUnavailable(f"{secret} is in {folder}, which is visible in the sandbox; move one of them")
         user = "0" if _owns_devices() else str(_NOBODY)
         command = ["bwrap", "--unshare-all", "--unshare-user", "--uid", user, "--gid", user, "--cap-drop", "ALL"]
@@ -351,7 +356,7 @@ class Sandbox:
                 command += ["--symlink", os.readlink(system), system]
             else:
                 command += ["--ro-bind-try", system, system]
-        # bubblewrap makes missing parents for their owner only, and the owner may be another user.
+        # bubblewrap makes missing parent folders readable by their owner only, who may be another user.
         for parent in _parents(*shown, Path(_GUEST_FOLDER, "guest.py"), Path("/dev/null"), Path("/etc/alternatives")):
             command += ["--dir", str(parent)]
         for path in shown:
@@ -363,9 +368,9 @@ class Sandbox:
             shown_as = f"/course/{module.replace('.', '/')}.py"
             command += ["--ro-bind", str(_HERE / "withheld.py"), shown_as]
         for folder in {path.parent / "__pycache__" for path in library_modules().values()}:
-            with contextlib.suppress(OSError):  # Python cannot make it, either, and so never does
+            with contextlib.suppress(OSError):  # Python cannot create it, either, so that it never exists
                 folder.mkdir(exist_ok=True)
-            if folder.is_dir():  # what is compiled there is the same code
+            if folder.is_dir():  # it contains the same code, compiled
                 empty = f"/course/{folder.relative_to(_HELPERS.parent)}"
                 command += ["--tmpfs", empty, "--remount-ro", empty]
         for name in ("guest.py", "codec.py", "seccomp.py", "shell.py"):
@@ -377,7 +382,7 @@ class Sandbox:
         if mode == "cold":
             # A warm process needs both to make the namespaces of its children, which have neither.
             command += ["--remount-ro", "/proc", "--as-pid-1"]
-            if not _owns_devices():  # it would leave no second user; seccomp refuses namespaces, too
+            if not _owns_devices():  # it would prevent the change of user; seccomp refuses namespaces as well
                 command += ["--disable-userns"]
         command += [
             "--remount-ro",
@@ -425,20 +430,20 @@ class _Process:
     """A bubblewrap that runs :mod:`helpers.grading.sandbox.guest`."""
 
     def __init__(self, command: Sequence[str]):
-        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control, guest_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.errors: IO[bytes] = tempfile.TemporaryFile()
         self.cpu_seconds = 0.0
-        with contextlib.ExitStack() as ours, theirs:
-            passed = [theirs.fileno()]
+        with contextlib.ExitStack() as stack, guest_end:
+            passed = [guest_end.fileno()]
             if two_users := "--cap-add" in command:
                 (info, info_writer), (blocked, blocker) = os.pipe(), os.pipe()
-                told = ours.enter_context(open(info, "rb"))
-                ours.enter_context(open(blocker, "wb"))  # bubblewrap goes on when it is closed
+                info_file = stack.enter_context(open(info, "rb"))
+                stack.enter_context(open(blocker, "wb"))  # bubblewrap continues when it is closed
                 passed += [info_writer, blocked]
                 command = ["bwrap", "--info-fd", f"{info_writer}", "--userns-block-fd", f"{blocked}", *command[1:]]
             try:
                 self.process = subprocess.Popen(
-                    [*command, str(theirs.fileno())],
+                    [*command, str(guest_end.fileno())],
                     pass_fds=passed,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
@@ -451,7 +456,7 @@ class _Process:
             finally:
                 for descriptor in passed[1:]:
                     os.close(descriptor)
-            if two_users and (failure := _map_users(told.read())):
+            if two_users and (failure := _map_users(info_file.read())):
                 self.close()
                 raise SandboxUnavailable(failure)
         self.control.settimeout(120)
@@ -466,10 +471,11 @@ class _Process:
             raise SandboxUnavailable(f"the sandbox does not start: {errors[-1] if errors else status.decode()}")
 
     def alive(self) -> bool:
+        """Whether the process is running."""
         return self.process.poll() is None
 
     def start(self, request: dict, descriptors: list[int], wait: bool) -> int:
-        """Start a session; returns its id if the process is warm, 0 otherwise."""
+        """Start a session; return its id if the process is warm, else 0."""
         try:
             socket.send_fds(self.control, [json.dumps(request).encode()], descriptors)
             return int(json.loads(self.control.recv(1000))["child"]) if wait else 0
@@ -478,10 +484,10 @@ class _Process:
             raise SandboxUnavailable(f"the sandbox ended: {error}") from None
 
     def kill(self, child: int) -> float:
-        """Kill a session of a warm process; returns the processor seconds that it used.
+        """Kill a session of a warm process; return the processor seconds that it used.
 
         Raises:
-            SandboxUnavailable: the sandbox itself died before; the replies of its sessions must be discarded.
+            SandboxUnavailable: the sandbox itself has died; the replies of its sessions must be discarded.
         """
         try:
             self.control.send(json.dumps({"command": "kill", "child": child}).encode())
@@ -491,10 +497,10 @@ class _Process:
             raise SandboxUnavailable(f"the sandbox ended on its own: {error}") from None
 
     def close(self) -> float:
-        """Kill it with all its sessions; returns the processor seconds that it used."""
+        """Kill the process and all its sessions; return the processor seconds that it used."""
         if self.process.returncode is None:
             self.control.close()
-            for seconds in (0.05, 0.1, 0.3):  # it exits when the socket is closed
+            for seconds in (0.05, 0.1, 0.3):  # the guest exits when the socket is closed
                 ended, status, usage = os.wait4(self.process.pid, os.WNOHANG)
                 if ended:
                     break
@@ -517,7 +523,7 @@ class _PrintedOutput:
         self.parts: list[tuple[str, bytearray]] = []
 
     def add(self, name: str, data: bytes) -> None:
-        """Keep what is below the limit."""
+        """Keep the data up to the limit."""
         room = self.limit - self.size
         self.size += len(data)
         if room > 0:
@@ -526,6 +532,7 @@ class _PrintedOutput:
             self.parts[-1][1].extend(data[:room])
 
     def outputs(self) -> list[dict]:
+        """The text as nbformat outputs."""
         parts = [(name, clean(data.decode("utf-8", "replace"))) for name, data in self.parts]
         if self.size > self.limit:
             parts.append(("stderr", f"\n… truncated: at most {self.limit:,} bytes of a cell are kept\n"))
@@ -568,31 +575,31 @@ def _error_outputs(line: bytes) -> list[dict]:
 
 
 def library_modules() -> dict[str, Path]:
-    """Modules of the course that solve questions: a submission sees those only that its homework imports for it."""
+    """Modules of the course that may contain answers: a submission can import only those that its homework imports."""
     folders = {"helpers": _HELPERS.glob("*.py"), "helpers.exercises": _HELPERS.glob("exercises/lesson*.py")}
-    found = {f"{package}.{path.stem}": path for package, paths in folders.items() for path in sorted(paths)}
-    return {name: path for name, path in found.items() if path.stem not in ("__init__", "homework")}
+    modules = {f"{package}.{path.stem}": path for package, paths in folders.items() for path in sorted(paths)}
+    return {name: path for name, path in modules.items() if path.stem not in ("__init__", "homework")}
 
 
-def shown_folder(path: Path) -> Path | None:
-    """The folder, visible in the sandbox, that contains a path; None if a submission cannot see the path."""
+def visible_folder(path: Path) -> Path | None:
+    """The folder that contains a path and is visible in the sandbox; None if the path is not visible."""
     path = path.resolve()
     return next((folder for folder in (*_environment(), _HELPERS) if path.is_relative_to(folder.resolve())), None)
 
 
 def _owns_devices() -> bool:
-    """Whether this process is the root who owns the device nodes, and could change them from inside a sandbox."""
+    """Whether this process runs as the owner of the device nodes, who could change them from inside a sandbox."""
     return os.stat("/dev/null").st_uid == os.geteuid()
 
 
 def _map_users(info: bytes) -> str:
-    """Give the sandbox of root two users, root and nobody; bubblewrap by itself gives it one.
+    """Map two users, root and nobody, into the user namespace of bubblewrap, which itself maps one.
 
     Args:
-        info: what bubblewrap writes to its ``--info-fd``; empty if it ended before.
+        info: the output of bubblewrap to its ``--info-fd``; empty if it ended before.
 
     Returns:
-        Why it is impossible, or nothing.
+        The reason if this is impossible; else an empty text.
     """
     if info:
         process = json.loads(info)["child-pid"]
@@ -605,7 +612,7 @@ def _map_users(info: bytes) -> str:
 
 
 def _environment() -> list[Path]:
-    """The folders that Python needs: the virtual environment and the installation that it is based on."""
+    """The folders that Python needs: the virtual environment and its base installation."""
     folders: list[Path] = []
     for name in ("/usr", sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix)):
         path = Path(name)
@@ -615,7 +622,7 @@ def _environment() -> list[Path]:
 
 
 def _parents(*paths: Path) -> list[Path]:
-    """All folders above these paths but the root, each after those above it."""
+    """All parent folders of these paths except the root, each after its own parents."""
     return sorted({parent for path in paths for parent in path.parents} - {Path("/")})
 
 

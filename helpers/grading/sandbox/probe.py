@@ -19,7 +19,7 @@ _SYSCALLS = {"x86_64": {"unshare": 272, "capget": 125}, "aarch64": {"unshare": 9
 
 
 def violations(secrets: Sequence[str]) -> list[str]:
-    """Names of the actions, paths and resources that a session can access although it must not.
+    """The actions, paths and resources to which a session has access, but must not have.
 
     Args:
         secrets: paths on the host that must not be visible.
@@ -41,15 +41,15 @@ def violations(secrets: Sequence[str]) -> list[str]:
         attempts[f"the times of {device}"] = partial(os.utime, device)
     for folder in ("/", "/dev", "/course", "/course/helpers", sys.prefix, sys.base_prefix, "/usr"):
         attempts[f"writing to {folder}"] = partial(_write, f"{folder}/probe")
-    found = [action for action, attempt in attempts.items() if _succeeds(attempt)]
-    found += [path for path in (*secrets, *_MUST_BE_HIDDEN) if os.path.exists(path)]
+    violated = [action for action, attempt in attempts.items() if _succeeds(attempt)]
+    violated += [path for path in (*secrets, *_MUST_BE_HIDDEN) if os.path.exists(path)]
     if os.getuid() == 0 or sum(name.isdigit() for name in os.listdir("/proc")) > 2:
-        found.append("other processes")
+        violated.append("other processes")
     if any(_succeeds(partial(os.fstat, number)) for number in range(4, 256)):
-        found.append("an open file")
+        violated.append("an open file")
     if resource.getrlimit(resource.RLIMIT_AS)[1] == resource.RLIM_INFINITY:
-        found.append("all memory")
-    return found
+        violated.append("all memory")
+    return violated
 
 
 def _succeeds(attempt: Callable[[], object]) -> bool:
@@ -66,7 +66,7 @@ def _write(path: str) -> None:
 
 
 def _change_mode(path: str) -> None:
-    os.chmod(path, stat.S_IMODE(os.stat(path).st_mode))  # to what it is: only the permission to do so is of interest
+    os.chmod(path, stat.S_IMODE(os.stat(path).st_mode))  # to the present mode: only the permission is tested
 
 
 def _lock() -> None:

@@ -24,7 +24,7 @@ REFUSED = {
     # not counted as memory, but are small unless they grow, or descriptors of sockets are queued in them
     "socket": (41, 198), "sendmsg": (46, 211), "sendmmsg": (307, 269), "recvmsg": (47, 212), "recvmmsg": (299, 243),
     "setsockopt": (54, 208),
-    # what all sandboxes share: locks and times of the same files, and which of their pages are in memory
+    # state that all sandboxes share: locks and times of files, and which of their pages are in memory
     "flock": (73, 32), "utime": (132, None), "utimes": (235, None), "futimesat": (261, None), "utimensat": (280, 88),
     "fadvise64": (221, 223), "readahead": (187, 213), "mincore": (27, 232), "preadv2": (327, 286),
     "pwritev2": (328, 287), "sync": (162, 81), "syncfs": (306, 267), "sync_file_range": (277, 84),

@@ -18,7 +18,7 @@ from traitlets import Type
 from traitlets.config import Config
 
 _SKIPPED = {"conda", "mamba", "micromamba", "uv", "edit", "notebook"}
-_RUN_CODE = {"time", "timeit", "prun", "run"}  # what they raise is raised by code of the learner
+_RUN_CODE = {"time", "timeit", "prun", "run"}  # their errors are those of the learner's code
 _PROGRAMS = {"bash", "sh", "script", "perl", "ruby", "python", "python2", "python3", "pypy", "cmd"}
 
 
@@ -78,7 +78,7 @@ class Shell(InteractiveShell):
 
 
 def make_shell() -> Shell:
-    """The one shell of this process."""
+    """The shell of this process, a singleton."""
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
@@ -87,7 +87,7 @@ def make_shell() -> Shell:
 
 
 def text_of(value: Any) -> str:
-    """``str(value)``, whatever it raises."""
+    """``str(value)``, or a placeholder if that raises an exception."""
     try:
         return str(value)
     except Exception:
