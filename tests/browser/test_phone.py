@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator
 
 from tests.browser.conftest import ARTEFACTS
-from tests.browser.lab import Lab, box_of, controls, kind, new_context, settle
+from tests.browser.lab import Lab, box_of, controls, kind, new_context, wait_until_drawn
 from tests.tools.refresh import lessons
 
 LESSONS = [path.name for path in lessons() if "@live" in path.read_text(encoding="utf-8")]
@@ -113,7 +113,7 @@ def _drag_by_touch(phone: Phone, figure: Locator, handle: Locator) -> None:
     shares = ((start[0] - canvas["x"]) / canvas["width"], (start[1] - canvas["y"]) / canvas["height"])
     across, down = (0.7 if share < 0.5 else 0.3 for share in shares)
     phone.drag(start, (canvas["x"] + across * canvas["width"], canvas["y"] + down * canvas["height"]))
-    settle(figure)
+    wait_until_drawn(figure)
     assert _values(figure) != values, "nothing was dragged"
 
 
