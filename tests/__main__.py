@@ -1,7 +1,7 @@
 """All tests behind one command: ``python -m tests`` (``make test``), ``… tests quick``, ``… tests PART …``.
 
-Each part is a process of its own, so that a crash of one cannot hide another, and as many run at once as there are
-cores (``-j 1``: one after the other). The output of a part is printed as a whole when the part ends; it is kept in
+Each part is a process of its own, so that a crash of one cannot hide another. One more than there are cores run at
+once, because most of them wait for a browser or a sandbox half of their time (``-j 1``: one after the other). The output of a part is printed as a whole when the part ends; it is kept in
 ``.artefacts/reports`` beside pytest's report. The table at the end gives the time and the counts of each part. In CI
 (``CI=true``) nothing may be skipped.
 """
@@ -181,7 +181,9 @@ def run_all(chosen: dict[str, Part], jobs: int) -> dict[str, Result]:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests", description="Run the tests of the course.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"quick, or any of {', '.join(parts())}; all if none")
-    parser.add_argument("-j", "--jobs", type=int, default=cores(), help="parts at a time (default: the cores)")
+    parser.add_argument(
+        "-j", "--jobs", type=int, default=cores() + 1, help="parts at a time (default: the cores and one more)"
+    )
     parser.add_argument("--lessons", nargs="+", metavar="NN", help="of notebooks and drift, only these lessons")
     asked = parser.parse_args(arguments)
     chosen = quick() if asked.parts == ["quick"] else parts()
