@@ -1,9 +1,9 @@
 """All tests behind one command: ``python -m tests`` (``make test``), ``… tests quick``, ``… tests PART …``.
 
 Each part is a process of its own, so that a crash of one cannot hide another. One more than there are cores run at
-once, because most of them wait for a browser or a sandbox half of their time (``-j 1``: one after the other). The output of a part is printed as a whole when the part ends; it is kept in
-``.artefacts/reports`` beside pytest's report. The table at the end gives the time and the counts of each part. In CI
-(``CI=true``) nothing may be skipped.
+once, because most of them wait for a browser or a sandbox half of their time (``-j 1``: one after the other). The
+output of a part is printed as a whole when the part ends; it is kept in ``.artefacts/reports`` beside pytest's report.
+The table at the end gives the time and the counts of each part. In CI (``CI=true``) nothing may be skipped.
 """
 
 from __future__ import annotations
