@@ -147,8 +147,11 @@ def cancel(future: Future) -> None:
 
 
 def restart(client: Client, workers: Iterable[str], timeout: float) -> None:
-    """Replace worker processes, and wait for at most ``timeout`` seconds for the new ones."""
-    with contextlib.suppress(TimeoutError):
+    """Replace worker processes, and wait for at most ``timeout`` seconds for the new ones.
+
+    Workers that were started without a nanny cannot be replaced and stay as they are.
+    """
+    with contextlib.suppress(TimeoutError, ValueError):
         client.restart_workers(list(workers), timeout=timeout, raise_for_error=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -10,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
 import pytest
@@ -204,11 +205,23 @@ def test_root_in_the_sandbox_is_detected(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_root_without_a_second_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     owner_of_devices()
+    groups, start = [], subprocess.Popen
+
+    def record(*arguments: Any, **options: Any) -> subprocess.Popen:
+        started = start(*arguments, **options)
+        groups.append(started.pid)
+        return started
+
     monkeypatch.setattr(host, "_NOBODY", 2**32 - 1)  # no user can have this number
+    monkeypatch.setattr(subprocess, "Popen", record)
     before = processes()
     with pytest.raises(SandboxUnavailable, match="grade as an ordinary user"), Sandbox():
         pass
-    assert processes() == before
+    assert processes() == before and groups
+    for process in psutil.process_iter(["status"]):
+        with contextlib.suppress(ProcessLookupError):
+            waits = process.info["status"] != psutil.STATUS_ZOMBIE and os.getpgid(process.pid) in groups
+            assert not waits, "a child of bubblewrap waits for its users to be mapped"
 
 
 @pytest.mark.parametrize("prints", ["print('x' * 6 * 10**7)", "import os; os.write(2, b'x' * 6 * 10**7)"])

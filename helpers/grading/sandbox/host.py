@@ -506,7 +506,7 @@ class _Process:
                     break
                 time.sleep(seconds)
             else:
-                os.kill(self.process.pid, signal.SIGKILL)
+                os.killpg(self.process.pid, signal.SIGKILL)  # with it a child that waits for its users to be mapped
                 _, status, usage = os.wait4(self.process.pid, 0)
             self.process.returncode = os.waitstatus_to_exitcode(status)
             self.errors.close()
