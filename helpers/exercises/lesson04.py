@@ -397,7 +397,7 @@ QUESTIONS = [
     ),
     Question(
         "04.zero_projection",
-        "The projections of all professions on the he–she direction are 0. Is the bias gone?",
+        "The projections of all professions onto the he–she direction are 0. Is the bias gone?",
         [
             "Yes, by construction",
             "Not necessarily: neighbours may still reveal it",

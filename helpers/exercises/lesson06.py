@@ -179,7 +179,7 @@ QUESTIONS = [
         "06.dimension_of_the_sum",
         "A word embedding has dimension 768, a positional embedding too. What is the dimension of the token's vector?",
         [
-            "1,536: the two are concatenated",
+            "1,536: the two are joined end to end (concatenated)",
             "769: the position id is appended to the word embedding",
             "768: the two are added element by element",
         ],
