@@ -22,7 +22,10 @@ export function dragged(drag) {
 
 /** The middle of a handle: on the mark itself, or where the line of a cursor or row meets its axis. @returns {Pixel} */
 export function handlePlace(panel, frame, drag) {
-  if (panel.kind === "lines") return [frame.sx(panel.options.cursor), frame.top + frame.height];
+  if (panel.kind === "lines") {
+    const x = frame.sx(panel.options.cursor);
+    return [Math.min(Math.max(x, frame.left), frame.left + frame.width), frame.top + frame.height];
+  }
   if (panel.kind === "heatmap") return [frame.left, frame.sy(panel.options.rows[0] + 0.5)];
   const { values } = panel.arrays.xy;
   return [frame.sx(values[2 * drag.mark]), frame.sy(values[2 * drag.mark + 1])];

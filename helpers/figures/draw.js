@@ -2,6 +2,7 @@
 
 import { placeLabels, spread } from "./labels.js";
 
+const HANDLE = 10; // half the size of a handle's ring
 const TYPES = { float32: Float32Array, uint8: Uint8Array };
 
 /** @typedef {{ panels: any[], sentence: string, bytes: number }} Picture */
@@ -30,14 +31,23 @@ export function format(value) {
   return text.replace("-", "−");
 }
 
-/** About `wanted` round numbers between low and high. */
+/** About `wanted` round numbers between low and high, at least two: one alone gives no scale. */
 export function ticks(low, high, wanted) {
   const rough = (high - low) / Math.max(1, wanted);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough) ?? rough;
-  const found = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) {
-    found.push(Number((i * step).toPrecision(12)));
+  const steps = [10, 5, 2, 1, 0.5].map((m) => m * power);
+  let found = [];
+  for (const step of steps.slice(
+    Math.max(
+      0,
+      steps.findLastIndex((s) => s >= rough),
+    ),
+  )) {
+    found = [];
+    for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) {
+      found.push(Number((i * step).toPrecision(12)));
+    }
+    if (found.length > 1) break;
   }
   return found;
 }
@@ -115,18 +125,20 @@ export function drawPanel(context, panel, spec, theme, width, height, font) {
     : context.measureText(
         heat ? String(panel.shape[0] - 1) : (yTicks.map(format).sort((a, b) => b.length - a.length)[0] ?? ""),
       ).width;
-  const left = Math.min(width * 0.4, widest + 12 + (panel.y ? font * 1.5 : 0));
+  const gap = panel.options.drag?.length ? 12 : 5; // handles stand on the axes and cover no tick
+  const left = Math.min(width * 0.4, widest + gap + 7 + (panel.y ? font * 1.5 : 0));
   const xNames = panel.kind === "bars" ? panel.options.labels : panel.options.x_labels;
   const ends = panel.kind === "lines" ? panel.options.labels.filter(Boolean) : [];
   const endWide = ends.length > 0 ? Math.max(...ends.map((name) => context.measureText(name).width)) + 18 : 0;
-  const inner = width - left - (heat ? font * 4.6 : Math.max(font, Math.min(endWide, width * 0.4)));
+  const inner = width - left - (heat ? font * 4.6 : Math.max(font, Math.min(endWide, width * 0.5)));
   const xWide = xNames ? Math.max(...xNames.map((name) => context.measureText(name).width)) : 0;
   const shownNames = xNames ? Math.min(xNames.length, Math.floor(inner / (font * 1.25))) : 0;
   const slanted = Boolean(xNames) && xWide + 6 > inner / Math.max(1, Math.min(xNames.length, shownNames));
-  const bottom = (slanted ? Math.min(height * 0.35, xWide * 0.87 + 10) : font * 1.5) + (panel.x ? font * 1.5 : 4);
+  const under = (slanted ? Math.min(height * 0.35, xWide * 0.87 + 10) : font * 1.5) + gap - 5;
+  const bottom = under + (panel.x ? font * 1.5 : 4);
   const tall = height - bottom - font * 0.8;
   if (panel.options.equal) [xlim, ylim] = equalScales([xlim, ylim], inner, tall);
-  const frame = { left, top: font * 0.8, width: inner, height: tall, xlim, ylim };
+  const frame = { left, top: font * 0.8, width: inner, height: tall, xlim, ylim, gap };
   frame.sx = (x) => frame.left + ((x - xlim[0]) / (xlim[1] - xlim[0])) * frame.width;
   frame.sy = (y) => frame.top + frame.height - ((y - ylim[0]) / (ylim[1] - ylim[0])) * frame.height;
   frame.ix = (px) => xlim[0] + ((px - frame.left) / frame.width) * (xlim[1] - xlim[0]);
@@ -137,12 +149,13 @@ export function drawPanel(context, panel, spec, theme, width, height, font) {
   context.lineWidth = 1;
   context.textAlign = "center";
   context.textBaseline = "top";
-  if (panel.x) context.fillText(panel.x, frame.left + frame.width / 2, height - font * 1.3, frame.width);
+  const [across, down] = [frame.left + frame.width / 2, frame.top + frame.height / 2];
+  if (panel.x) context.fillText(panel.x, across, height - font * 1.3, 2 * Math.min(across, width - across));
   if (panel.y) {
     context.save();
-    context.translate(font * 0.3, frame.top + frame.height / 2);
+    context.translate(font * 0.3, down);
     context.rotate(-Math.PI / 2);
-    context.fillText(panel.y, 0, 0, frame.height);
+    context.fillText(panel.y, 0, 0, 2 * Math.min(down, height - down));
     context.restore();
   }
   if (xNames) {
@@ -152,19 +165,19 @@ export function drawPanel(context, panel, spec, theme, width, height, font) {
   else {
     for (const tick of ticks(xlim[0], xlim[1], Math.max(2, Math.floor(frame.width / (font * 5))))) {
       if (panel.kind === "bars" && !Number.isInteger(tick)) continue;
-      context.fillText(format(tick), frame.sx(tick), frame.top + frame.height + 5);
+      context.fillText(format(tick), frame.sx(tick), frame.top + frame.height + gap);
     }
   }
   context.textAlign = "right";
   context.textBaseline = "middle";
   if (heat && yNames) {
     const step = Math.ceil(yNames.length / Math.max(1, Math.floor(frame.height / (font * 1.15))));
-    for (let i = 0; i < yNames.length; i += step) context.fillText(yNames[i], left - 6, frame.sy(i + 0.5));
+    for (let i = 0; i < yNames.length; i += step) context.fillText(yNames[i], left - gap - 1, frame.sy(i + 0.5));
   } else if (heat) numberCells(context, panel.shape[0], frame, false);
   else {
     for (const tick of panel.options.equal ? ticks(ylim[0], ylim[1], 5) : yTicks) {
       const y = frame.sy(tick);
-      context.fillText(format(tick), left - 6, y);
+      context.fillText(format(tick), left - gap - 1, y);
       context.globalAlpha = 0.3;
       context.beginPath();
       context.moveTo(left, y);
@@ -182,7 +195,7 @@ function nameTicks(context, names, at, frame, font, room, slanted) {
   const step = Math.ceil((names.length * room) / frame.width);
   for (let i = 0; i < names.length; i += step) {
     const x = frame.sx(at(i));
-    const y = frame.top + frame.height + 5;
+    const y = frame.top + frame.height + frame.gap;
     if (!slanted) {
       context.fillText(names[i], x, y);
       continue;
@@ -200,8 +213,8 @@ function nameTicks(context, names, at, frame, font, room, slanted) {
 function numberCells(context, count, frame, along) {
   for (const tick of ticks(0, count - 1, along ? 6 : 5)) {
     if (!Number.isInteger(tick)) continue;
-    if (along) context.fillText(String(tick), frame.sx(tick + 0.5), frame.top + frame.height + 5);
-    else context.fillText(String(tick), frame.left - 6, frame.sy(tick + 0.5));
+    if (along) context.fillText(String(tick), frame.sx(tick + 0.5), frame.top + frame.height + frame.gap);
+    else context.fillText(String(tick), frame.left - frame.gap - 1, frame.sy(tick + 0.5));
   }
 }
 
@@ -291,7 +304,7 @@ function drawLines(context, panel, spec, theme, frame, font) {
   const [curves, count] = shape;
   context.save();
   context.beginPath();
-  context.rect(frame.left, frame.top - 2, frame.width + 2, frame.height + 4);
+  context.rect(frame.left - 3, frame.top - 2, frame.width + 6, frame.height + 4);
   context.clip();
   context.lineWidth = 2;
   for (let curve = 0; curve < curves; curve++) {
@@ -409,8 +422,13 @@ function drawPoints(context, panel, spec, theme, frame, font) {
       });
     }
   }
-  const dots = named.map(at).map(([x, y]) => boxAround(x, y, radius));
+  const dots = named.map((i) => boxAround(...at(i), draggable(panel, i) ? HANDLE : radius));
   writeLabels(context, wishes, dots, spec, theme, frame, font);
+}
+
+/** Whether a handle stands on a mark. */
+function draggable(panel, index) {
+  return Boolean(panel.options.drag?.some(({ mark }) => mark === index));
 }
 
 function boxAround(x, y, radius) {
@@ -423,7 +441,7 @@ function writeLabels(context, wishes, obstacles, spec, theme, frame, font) {
   const sized = wishes.map((wish) => {
     context.font = wish.font;
     const [wider, height] = wish.group >= 0 ? [font * 1.5, font * 1.5] : [0, font * 1.1];
-    return { ...wish, width: context.measureText(wish.text).width + wider, height };
+    return { ...wish, width: context.measureText(wish.text).width + wider + 4, height }; // 4 px to the next label
   });
   const inside = {
     left: frame.left,
@@ -446,8 +464,12 @@ function writeLabels(context, wishes, obstacles, spec, theme, frame, font) {
       dot(context, box.left + font * 0.6, middle, group % 8, font * 0.28);
     }
     context.font = face;
+    context.strokeStyle = theme.paper; // lines behind a label do not cross its letters
+    context.lineWidth = 4;
+    const left = box.left + (group >= 0 ? font * 1.2 : 0);
+    context.strokeText(text, left, middle);
     context.fillStyle = theme.text;
-    context.fillText(text, box.left + (group >= 0 ? font * 1.2 : 0), middle);
+    context.fillText(text, left, middle);
   });
   context.font = plain;
 }
@@ -494,6 +516,7 @@ function drawArrows(context, panel, spec, theme, frame, font) {
       context.lineTo(x1 - head * Math.cos(angle + side), y1 - head * Math.sin(angle + side));
     }
     context.fill();
+    if (draggable(panel, i)) shafts.push(boxAround(x1, y1, HANDLE));
     for (let part = 0; part <= 1; part += 0.05) shafts.push(boxAround(x0 + part * (x1 - x0), y0 + part * (y1 - y0), 2));
     if (panel.options.labels?.[i]) {
       const wish = { text: panel.options.labels[i], font: context.font, group: -1, x: x1, y: y1, required: true };

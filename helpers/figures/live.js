@@ -476,6 +476,7 @@ function render({ model, el }) {
   const releaseKeys = shieldKeys(root);
 
   // ------------------------------------------------ life
+  void receiveAll(model);
   queue.seed(values, picture);
   root.dataset.busy = "false";
   if (root.isConnected) paint();
@@ -509,6 +510,16 @@ function render({ model, el }) {
     clearTimeout(rest);
     restore();
   };
+}
+
+/**
+ * Hands a model every message of the kernel. A model of anywidget 0.11 drops them all, for good, if its module was not
+ * loaded two seconds after the model was made, as on a busy computer.
+ */
+async function receiveAll(model) {
+  const own = await model.widget_manager?.get_model(model.get("own_id")); // the static site has no widget manager
+  const { _handle_comm_msg: handle } = own ? Object.getPrototypeOf(Object.getPrototypeOf(own)) : {};
+  if (handle) own.comm?.on_msg((/** @type {any} */ message) => handle.call(own, message));
 }
 
 /** Calls back when the page is zoomed or moved to another screen. Returns a function that ends it. */

@@ -9,6 +9,7 @@ from __future__ import annotations
 import linecache
 import threading
 import traceback
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ Draft = tuple[list[Panel], str]
 
 
 class _View(anywidget.AnyWidget):
-    """The widget of a figure."""
+    """The widget of a figure; ``own_id`` is the id by which the page finds its model."""
 
     _esm = bundle(
         *(
@@ -44,6 +45,11 @@ class _View(anywidget.AnyWidget):
     spec = traitlets.Dict().tag(sync=True)
     first = traitlets.Dict().tag(sync=True)
     scale = traitlets.Float(1.0).tag(sync=True)
+    own_id = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, **state: Any) -> None:
+        own_id = uuid.uuid4().hex
+        super().__init__(model_id=own_id, own_id=own_id, **state)
 
 
 class LiveFigure:

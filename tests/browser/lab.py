@@ -36,6 +36,7 @@ APPS = {"jupyterlab": ("LabApp", "lab/tree"), "notebook": ("JupyterNotebookApp",
 EXTENSION = ("--ServerApp.jpserver_extensions=helpers.setup.server=True",)
 NOTEBOOK = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 ACTION_MS = 20_000
+LATE = "Failed to initialize model"  # anywidget on a busy computer; the figure hears the kernel nevertheless
 
 
 def find_chromium() -> str | None:
@@ -144,7 +145,8 @@ class Lab:
         self.page.set_default_timeout(ACTION_MS)
         self.address = address
         self.errors: list[str] = []
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.late: list[str] = []
+        self.page.on("pageerror", lambda error: (self.late if LATE in str(error) else self.errors).append(str(error)))
 
     def open(self, path: str) -> None:
         """Show a notebook and wait until its cells stand."""

@@ -179,6 +179,30 @@ def test_two_tabs_with_one_kernel_are_independent(lab: Lab, figure_of, shared: B
         other.page.close()  # the kernel is that of the first tab
 
 
+# On a busy computer the two seconds that anywidget gives a module to load are over before it has loaded.
+_LATE = """() => {
+  const { timeout } = AbortSignal;
+  AbortSignal.timeout = () => timeout.call(AbortSignal, 0);
+  const { createObjectURL } = URL;
+  URL.createObjectURL = (blob) => {
+    if (blob.type !== "text/javascript") return createObjectURL.call(URL, blob);
+    const wait = new Blob(["await new Promise((done) => setTimeout(done, 500));\\n", blob], { type: blob.type });
+    return createObjectURL.call(URL, wait);
+  };
+}"""
+
+
+def test_a_figure_whose_module_loads_late_hears_the_kernel(browser: Browser, address: str, folder: Path) -> None:
+    with open_cells(browser, address, folder, "late", SOURCES[:1]) as lab:
+        lab.page.evaluate(_LATE)
+        lab.page.evaluate(_SHOW, SOURCES[2])
+        figure = lab.page.locator(f"{NOTEBOOK} .live-figure")
+        figure.wait_for()
+        controls(figure)["n"].press("ArrowRight")
+        figure.locator(".live-sentence", has_text="The second bar is 4 high.").wait_for()
+        assert lab.late, "the module was not late"
+
+
 def test_values_are_read_with_the_arrow_keys(figure_of) -> None:
     canvas = figure_of("Kinds").locator("canvas").first
     canvas.focus()

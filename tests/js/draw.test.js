@@ -1,7 +1,8 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { drawPanel, equalScales } from "../../helpers/figures/draw.js";
+import { handlePlace } from "../../helpers/figures/drag.js";
+import { drawPanel, equalScales, ticks } from "../../helpers/figures/draw.js";
 import { spread } from "../../helpers/figures/labels.js";
 
 export const SPEC = {
@@ -148,6 +149,58 @@ test("curves are named at their right ends, outside of the data", () => {
     assert.ok(x >= frame.left + frame.width && x + 8 * text.length <= 420, `${text} at ${x}`);
   }
   assert.ok(named[2].y <= named[1].y - 14 && named[1].y < named[0].y);
+});
+
+test("a long name of a curve fits beside a narrow chart", () => {
+  const label = "Llama 3: d = 4,096";
+  const { texts, frame } = draw(lines([[0, 1]], [label]), 6.4, 272);
+  const { x } = /** @type {any} */ (texts.find(({ text }) => text === label));
+  assert.ok(x >= frame.left + frame.width && x + 6.4 * label.length <= 272, `at ${x}`);
+});
+
+test("an axis has two ticks or more", () => {
+  assert.deepEqual(ticks(-0.99, 0.99, 2), [-0.5, 0, 0.5]);
+  assert.deepEqual(ticks(0, 360, 2), [0, 200]);
+  assert.deepEqual(ticks(0, 1, 5), [0, 0.2, 0.4, 0.6, 0.8, 1]);
+  for (const low of [-7, -1, -0.3, 0.1, 3, 98]) {
+    for (const span of [0.02, 0.7, 1, 1.98, 9.9, 63, 4000]) {
+      for (const wanted of [2, 3, 5, 8]) {
+        const found = ticks(low, low + span, wanted);
+        assert.ok(found.length >= 2 && found.length <= wanted + 2, `${low} ${span} ${wanted}: ${found}`);
+      }
+    }
+  }
+});
+
+test("the handle of a cursor covers no tick and stays inside the chart", () => {
+  const drag = { mark: 0, x: "n", y: null, angle: null, radius: null, radians: 1 };
+  const panel = lines([[0, 1, 0, 1]], [""]);
+  const handles = [0, 1, 3, 4].map((cursor) => {
+    const dragged = { ...panel, options: { ...panel.options, cursor, drag: [drag] } };
+    const { texts, frame } = draw(dragged);
+    const [x, y] = handlePlace(dragged, frame, drag);
+    for (const { text, x: left, y: top, align } of texts) {
+      if (align === "center") assert.ok(top >= y + 10, `${text} stands ${top - y} px below the handle`);
+      if (align === "right") assert.ok(left <= frame.left - 10, `${text} ends at ${left}`);
+    }
+    return x - frame.left - frame.width;
+  });
+  assert.ok(Math.max(...handles) <= 0);
+});
+
+test("the name of an arrow that is dragged stands beside its handle", () => {
+  const drag = [{ mark: 0, x: "a", y: "b", angle: null, radius: null, radians: 1 }];
+  const tips = { xy: { values: Float32Array.from([0, 1]) }, tails: { values: new Float32Array(2) } };
+  const limits = [
+    [-1, 1],
+    [-1, 1],
+  ];
+  const options = { labels: ["query"], equal: false, drag };
+  const { texts, frame } = draw({ kind: "arrows", title: "t", x: "", y: "", limits, options, arrays: tips });
+  const { x, y } = /** @type {any} */ (texts.find(({ text }) => text === "query"));
+  const [tipX, tipY] = [frame.sx(0), frame.sy(1)];
+  const apart = x >= tipX + 10 || x + 40 <= tipX - 10 || Math.abs(y - tipY) >= 17;
+  assert.ok(apart, `label at ${x}, ${y}, tip at ${tipX}, ${tipY}`);
 });
 
 test("the name of an arrow stays inside the frame", () => {
