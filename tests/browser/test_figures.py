@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from playwright.sync_api import BrowserContext, Locator
+from playwright.sync_api import Browser, BrowserContext, Locator
 
 from helpers import Slider, arrows, bars, heatmap, lines, live, points
 from helpers.figures import static, theme
