@@ -476,7 +476,7 @@ function render({ model, el }) {
   const releaseKeys = shieldKeys(root);
 
   // ------------------------------------------------ life
-  void receiveAll(model);
+  receiveAll(model).catch(() => {}); // a front end with another manager of widgets
   queue.seed(values, picture);
   root.dataset.busy = "false";
   if (root.isConnected) paint();
