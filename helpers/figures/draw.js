@@ -398,20 +398,20 @@ function drawPoints(context, panel, spec, theme, frame, font) {
   const named = [...highlight, ...Array.from({ length: shape[0] }, (_, i) => i).filter((i) => !strong.has(i))];
   const plain = context.font;
   const bold = `bold ${plain}`;
-  const wishes = [];
+  const requests = [];
   names.forEach((text, group) => {
     const own = Array.from({ length: shape[0] }, (_, i) => i).filter((i) => groups[i] === group);
     if (own.length === 0) return;
     const places = own.map(at);
     const [x, y] = [0, 1].map((axis) => places.reduce((sum, place) => sum + place[axis], 0) / own.length);
     const low = Math.min(...places.map((place) => place[1]));
-    wishes.push({ text, font: bold, group, x, y, gap: Math.max(font, y - low + radius), required: true });
+    requests.push({ text, font: bold, group, x, y, gap: Math.max(font, y - low + radius), required: true });
   });
   if (labels) {
     for (const i of named.filter((i) => labels[i])) {
       const [x, y] = at(i);
       const gap = strong.has(i) ? font * 0.7 : radius + 2;
-      wishes.push({
+      requests.push({
         text: labels[i],
         font: strong.has(i) ? bold : plain,
         group: -1,
@@ -423,7 +423,7 @@ function drawPoints(context, panel, spec, theme, frame, font) {
     }
   }
   const dots = named.map((i) => boxAround(...at(i), draggable(panel, i) ? HANDLE : radius));
-  writeLabels(context, wishes, dots, spec, theme, frame, font);
+  writeLabels(context, requests, dots, spec, theme, frame, font);
 }
 
 /** Whether a handle stands on a mark. */
@@ -436,12 +436,12 @@ function boxAround(x, y, radius) {
 }
 
 /** Writes labels where `placeLabels` finds room; the name of a group stands in a box with the group's mark. */
-function writeLabels(context, wishes, obstacles, spec, theme, frame, font) {
+function writeLabels(context, requests, obstacles, spec, theme, frame, font) {
   const plain = context.font;
-  const sized = wishes.map((wish) => {
-    context.font = wish.font;
-    const [wider, height] = wish.group >= 0 ? [font * 1.5, font * 1.5] : [0, font * 1.1];
-    return { ...wish, width: context.measureText(wish.text).width + wider + 4, height }; // 4 px to the next label
+  const sized = requests.map((request) => {
+    context.font = request.font;
+    const [wider, height] = request.group >= 0 ? [font * 1.5, font * 1.5] : [0, font * 1.1];
+    return { ...request, width: context.measureText(request.text).width + wider + 4, height }; // 4 px to the next label
   });
   const inside = {
     left: frame.left,
@@ -491,7 +491,7 @@ function drawArrows(context, panel, spec, theme, frame, font) {
   const tips = panel.arrays.xy.values;
   const tails = panel.arrays.tails.values;
   const shafts = [];
-  const wishes = [];
+  const requests = [];
   context.strokeStyle = theme.faint;
   context.beginPath();
   context.moveTo(frame.sx(0), frame.top);
@@ -519,11 +519,11 @@ function drawArrows(context, panel, spec, theme, frame, font) {
     if (draggable(panel, i)) shafts.push(boxAround(x1, y1, HANDLE));
     for (let part = 0; part <= 1; part += 0.05) shafts.push(boxAround(x0 + part * (x1 - x0), y0 + part * (y1 - y0), 2));
     if (panel.options.labels?.[i]) {
-      const wish = { text: panel.options.labels[i], font: context.font, group: -1, x: x1, y: y1, required: true };
-      wishes.push({ ...wish, gap: 12, toward: [x1 - x0, y1 - y0] });
+      const request = { text: panel.options.labels[i], font: context.font, group: -1, x: x1, y: y1, required: true };
+      requests.push({ ...request, gap: 12, toward: [x1 - x0, y1 - y0] });
     }
   }
-  writeLabels(context, wishes, shafts, spec, theme, frame, font);
+  writeLabels(context, requests, shafts, spec, theme, frame, font);
 }
 
 function drawBars(context, panel, spec, theme, frame) {

@@ -4,7 +4,7 @@
 /**
  * The middle of a mark, the size of its label, the gap between the two, and the direction in which the label is wanted.
  * @typedef {{ x: number, y: number, width: number, height: number, gap: number, required: boolean,
- *   toward?: [number, number] }} Wish
+ *   toward?: [number, number] }} LabelRequest
  */
 
 /** Moves labels apart: for each wanted height the one where it is drawn, `room` apart and between low and high. */
@@ -32,21 +32,21 @@ function overlap(one, other) {
 /**
  * A box for each label, beside its mark, inside the frame and free of obstacles and of the labels before it; null where
  * there is no such box. A required label then takes the box that covers least.
- * @param {Wish[]} wishes @param {Box[]} obstacles @param {Box} frame
+ * @param {LabelRequest[]} requests @param {Box[]} obstacles @param {Box} frame
  * @returns {(Box | null)[]}
  */
-export function placeLabels(wishes, obstacles, frame) {
+export function placeLabels(requests, obstacles, frame) {
   const taken = [...obstacles];
-  return wishes.map((wish) => {
+  return requests.map((request) => {
     /** @type {Box | null} */
     let best = null;
     let least = Infinity;
-    for (const box of candidates(wish, frame)) {
+    for (const box of candidates(request, frame)) {
       const covered = taken.reduce((sum, other) => sum + overlap(box, other), 0);
       if (covered < least) [least, best] = [covered, box];
       if (covered === 0) break;
     }
-    if (!best || (least > 0 && !wish.required)) return null;
+    if (!best || (least > 0 && !request.required)) return null;
     taken.push(best);
     return best;
   });
@@ -54,7 +54,7 @@ export function placeLabels(wishes, obstacles, frame) {
 
 /**
  * Boxes around a mark, the preferred one first; a required label is moved into the frame.
- * @param {Wish} wish @param {Box} frame @returns {Generator<Box>}
+ * @param {LabelRequest} request @param {Box} frame @returns {Generator<Box>}
  */
 function* candidates({ x, y, width, height, gap, required, toward }, frame) {
   const near = 0.6 * gap;

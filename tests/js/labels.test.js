@@ -35,9 +35,9 @@ const isInside = (box) => box.left >= -1e-9 && box.top >= -1e-9 && box.right <= 
 
 for (const count of [5, 40, 200]) {
   test(`of ${count} labels those that are written hide nothing`, () => {
-    const wishes = crowd(count, count, false);
-    const dots = wishes.map(({ x, y }) => ({ left: x - 4, top: y - 4, right: x + 4, bottom: y + 4 }));
-    const boxes = placeLabels(wishes, dots, FRAME);
+    const requests = crowd(count, count, false);
+    const dots = requests.map(({ x, y }) => ({ left: x - 4, top: y - 4, right: x + 4, bottom: y + 4 }));
+    const boxes = placeLabels(requests, dots, FRAME);
     const written = boxes.filter((box) => box !== null);
     assert.ok(written.length >= Math.min(count, 20) * 0.6, `only ${written.length}`);
     written.forEach((box, i) => {
@@ -53,7 +53,7 @@ test("required labels are all written, inside the frame", () => {
 });
 
 test("a label stands in the wanted direction if there is room", () => {
-  const wish = { x: 200, y: 150, width: 40, height: 15, gap: 10, required: true };
+  const request = { x: 200, y: 150, width: 40, height: 15, gap: 10, required: true };
   /** @type {[number, number][]} */
   const directions = [
     [1, 0],
@@ -62,7 +62,7 @@ test("a label stands in the wanted direction if there is room", () => {
     [0, -1],
   ];
   for (const toward of directions) {
-    const [box] = placeLabels([{ ...wish, toward }], [], FRAME);
+    const [box] = placeLabels([{ ...request, toward }], [], FRAME);
     assert.ok(box);
     const middle = [(box.left + box.right) / 2 - 200, (box.top + box.bottom) / 2 - 150];
     assert.ok(middle[0] * toward[0] + middle[1] * toward[1] > 10);

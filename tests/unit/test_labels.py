@@ -12,8 +12,8 @@ from tests.tools.refresh import ROOT
 
 _SCRIPT = """
 import { placeLabels } from "./helpers/figures/labels.js";
-const [wishes, obstacles, frame] = JSON.parse(process.argv[1]);
-console.log(JSON.stringify(placeLabels(wishes, obstacles, frame)));
+const [requests, obstacles, frame] = JSON.parse(process.argv[1]);
+console.log(JSON.stringify(placeLabels(requests, obstacles, frame)));
 """
 
 
@@ -21,19 +21,19 @@ console.log(JSON.stringify(placeLabels(wishes, obstacles, frame)));
 def test_both_renderers_place_labels_at_the_same_positions() -> None:
     """The browser counts pixels downwards, matplotlib upwards."""
     rng = np.random.default_rng(0)
-    wishes = []
+    requests = []
     for number in range(60):
         x, y, width, height = rng.uniform([0, 0, 20, 10], [400, 300, 80, 20])
         toward = tuple(rng.normal(size=2)) if number % 3 == 0 else None
-        wishes.append(LabelRequest(x, y, width, height, 6.0, number % 5 == 0, toward))
-    obstacles = [(wish.x - 4, wish.y - 4, wish.x + 4, wish.y + 4) for wish in wishes]
-    placed = place_labels(wishes, obstacles, (0, 0, 400, 300))
+        requests.append(LabelRequest(x, y, width, height, 6.0, number % 5 == 0, toward))
+    obstacles = [(request.x - 4, request.y - 4, request.x + 4, request.y + 4) for request in requests]
+    placed = place_labels(requests, obstacles, (0, 0, 400, 300))
 
     downwards = [
-        vars(wish)
-        | {"y": 300 - wish.y}
-        | ({"toward": [wish.toward[0], -wish.toward[1]]} if wish.toward else {"toward": None})
-        for wish in wishes
+        vars(request)
+        | {"y": 300 - request.y}
+        | ({"toward": [request.toward[0], -request.toward[1]]} if request.toward else {"toward": None})
+        for request in requests
     ]
     sides = ("left", "bottom", "right", "top")
     boxes = [
