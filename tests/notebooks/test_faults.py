@@ -236,6 +236,7 @@ def _seed_changed(notebook):
 FAULTS = {
     "a cell that never ran": (lambda n: _set(_printing(n), execution_count=None, outputs=[]), "not executed once each"),
     "cells out of order": (_swap, "not executed once each"),
+    "a printed line that wraps": (lambda n: _print(n, "x" * 101), "more than 100 characters"),
     "stored stderr": (lambda n: _print(n, "warning", name="stderr"), "stores stderr"),
     "an address": (lambda n: _print(n, "<object at 0x7f35fce46350>"), "prints an address"),
     "a path": (lambda n: _print(n, "saved to /home/me/table.pt"), "a path of a machine"),

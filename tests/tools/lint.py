@@ -98,6 +98,9 @@ def stored_outputs(name: str, notebook: NotebookNode) -> Iterator[str]:
         for output in cell.outputs:
             if output.get("name") == "stderr":
                 yield f"cell {_start(cell)} stores stderr"
+            printed = output.get("text", "") if output.output_type == "stream" else ""
+            if max(map(len, printed.splitlines()), default=0) > CODE_COLUMNS:
+                yield f"cell {_start(cell)} prints a line of more than {CODE_COLUMNS} characters: it wraps"
             if WIDGET_VIEW in output.get("data", {}):
                 yield f"cell {_start(cell)} stores a widget view"
         for text in _texts(cell):
