@@ -113,7 +113,7 @@ def test_grade_says_who_is_late_or_refused(term: Term) -> None:
 
 def test_an_extension_and_an_adjusted_question_are_in_the_status(term: Term) -> None:
     assert term.printed["extend"] == f"bo, {NAME}: due 2026-03-01 15:00 UTC (individual date)\n"
-    assert term.printed["adjust"] == f"{NAME}, Question 1: at least 6 points for everybody; 2 of 3 change\n"
+    assert term.printed["adjust"] == f"{NAME}, Question 1: at least 6 points for everybody; 2 of 3 scores changed\n"
     printed = term.printed["status"]
     assert "late" not in printed and "bo: 2026-03-01 15:00 UTC" in printed and "unclear" in printed
 
@@ -329,7 +329,7 @@ def test_sections_are_collected_with_dates_of_their_own(
             ["adjust", NAME, "1", "--points=nan", "--reason=x"],
             "--points must be between 0 and 11, the points of Question 1",
         ),
-        (["adjust", NAME, "1", "--points=9"], "--reason is missing"),
+        (["adjust", NAME, "1", "--points=9"], "--reason is required"),
         (["collect", "--section=C", "."], "--section requires --due"),
         (["collect", "--due=2026-03-01T12:00", "--section=C", "."], "no section is called 'C'; there are none"),
     ],
