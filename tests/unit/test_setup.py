@@ -131,7 +131,7 @@ def test_only_torch_is_requested_from_the_index_of_torch(course: Path) -> None:
 def test_without_the_index_of_torch_the_usual_torch_is_installed(course: Path) -> None:
     asked = fake_venv(course, install='if [[ "$*" = *+cpu ]]; then exit 1; fi')
     code, said = boot(course, "lab")
-    assert code == 0 and "installing the usual one" in said and "jupyterlab" in asked.read_text()
+    assert code == 0 and "installing the larger default build" in said and "jupyterlab" in asked.read_text()
 
 
 def test_set_up_fails_offline_recovers_online_and_then_starts_offline(course: Path) -> None:
