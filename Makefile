@@ -11,35 +11,35 @@ help:  ## Show this list
 lab:  ## Set up and open the first lesson in JupyterLab (PORT=8899 for another port)
 	@PORT=$(PORT) $(PYTHON) helpers/setup/bootstrap.py lab $(ARGS)
 
-progress:  ## Which exercises are right, wrong or open in your saved notebooks (ARGS=notebooks/03_learning_meaning.ipynb)
+progress:  ## List which exercises are right, wrong or open in your saved notebooks (ARGS=notebooks/03_learning_meaning.ipynb)
 	@$(PYTHON) -m helpers.exercises $(ARGS)
 
-test:  ## Set up and run every test (ARGS="unit site" for these parts)
+test:  ## Set up and run all tests (ARGS="unit site" for these parts)
 	@$(RUN) -m tests $(ARGS)
 
-quick:  ## The tests of the inner loop, under a minute
+quick:  ## Run the fast tests, under a minute
 	@$(RUN) -m tests quick
 
-refresh:  ## Execute the notebooks anew and store their outputs (ARGS=06 for one)
+refresh:  ## Execute the notebooks and store their outputs (ARGS=06 for one)
 	@$(RUN) -m tests.tools.refresh $(ARGS)
 
-site:  ## Build the static site below .artefacts/site: every figure moves without a kernel
+site:  ## Build the static site in .artefacts/site, with figures that need no kernel
 	@$(RUN) -m helpers.site
 
 grading:  ## Set up what instructors need, and grade (ARGS="grade hw1_word_embeddings"; see notebooks/homework)
 	@$(RUN) -m helpers.grading $(ARGS)
 
-bench:  ## Measure, and write tests/bench/RESULTS.md (ARGS=positions for one)
+bench:  ## Run the benchmarks and write tests/bench/RESULTS.md (ARGS=positions for one)
 	@$(RUN) -m tests.bench $(ARGS)
 
-badges:  ## Write the launch links (REPO=owner/name, else the git remote; ARGS="--hub ADDRESS")
+badges:  ## Write the launch links (REPO=owner/name, by default the git remote; ARGS="--hub ADDRESS")
 	@$(RUN) -m helpers.setup.badges $(REPO) $(ARGS)
 
 format:  ## Format and lint code and notebooks
 	@$(RUN) -m ruff format .
 	@$(RUN) -m ruff check --fix .
 
-lock:  ## Pin every package anew
+lock:  ## Update the pinned requirements
 	@$(RUN) -m tests.tools.lock
 
 clean:  ## Remove the environment and everything generated

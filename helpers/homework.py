@@ -134,7 +134,7 @@ def as_tensor(value: Any) -> torch.Tensor:
     """
     tensor = comparison.as_tensor(value)
     if tensor is None:
-        raise TypeError(f"{comparison.quote(value)} is no tensor; expected a tensor, an array, or lists of numbers")
+        raise TypeError(f"{comparison.quote(value)} is not a tensor; expected a tensor, an array, or lists of numbers")
     return tensor
 
 

@@ -97,7 +97,7 @@ def report(path: Path) -> list[str]:
         notebook = json.loads(path.read_text(encoding="utf-8"))
         results = list(checks(notebook))
     except (ValueError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{_shown(path)} is no notebook that can be read ({error})") from None
+        raise ValueError(f"{_shown(path)} is not a readable notebook ({error})") from None
     counts = Counter(check.state for check in results)
     lines = [f"{_shown(path)}: {counts['right']} right, {counts['wrong']} wrong, {counts['open']} open"]
     for check in results:
@@ -125,9 +125,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the reports on notebooks; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m helpers.exercises",
-        description="List which exercises are right, wrong or open in your saved notebooks. Nothing is run or sent.",
+        description="List the right, wrong and open exercises of your saved notebooks. No code is run or sent.",
     )
-    parser.add_argument("notebook", nargs="*", type=Path, help="these only (all lessons and homeworks)")
+    parser.add_argument("notebook", nargs="*", type=Path, help="notebooks to list (default: all lessons and homeworks)")
     options = parser.parse_args(arguments)
     status = 0
     for path in options.notebook or notebooks():

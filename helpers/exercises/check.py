@@ -105,10 +105,10 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
             return _judge_function(exercise, answer)
         return Verdict(
             "wrong",
-            f"a function is asked for, but this is {quote(answer)}; pass the function itself, without calling it",
+            f"expected a function, got {quote(answer)}; pass the function itself, without calling it",
         )
     if callable(answer):
-        reason = f"a value is asked for, but this is the function {name_of(answer)}; call it and pass what it returns"
+        reason = f"expected a value, got the function {name_of(answer)}; call it and pass its result"
         return Verdict("wrong", reason)
     agreement = _compare(exercise, answer, exercise.reference, ignore_case=True)
     if not agreement.reason:
@@ -173,7 +173,7 @@ def _judge_function(exercise: Exercise, answer: Callable) -> Verdict:
             if _is_mistake(outcomes, mistake, exercise):
                 return Verdict("wrong", mistake.message)
         index = next(i for i, reason in enumerate(reasons) if reason)
-        attempt = f" (try {index + 1} of {len(reasons)})" if len(reasons) > 1 else ""
+        attempt = f" (test case {index + 1} of {len(reasons)})" if len(reasons) > 1 else ""
         return Verdict("wrong", reasons[index] + attempt)
     for entry in exercise.raises:
         message = _must_raise(answer, MustRaise(*entry))
@@ -194,7 +194,7 @@ def _must_raise(answer: Callable, entry: MustRaise) -> str:
         return f"{entry.message} (it raised {type(error).__name__})"
     message = describe_error_text(error)
     missing = [text for text in entry.mentions if text not in message]
-    return f"the message of your {type(error).__name__} does not say {' and '.join(missing)}" if missing else ""
+    return f"the message of your {type(error).__name__} does not contain {' and '.join(missing)}" if missing else ""
 
 
 def _is_mistake(outcomes: Sequence[_Outcome], mistake: Mistake, exercise: Exercise) -> bool:
@@ -299,8 +299,8 @@ def _describe(outcome: _Outcome, right: Any, exercise: Exercise) -> Agreement:
     error = outcome.error
     if error is None and outcome.value is None and right is not None:
         if outcome.printed:
-            return Agreement("your function prints and returns nothing; end it with return instead of print")
-        return Agreement("your function returns nothing (None); end it with return and the result")
+            return Agreement("your function prints and returns None; return the result instead of printing it")
+        return Agreement("your function returns None; end it with a return statement")
     if error is None:
         return _compare(exercise, outcome.value, right)
     where = ""

@@ -101,7 +101,7 @@ class _Comparison:
         if is_tensor and expected.ndim and not isinstance(got, torch.Tensor):
             if "container" in self.requires:
                 return f"expected {_shape(expected)}, got {_container(got)}; torch.tensor(…) makes a tensor of it"
-            self.notes.append(f"{_container(got)} here; a tensor is what later layers take")
+            self.notes.append(f"{_container(got)} here; later layers need a tensor")
         if tensor.shape != expected.shape:
             if tensor.numel() == expected.numel() == 1 and 0 in (tensor.ndim, expected.ndim):
                 self.notes.append(f"shape {tuple(tensor.shape)} here; shape {tuple(expected.shape)} is asked for")
@@ -168,9 +168,9 @@ class _Comparison:
 
     def _text(self, got: Any, expected: str) -> str:
         if not isinstance(got, str):
-            return f"expected a text, got {quote(got)}"
+            return f"expected a string, got {quote(got)}"
         actual, right = (plain(got), plain(expected)) if self.ignore_case else (str(got), expected)
-        return "" if actual == right else f"{quote(str(got))} is not the expected text"
+        return "" if actual == right else f"{quote(str(got))} is not the expected string"
 
     def _items(self, got: Any, expected: tuple | list) -> str:
         if isinstance(got, set | frozenset) and not self.any_order:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # the commands import what they need, so that missing package
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DISK_FULL = "{} cannot be written, the disk is full; free some space, and run the command again"
-MISSING = "the packages of graders are missing; install them: make grading, or pip install -e '.[grading]'"
+MISSING = "the packages for grading are missing; install them with make grading, or pip install -e '.[grading]'"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,29 +47,29 @@ def parser() -> argparse.ArgumentParser:
 
     release = add("release", "write the student versions from the authors' notebooks")
     add_homeworks(release, "all")
-    release.add_argument("--check", action="store_true", help="write nothing; report what differs or leaks")
+    release.add_argument("--check", action="store_true", help="write nothing; report differences and leaks")
     release.add_argument("--retire", action="store_true", help="allow changes to questions that were released")
 
-    collect = add("collect", "import submissions: folders, notebooks, or the zips of Canvas and Moodle")
+    collect = add("collect", "import submissions from folders, notebooks, or the zips of an LMS")
     collect.add_argument("path", nargs="+", type=Path, help="a folder, a zip or a notebook")
     collect.add_argument(
         "--homes",
         metavar="FOLDER",
-        help="the path holds home folders, each with FOLDER/HOMEWORK/HOMEWORK.ipynb (needs --homework)",
+        help="the path contains home folders, each with FOLDER/HOMEWORK/HOMEWORK.ipynb (needs --homework)",
     )
-    collect.add_argument("--homework", help="the homework that the notebooks belong to, whatever their names")
-    collect.add_argument("--roster", type=Path, help="CSV of the learners; stored as COURSE/roster.csv")
-    collect.add_argument("--due", type=_date, help="when it was due for these learners: 2026-03-01T23:59+01:00")
-    collect.add_argument("--section", help="the due date is that of this section of the roster")
+    collect.add_argument("--homework", help="the homework of all notebooks, regardless of their names")
+    collect.add_argument("--roster", type=Path, help="CSV file of the learners; copied to COURSE/roster.csv")
+    collect.add_argument("--due", type=_date, help="the due date of these learners, such as 2026-03-01T23:59+01:00")
+    collect.add_argument("--section", help="set the due date of this section of the roster")
 
-    extend = add("extend", "give a learner a due date of their own")
+    extend = add("extend", "set the individual due date of a learner")
     extend.add_argument("learner", help="the id")
     extend.add_argument("homework")
     until = extend.add_mutually_exclusive_group(required=True)
-    until.add_argument("--until", type=_date, help="the new due date: 2026-03-08T23:59+01:00")
-    until.add_argument("--cancel", action="store_true", help="take the extension back")
+    until.add_argument("--until", type=_date, help="the new due date, such as 2026-03-08T23:59+01:00")
+    until.add_argument("--cancel", action="store_true", help="remove the extension")
 
-    roster = add("roster", "remove a learner from everything in the course folder")
+    roster = add("roster", "delete all data of a learner from the course folder")
     roster.add_argument("action", choices=("remove",))
     roster.add_argument("learner", nargs="+", help="the id")
 
@@ -85,13 +85,13 @@ def parser() -> argparse.ArgumentParser:
 
     adjust = add("adjust", "change how a question counts for all learners; the points in the gradebook are kept")
     adjust.add_argument("homework")
-    adjust.add_argument("question", help="its number, title, or a cell of it")
+    adjust.add_argument("question", help="its number, its title, or the id of one of its cells")
     how = adjust.add_mutually_exclusive_group(required=True)
-    how.add_argument("--drop", action="store_true", help="it counts neither in the points nor in their maximum")
-    how.add_argument("--full", action="store_true", help="all learners get all of its points")
-    how.add_argument("--points", type=float, metavar="N", help="all learners get at least N of its points")
+    how.add_argument("--drop", action="store_true", help="exclude it from the points and from their maximum")
+    how.add_argument("--full", action="store_true", help="give full points to all learners")
+    how.add_argument("--points", type=float, metavar="N", help="give at least N points to all learners")
     how.add_argument("--undo", action="store_true", help="undo the adjustment")
-    adjust.add_argument("--reason", default="", help="why; learners read it in their feedback")
+    adjust.add_argument("--reason", default="", help="the reason, which learners see in their feedback")
 
     merge = add("merge", "add the grades of other graders from their course folders")
     merge.add_argument("other", nargs="+", type=Path, help="their course folders")
@@ -105,15 +105,17 @@ def parser() -> argparse.ArgumentParser:
     add_homeworks(feedback, "all that are graded")
     feedback.add_argument("--only", action="append", metavar="LEARNER", help="for this learner only; may be repeated")
     feedback.add_argument(
-        "--format", choices=("moodle", "canvas"), help="write the zip that returns the pages there, too"
+        "--format", choices=("moodle", "canvas"), help="also write a zip for uploading the pages there"
     )
 
     export = add("export", "write the grades as a table")
     add_homeworks(export, "all that are graded")
     export.add_argument("--format", choices=("csv", "canvas", "moodle"), default="csv")
-    export.add_argument("--roster", type=Path, help="CSV of the learners (default: COURSE/roster.csv)")
+    export.add_argument("--roster", type=Path, help="CSV file of the learners (default: COURSE/roster.csv)")
     export.add_argument("--title", action="append", default=[], metavar="HOMEWORK=TITLE", help="column title in Canvas")
-    export.add_argument("--unfinished", action="store_true", help="include scores that still lack points given by hand")
+    export.add_argument(
+        "--unfinished", action="store_true", help="include scores of submissions that are not completely graded"
+    )
     export.add_argument("--missing", type=float, help="the grade of learners without a submission (default: empty)")
 
     report = add("report", "write statistics of the class as a page without names, and as a table")
@@ -122,7 +124,9 @@ def parser() -> argparse.ArgumentParser:
     similar = add("similar", "list pairs of unusually similar submissions, for review")
     add_homeworks(similar, "all that are graded")
     similar.add_argument("--at-least", type=float, default=20.0, metavar="SCORE", help="the lowest score (%(default)s)")
-    similar.add_argument("--most", type=int, default=50, metavar="PAIRS", help="how many pairs at most (%(default)s)")
+    similar.add_argument(
+        "--most", type=int, default=50, metavar="PAIRS", help="the largest number of pairs (%(default)s)"
+    )
 
     status = add("status", "show what is graded, what is waiting, and what needs attention")
     add_homeworks(status, "all that were submitted")
@@ -160,14 +164,14 @@ def _database_problem(error: Exception) -> str:
         return ""
     reason = str(getattr(error, "orig", None) or error)
     remedies = {
-        "locked": "another program is writing to it; end that, formgrader for example, and run the command again",
-        "full": "make room, and run the command again",
-        "disk I/O": "make room or check the disk, and run the command again",
+        "locked": "another program, such as formgrader, is writing to it; close that, and run the command again",
+        "full": "free some space, and run the command again",
+        "disk I/O": "free some space or check the disk, and run the command again",
         "readonly": "make it writable for you",
         "malformed": "restore it from a backup",
         "not a database": "restore it from a backup",
     }
-    remedy = next((text for part, text in remedies.items() if part in reason), "what was stored before is kept")
+    remedy = next((text for part, text in remedies.items() if part in reason), "data that were stored before are kept")
     return f"the gradebook cannot be used ({reason}): {remedy}"
 
 
@@ -196,7 +200,7 @@ def collect(args: argparse.Namespace) -> int:
     from helpers.grading.lms.homes import copy_from_homes
 
     if args.homes is not None and not args.homework:
-        raise ValueError("--homes needs --homework: which homework is in the home folders?")
+        raise ValueError("--homes requires --homework, the homework in the home folders")
     with _course(args, create=True) as course, contextlib.ExitStack() as stack:
         if args.roster:
             roster.read(args.roster)  # raises if it is invalid, before it replaces another
@@ -238,7 +242,7 @@ def _check_section(course: Course, args: argparse.Namespace) -> None:
     from helpers.grading.lms import roster
 
     if not args.due:
-        raise ValueError("--section names the learners of --due; give both")
+        raise ValueError("--section requires --due")
     sections = {learner.section for learner in roster.of_course(course.folder)} - {""}
     if args.section not in sections:
         raise ValueError(f"no section is called {args.section!r}; there are {', '.join(sorted(sections)) or 'none'}")
@@ -274,10 +278,15 @@ def extend(args: argparse.Namespace) -> int:
         due, source = course.due_dates(args.homework).of(
             learner, getattr(roster.of_course(course.folder).by_id(learner), "section", "")
         )
-        origin = {"learner": "individual", "section": "of the section", "course": "of the course", "": ""}
-        print(f"{learner}, {args.homework}: " + (f"due {dates.show(due)}, {origin[source]}" if due else "no due date"))
+        origin = {
+            "learner": "individual date",
+            "section": "date of the section",
+            "course": "date of the course",
+            "": "",
+        }
+        print(f"{learner}, {args.homework}: " + (f"due {dates.show(due)} ({origin[source]})" if due else "no due date"))
         if args.cancel and source == "learner":
-            print("  the roster has this date in its column; remove it there")
+            print("  this date is in the roster; remove it there")
     return 0
 
 
@@ -287,19 +296,19 @@ def adjust(args: argparse.Namespace) -> int:
 
     kind: Kind = "drop" if args.drop else "full" if args.full else "points"
     if not args.undo and not args.reason.strip():
-        raise ValueError("--reason is missing: learners read it in their feedback")
+        raise ValueError("--reason is required; learners see it in their feedback")
     with _course(args) as course, course.writing():
         course.prepare(_source(args))
         question = find_question(course.questions(args.homework), args.question)
         if kind == "points" and not args.undo and not 0 <= args.points <= question.max_points:
-            raise ValueError(f"{question.name} has {question.max_points:g} points; --points takes 0 to that")
+            raise ValueError(f"--points must be between 0 and {question.max_points:g}, the points of {question.name}")
         before = course.results(args.homework)
         now = f"{datetime.now(UTC):%Y-%m-%d %H:%M UTC}"
         adjustment = None if args.undo else Adjustment(question.name, kind, args.reason.strip(), args.points, now)
         course.adjust(args.homework, question.name, adjustment)
         after = course.results(args.homework)
     changed = sum(before[learner].points != after[learner].points for learner in after)
-    print(f"{args.homework}, {question.name}: {adjustment or 'counts as it did'}; {changed} of {len(after)} change")
+    print(f"{args.homework}, {question.name}: {adjustment or 'not adjusted'}; {changed} of {len(after)} scores changed")
     return 0
 
 
@@ -382,10 +391,10 @@ def _report_state(course: Course, summary: Summary) -> None:
         print(f"  {files.printable(line)}")
     results = course.results(name)
     for learner, cells in course.manual_grades_to_review(name).items():
-        _print_attention([f"{learner}: {', '.join(cells)} has points by hand and has changed since; look at it again"])
+        _print_attention([f"{learner}: {', '.join(cells)} changed after being graded by hand; review the points"])
     _print_attention(
-        f"{learner}: marked late without a time; with the extension it counts as on time, else write the time into "
-        f"submitted/{learner}/{name}/timestamp.txt"
+        f"{learner}: marked as late without a time, but counted as on time because of the extension; "
+        f"if it is late, write the time to submitted/{learner}/{name}/timestamp.txt"
         for learner, result in results.items()
         if result.lateness.is_doubtful
     )
@@ -422,7 +431,11 @@ def feedback(args: argparse.Namespace) -> int:
             if args.format:
                 path, without = feedback_zip(course.folder, name, args.format, pages)
                 attention += without
-                print(f"wrote {path}" if path else f"{name}: no page belongs to {args.format.capitalize()}, no zip")
+                print(
+                    f"wrote {path}"
+                    if path
+                    else f"{name}: no notebook was collected from {args.format.capitalize()}; no zip is written"
+                )
             _print_attention(attention)
     return 0
 
@@ -481,7 +494,7 @@ COMMANDS = {function.__name__: function for function in _FUNCTIONS}
 MAX_EQUAL_ROWS = 5  # rows of the closing table with the same state and action
 ACTIONS = {
     "refused": "ask for the notebook again",
-    "unclear": "find out whose it is, then collect again",
+    "unclear": "identify the learner, then collect again",
     "other": "ask for the notebook (.ipynb)",
 }
 
@@ -491,7 +504,7 @@ def _without(folder: Path, homework: str) -> list[tuple[str, str, str]]:
     from helpers.grading.lms.collect import without_submission
 
     return [
-        (learner, f"refused: {reason}" if reason else "no submission", ACTIONS["refused"] if reason else "")
+        (learner, f"rejected: {reason}" if reason else "no submission", ACTIONS["refused"] if reason else "")
         for learner, reason in without_submission(folder, homework).items()
     ]
 

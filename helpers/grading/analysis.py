@@ -29,7 +29,7 @@ Kind = Literal["passed", "not attempted", "mistake", "reason", "other"]
 
 _CHECKS = ("check.py", "comparison.py")
 _SHORTEST_TEMPLATE = 8  # letters and digits of a text that identifies a message
-_SUFFIX = r"(?: \((?:try \d+ of \d+|it raised \w+)\))?"
+_SUFFIX = r"(?: \((?:test case \d+ of \d+|it raised \w+)\))?"
 _ERRORS = {name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, Exception)}
 _LIMITS = {
     "a cell or a call ran longer than its limit": "ran longer than",

@@ -133,7 +133,9 @@ class Course:
         settings = self.folder / "nbgrader_config.py"
         if self.folder.is_dir() and not settings.exists():
             if foreign := {path.name for path in self.folder.iterdir()} - _CONTENT:
-                raise CourseError(f"{self.folder} is not a course folder, it contains {min(foreign)}; choose a new one")
+                raise CourseError(
+                    f"{self.folder} is not a course folder: it contains {min(foreign)}; choose another folder"
+                )
         if not create and not settings.exists():
             raise CourseError(
                 f"there is no course in {self.folder}; name the folder with --course, or run collect first"
@@ -326,9 +328,7 @@ class Course:
             }
             book.put_answers(name, learner, answers, {} if changed else different)
             self._update_late_penalties(book, name, [learner])
-            outdated = [
-                f"the answer {cell} has a comment by hand and has changed" for cell in comments if cell in changed
-            ]
+            outdated = [f"the answer {cell} changed after a comment by hand" for cell in comments if cell in changed]
             attention = tuple(dict.fromkeys([*submission.attention_after(graded), *outdated]))
             record = GradingRecord(submission.digest, None, attention, graded.cpu_seconds)
             book.put_record(name, learner, record)
@@ -564,7 +564,7 @@ class Course:
         if submissions and before != after:
             raise CourseError(
                 f"{assignment.name} has {submissions} graded submissions, and the cells {sorted(before ^ after)} "
-                "were added or removed since: ids never change after release"
+                "were added or removed since: ids must not change after release"
             )
         copy.parent.mkdir(mode=0o700, exist_ok=True)
         files.write_atomic(copy, content)

@@ -181,7 +181,7 @@ def feedback(
             with _time_limit(PAGE_SECONDS):
                 soup = page(exporter, notebook, author, homework, learner, database, result, earlier.get(learner, {}))
         except (Leak, TooSlow) as reason:
-            attention.append(f"{learner}: the page is not written, {reason}")
+            attention.append(f"{learner}: the page was not written: {reason}")
             continue
         if waiting := [each.question.name for each in result.questions if each.waiting]:
             by_hand.setdefault(", ".join(waiting), []).append(learner)
@@ -189,7 +189,7 @@ def feedback(
         files.write_atomic(target, str(soup))
         pages.append(target)
     for questions, names in by_hand.items():
-        waiting_pages = f"{len(names)} wait for a grade by hand, and their pages say so"
+        waiting_pages = f"{len(names)} not graded by hand yet, as their pages state"
         attention.append(f"{questions}: {waiting_pages}: {', '.join(names)}")
     return pages, attention
 
@@ -295,12 +295,12 @@ def _question_summary(
             reasons.append({"cell": metadata.grade_id, "text": failed[0]})
     remarks = ["not graded yet"] * result.waiting
     if result.adjustment:
-        before = "" if result.points == result.earned else f", before that {result.earned:g}"
+        before = "" if result.points == result.earned else f", previously {result.earned:g}"
         remarks.append(f"{result.adjustment}{before}: {result.adjustment.reason}")
     if regraded := {name: points for name, points in earlier.items() if name in result.question.points}:
         now = {cell.metadata.nbgrader.grade_id: cell.metadata.nbgrader.score for cell in graded}
         before = result.earned - sum(now[name] - points for name, points in regraded.items() if name in now)
-        remarks.append(f"graded again, {before:g} points before that")
+        remarks.append(f"graded again, previously {before:g} points")
     commented = [
         name for name in result.question.cells if name in cells and cells[name].metadata.nbgrader.get("comment")
     ]
@@ -357,7 +357,7 @@ def _cut(cell: NotebookNode, room: int) -> int:
                 continue
             text = "\n".join(part[key]) if key == "traceback" else part[key]
             if len(text) > room:
-                text = f"{text[:room]}\n… cut off"
+                text = f"{text[:room]}\n… truncated"
             part[key] = [text] if key == "traceback" else text
             room = max(room - len(text), 0)
     return limit - room

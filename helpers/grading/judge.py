@@ -134,7 +134,7 @@ def grade(
         attention += [*submission.attention, *test_runner.attention]
         typed = test_runner.typed_id
     if typed == "":
-        attention.insert(0, "learner_id is not filled in: numbers of one's own are those of an empty id")
+        attention.insert(0, "learner_id is empty; questions with individual numbers are graded for an empty id")
     elif typed is not None and _normalised(typed) != _normalised(learner_id):
         attention.insert(0, f"learner_id is {typed[:80]!r} in the notebook and {learner_id!r} in the roster")
     if len(attention) > _MAX_ATTENTION:
@@ -284,7 +284,7 @@ class TestRunner:
         for cell in self.assignment.of("answer"):
             value = self._fetch(cell.id)
             if len(value) > room:
-                self.attention.append(f"{cell.id} is too large: all answers together have {_MAX_ANSWERS:,} bytes")
+                self.attention.append(f"{cell.id} is too large: all answers together may have {_MAX_ANSWERS:,} bytes")
                 value = b"unsupported large_value"
             self.bound[cell.id] = value
             room -= len(value)

@@ -29,7 +29,7 @@ def merge(into: Course, other: Course) -> dict[str, tuple[int, int]]:
     problems = [problem for name in names for problem in _conflicts(into, other, name)]
     if problems:
         shown = "\n".join(f"  {problem}" for problem in problems)
-        raise CourseError(f"{other.folder} overlaps with {into.folder}; nothing was merged:\n{shown}")
+        raise CourseError(f"{other.folder} conflicts with {into.folder}; nothing was merged:\n{shown}")
     merged = {}
     for name in names:
         new = sorted(set(other.records(name)) - set(into.records(name)))
@@ -54,18 +54,18 @@ def _conflicts(into: Course, other: Course, name: str) -> Iterable[str]:
     if name not in _homeworks(into):
         return
     if into.source_digest(name) != other.source_digest(name):
-        yield f"{name}: the two were graded with different sources"
+        yield f"{name}: the folders were graded with different sources"
         return
     if _adjustments(into, name) != _adjustments(other, name):
-        yield f"{name}: the adjustments of its questions differ; `adjust` them alike in both"
+        yield f"{name}: the adjustments of its questions differ; make them equal with adjust"
     for learner in sorted(into.records(name).keys() & other.records(name).keys()):
         if _submission(into, learner, name) != _submission(other, learner, name):
-            yield f"{name}: {learner} has another notebook in each"
+            yield f"{name}: the notebooks of {learner} differ"
             continue
         first, second = into.by_hand(name, learner), other.by_hand(name, learner)
         for cell, kind in sorted(first.keys() & second.keys()):
             if first[cell, kind] != second[cell, kind]:
-                yield f"{name}: {learner}, {cell}: both gave {kind}, {first[cell, kind]!r} and {second[cell, kind]!r}"
+                yield f"{name}: {learner}, {cell}: both have {kind}, {first[cell, kind]!r} and {second[cell, kind]!r}"
 
 
 def _adjustments(course: Course, name: str) -> set[tuple]:

@@ -118,11 +118,11 @@ def problems(source: Path = SOURCE, release: Path = RELEASE, questions: Path = Q
     """The problems of the stored student versions, as sentences."""
     sources, released = _notebooks(source), _notebooks(release)
     known = _read_questions(questions)
-    messages = [f"{name} is released and has no source" for name in released if name not in sources]
+    messages = [f"{name} is released but has no source" for name in released if name not in sources]
     for name, path in sources.items():
         notebook = nbformat.read(path, as_version=4)
         if name not in known:
-            messages.append(f"{name} is not in {questions.name}: release it")
+            messages.append(f"{name} is not in {questions.name}; run release")
         else:
             messages += _changed_questions(name, notebook, known, retire=False)
         if name not in released:
@@ -132,7 +132,7 @@ def problems(source: Path = SOURCE, release: Path = RELEASE, questions: Path = Q
         messages += (f"{name}: {leak}" for leak in leaks(notebook, student))
         try:
             if released[name].read_text(encoding="utf-8") != _written(name, notebook):
-                messages.append(f"{name} is out of date: release it again")
+                messages.append(f"{name} is out of date; run release")
         except ReleaseError as reason:
             messages.append(str(reason))
     return messages
@@ -151,12 +151,12 @@ def leaks(source: NotebookNode, student: NotebookNode) -> Iterator[str]:
             yield f"cell {number} of the release has outputs"
         foreign = (set(cell.metadata) - set(_CELL_METADATA)) | (set(nbgrader) - _NBGRADER_METADATA)
         if foreign:
-            yield f"cell {number} of the release has foreign metadata: {', '.join(sorted(foreign))}"
+            yield f"cell {number} of the release has unexpected metadata: {', '.join(sorted(foreign))}"
         if nbgrader.get("solution") and cell.get("attachments"):
-            yield f"cell {number} of the release has an image of the answer"
+            yield f"cell {number} of the release contains an image of the answer"
     foreign = set(student.metadata) - set(_NOTEBOOK_METADATA)
     if foreign:
-        yield f"the release has foreign metadata: {', '.join(sorted(foreign))}"
+        yield f"the release has unexpected metadata: {', '.join(sorted(foreign))}"
 
 
 def secrets(source: NotebookNode) -> Iterator[tuple[str, str]]:

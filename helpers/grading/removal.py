@@ -54,7 +54,7 @@ def forget(course: Course, learner: str) -> list[str]:
     if course.forget(learner):
         deleted.append("gradebook.db")
     if not deleted:
-        raise ValueError(f"nothing in {course.folder} belongs to {learner!r}; give the id of the roster")
+        raise ValueError(f"{course.folder} contains no data of {learner!r}; use the id in the roster")
     for name in CLASS_FOLDERS:
         if (course.folder / name).is_dir():
             shutil.rmtree(course.folder / name)

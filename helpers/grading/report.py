@@ -68,7 +68,7 @@ def _author(course: Course, name: str) -> NotebookNode:
     """
     source = course.folder / "source" / name / f"{name}.ipynb"
     if not source.is_file():
-        raise CourseError(f"{name} was not graded yet in {course.folder}; grade comes first")
+        raise CourseError(f"{name} was not graded in {course.folder}; run grade first")
     return nbformat.read(source, as_version=4)
 
 
@@ -189,7 +189,7 @@ def _lines(results: ClassStatistics) -> Iterator[tuple[str, str, str, str, str |
             yield name, "", "mean points", "", f"{statistics.fmean(question.scores):.3f}", known
             yield name, "", "median points", "", _number(statistics.median(question.scores)), known
         if question.waiting:
-            yield name, "", "waits for points by hand", "", "", question.waiting
+            yield name, "", "not graded by hand yet", "", "", question.waiting
         if question.correlation:
             yield name, "", "item-rest correlation", "", f"{question.correlation.r:.3f}", known
         if question.visible_passed:

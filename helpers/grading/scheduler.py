@@ -78,7 +78,9 @@ class Summary:
         numbers += [f"{len(self.quarantined)} quarantined"] * bool(self.quarantined)
         lines = [f"{self.assignment}: {', '.join(numbers)}"]
         if self.by_hand:
-            lines.append(f"  {self.by_hand} with a written answer to grade: python -m helpers.grading formgrade")
+            lines.append(
+                f"  {self.by_hand} submissions with a written answer to grade: python -m helpers.grading formgrade"
+            )
         lines_of_learners = [f"    {learner}: rejected, {why}" for learner, why in self.rejected.items()]
         lines_of_learners += [f"    {learner}: quarantined, {why}" for learner, why in self.quarantined.items()]
         lines_of_learners += [f"    {learner}: {line}" for learner, notes in self.attention.items() for line in notes]
@@ -107,7 +109,7 @@ def work(
         Stopped: the worker has another version of the grading code, or cannot start a sandbox.
     """
     if version != grader_version(assignment):
-        raise Stopped("a worker has another version of helpers than this computer; install the same on both")
+        raise Stopped("a worker has another version of helpers; install the same version on all computers")
     with _sandbox_lock, _watchdog(seconds):
         return _graded(assignment, json.loads(notebook), learner, limits).as_dict()
 
@@ -302,7 +304,7 @@ class _Run:
         if isinstance(error, Stopped):
             raise error
         lost = isinstance(error, KilledWorker)
-        raise _Failed("it ended its worker" if lost else f"{type(error).__name__}: {error}"[:300]) from error
+        raise _Failed("its worker process died" if lost else f"{type(error).__name__}: {error}"[:300]) from error
 
     def _replace_hung(self, running: dict[Future, _Running]) -> None:
         """Replace workers that neither return a result nor end, not even by their own watchdog."""

@@ -55,7 +55,7 @@ class Submission:
     def attention_after(self, graded: Graded) -> tuple[str, ...]:
         """All lines for the instructor, with those for failed tests that were right in the learner's notebook."""
         lines = [
-            f"{name} was right in the notebook and is not here: {' '.join(verdict.message.split())[:200]}"
+            f"{name} was right in the notebook and failed in grading: {' '.join(verdict.message.split())[:200]}"
             for name, verdict in graded.tests.items()
             if name in self.shown_right and not verdict.passed
         ]
@@ -214,9 +214,9 @@ def _keep_changed_setup(cells: list[NotebookNode], assignment_cells: Mapping[str
             continue
         if cell.cell_type == "code" and not is_test(cell):
             cells.insert(index + 1, NotebookNode(cell | {"metadata": NotebookNode()}))
-            lines.append(f"the locked cell {name} was changed; it runs as released, and the learner's version after it")
+            lines.append(f"the locked cell {name} was changed; the released version runs first, then the learner's")
         else:
-            lines.append(f"the locked cell {name} was changed; it counts as released")
+            lines.append(f"the locked cell {name} was changed; the released version counts")
     return lines[::-1]
 
 
@@ -244,7 +244,7 @@ def _find_written_answers(
         if added:
             added.sort(key=cells.index)
             cell.source = "\n\n".join(other.source for other in added)
-            lines.append(f"{name} was written in another cell; its text was moved: look whether it is the answer")
+            lines.append(f"{name} was empty; text of another cell was moved there: check whether it is the answer")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Write the launch links of the README, the lessons and the instructor's page: ``make badges REPO=owner/name``.
+"""Write the launch links of the README, the lessons and the guide for instructors: ``make badges REPO=owner/name``.
 
 Without an argument the repository is that of the git remote ``origin``. Without a repository no links are written.
 """
@@ -73,7 +73,7 @@ class Links:
         """The badges of the README, in Markdown."""
         if not self.repository:
             return ""
-        badges = [f"**[Read the course as a site, with figures that move]({self.site})**"]
+        badges = [f"**[Read the course as a site with interactive figures]({self.site})**"]
         for service in self.binder:
             host = service.partition("//")[2].partition("/")[0]
             badge = f"[![Launch on {host}](https://mybinder.org/badge_logo.svg)]"
@@ -110,7 +110,7 @@ def remote(root: Path = ROOT) -> str:
     command = ["git", "-C", str(root), "remote", "get-url", "origin"]
     process = subprocess.run(command, capture_output=True, text=True)
     if process.returncode:
-        raise ValueError("git knows no remote called origin; name the repository: make badges REPO=owner/name")
+        raise ValueError("there is no git remote called origin; name the repository: make badges REPO=owner/name")
     if not (match := REMOTE.fullmatch(process.stdout.strip())):
         raise ValueError(f"the remote {process.stdout.strip()} is not on GitHub; links are made for GitHub only")
     return match[1]

@@ -29,13 +29,16 @@ SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"
 REASONS = (  # a part of an error message of pip, and the message for the user
     (
         "No space left on device",
-        "The disk is full: the course needs 2 GB below {}. Make room, then run the same again.",
+        "The disk is full: the course needs 2 GB in {}. Free some space, then run the same command again.",
     ),
     (
         "quota exceeded",
-        "Your disk quota is used up: the course needs 2 GB below {}. Make room, then run the same again.",
+        "Your disk quota is exceeded: the course needs 2 GB in {}. Free some space, then run the same command again.",
     ),
-    ("Permission denied", "A folder cannot be written (pip says which, above). Move the course to one that is yours."),
+    (
+        "Permission denied",
+        "A folder is not writable (see the message of pip above). Move the course to your own folder.",
+    ),
 )
 
 
@@ -66,7 +69,7 @@ def find_python():
     if sys.version_info >= OLDEST:
         return sys.executable
     raise Stop(
-        "Python >= 3.11 is needed, this is {}. Install a newer one (python.org, apt, brew), "
+        "Python >= 3.11 is needed, this is {}. Install a newer version (python.org, apt, brew), "
         "then: make lab PYTHON=python3.11".format(platform.python_version())
     )
 
@@ -114,12 +117,12 @@ def make(venv):
     if not succeeds(python, "import venv, ensurepip"):
         name = Path(python).name if Path(python).name.startswith("python3") else "python3"
         raise Stop("The module venv is missing. On Debian and Ubuntu: sudo apt install {}-venv".format(name))
-    print("Making {} ...".format(venv.name), flush=True)
+    print("Creating {} ...".format(venv.name), flush=True)
     if venv.exists():
         shutil.rmtree(str(venv))
     venv.mkdir()
     (venv / UNFINISHED).touch()
-    call([python, "-m", "venv", venv], "The environment could not be made; the reason is printed above.")
+    call([python, "-m", "venv", venv], "The environment could not be created; see the message above.")
 
 
 def setup(testing=False):
@@ -161,8 +164,10 @@ def install(python, testing):
     """
     # --no-user: overrides PIP_USER and "user = true" in the settings of the user
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-user"]
-    offline = "The requirements could not be installed (pip says why, above). Are you online? Then run the same again."
-    print("Installing the requirements, a few minutes the first time ...", flush=True)
+    offline = (
+        "The requirements could not be installed (see above). Check your connection, then run the same command again."
+    )
+    print("Installing the requirements (a few minutes the first time) ...", flush=True)
     torch = next(line for line in pins(testing).read_text().splitlines() if line.startswith("torch=="))
     installed = "from importlib.metadata import version; version('torch').split('+')[0] == '{}' or 1 / 0"
     if sys.platform == "linux" and not succeeds(python, installed.format(torch[len("torch==") :])):
@@ -170,7 +175,7 @@ def install(python, testing):
         options = ["--no-deps", "--retries", "0", "--timeout", "15", "--extra-index-url", CPU_INDEX]
         command = [str(part) for part in pip + options + [torch + "+cpu"]]
         if subprocess.call(command, stderr=subprocess.DEVNULL):
-            print("No CPU-only torch is available: installing the usual one, which is larger.", flush=True)
+            print("No CPU-only build of torch is available; installing the larger default build.", flush=True)
     call(pip + ["-r", pins(testing)], offline)
     call(pip + ["--no-deps", "-e", "."], offline)  # not ROOT: pip reads brackets in a path as extras
 
@@ -183,7 +188,7 @@ def check_port(port):
         try:
             handle.bind(("127.0.0.1", int(port)))
         except (OSError, ValueError, OverflowError):
-            raise Stop("Port {} is taken or no port. Choose another: make lab PORT=8899".format(port)) from None
+            raise Stop("Port {} is in use or invalid. Choose another one: make lab PORT=8899".format(port)) from None
 
 
 def replace_process(command, **environment):
@@ -206,7 +211,7 @@ def state_folders():
         with tempfile.TemporaryFile(dir=os.path.expanduser("~")):
             return {}
     except OSError:
-        print("Your home folder cannot be written: settings are kept in .venv.", flush=True)
+        print("Your home folder is not writable; settings are stored in .venv.", flush=True)
     state = ROOT / ".venv/state"
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR")
     return {name: str(state / name.lower()) for name in names}
@@ -224,7 +229,7 @@ def lab(arguments):
         command += ["--ServerApp.port=" + port, "--ServerApp.port_retries=0"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    print("The kernel of a notebook whose tab is closed is shut down after an hour without work.", flush=True)
+    print("The idle kernel of a notebook whose tab is closed is shut down after an hour.", flush=True)
     return replace_process(command, OMP_NUM_THREADS="1", **state_folders())
 
 
@@ -235,16 +240,16 @@ def main(arguments):
             return lab(arguments[1:])
         if arguments[:1] == ["run"] and arguments[1:]:
             return replace_process([setup(testing=True)] + arguments[1:])
-        print("say what to do: lab, or run ARGUMENTS OF PYTHON")
+        print("usage: bootstrap.py lab | bootstrap.py run ARGUMENTS")
         return 2
     except Stop as reason:
         print(reason)
         return 1
     except OSError as reason:
-        print("The set-up stopped: {}. Mend that, then run the same again.".format(reason))
+        print("The set-up failed: {}. Correct this, then run the same command again.".format(reason))
         return 1
     except KeyboardInterrupt:
-        print("\nStopped. The same command takes it up again.")
+        print("\nInterrupted. Run the same command again to continue.")
         return 130
 
 

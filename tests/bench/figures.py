@@ -365,9 +365,9 @@ def key_figure(result: dict[str, Any]) -> str:
     )
     seconds = [row["seconds"] for row in kernels]
     return (
-        f"A step of a slider is on the screen after {cached:.0f} ms where its picture is cached, {live:.0f} ms where "
-        f"the kernel computes it: {factor:.0f} times faster than `interact`. A lesson runs in {min(seconds):.0f} to "
-        f"{max(seconds):.0f} s and takes {max(row['peak_mb'] for row in kernels)} MB at most."
+        f"A slider step is displayed after {cached:.0f} ms if its picture is cached, and after {live:.0f} ms if the "
+        f"kernel computes it, which is {factor:.0f} times faster than `interact`. A lesson runs in {min(seconds):.0f} "
+        f"to {max(seconds):.0f} s and needs at most {max(row['peak_mb'] for row in kernels)} MB."
     )
 
 

@@ -122,7 +122,7 @@ def key_figure(rows: list[dict[str, Any]]) -> str:
     together, anonymous = ([row[name] for row in rows] for name in ("together", "anonymous"))
     fit = sum(each <= LIMIT_MB for each in anonymous)
     return (
-        f"JupyterLab and one lesson's kernel take {min(together)} to {max(together)} MB, {min(anonymous)} to "
-        f"{max(anonymous)} MB of it anonymous: {fit} of {len(rows)} lessons keep that within the {LIMIT_MB} MB that "
-        "mybinder.org guarantees."
+        f"JupyterLab and the kernel of one lesson use {min(together)} to {max(together)} MB, of which "
+        f"{min(anonymous)} to {max(anonymous)} MB are anonymous memory; for {fit} of {len(rows)} lessons that is "
+        f"within the {LIMIT_MB} MB that mybinder.org guarantees."
     )

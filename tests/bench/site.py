@@ -31,7 +31,7 @@ def bench() -> dict[str, Any]:
 def key_figure(found: dict[str, Any]) -> str:
     """One sentence for the README."""
     return (
-        f"The site holds {len(found['figures'])} figures with "
+        f"The static site contains {len(found['figures'])} figures with "
         f"{sum(row['states'] for row in found['figures']):,} pictures in {found['megabytes']} MB; "
         f"`make site` takes {found['seconds']} s."
     )

@@ -227,7 +227,7 @@ def embed(token_ids, token_table, position_table):
         raise ValueError("too long")
     return token_table[token_ids] + position_table[: token_ids.shape[1]]
 """,
-        "does not say 6 and 5",
+        "does not contain 6 and 5",
     ),
     # ------------------------------------------------------------ sinusoid
     _mutant(

@@ -113,7 +113,9 @@ class Learner:
         self.lost = [name for name in VISIBLE if not graded.tests[name].passed]
         self.lines = self.course.records(NAME)["ada"].attention
         for name in self.lost if self.claims else ():
-            assert any(line.startswith(f"{name} was right in the notebook and is not here: ") for line in self.lines)
+            assert any(
+                line.startswith(f"{name} was right in the notebook and failed in grading: ") for line in self.lines
+            )
         return graded
 
 
@@ -188,7 +190,7 @@ def test_names_defined_in_test_cells_are_not_available(learner: Learner) -> None
     learner.hand_in()
     assert learner.lost == ["test_test_add"]
     assert learner.lines == (
-        "test_test_add was right in the notebook and is not here: Wrong ✗ test_add: it rejects a right function",
+        "test_test_add was right in the notebook and failed in grading: Wrong ✗ test_add: it rejects a right function",
         "cell 5 raised NameError: name 'table' is not defined",
     )
 
@@ -199,9 +201,7 @@ def test_names_added_to_the_locked_set_up_cell_are_defined(learner: Learner) -> 
     learner.run()
     learner.hand_in()
     assert learner.lost == []
-    assert learner.lines == (
-        "the locked cell setup was changed; it runs as released, and the learner's version after it",
-    )
+    assert learner.lines == ("the locked cell setup was changed; the released version runs first, then the learner's",)
 
 
 def test_a_set_up_cell_without_its_lines_is_restored(learner: Learner) -> None:
@@ -218,7 +218,7 @@ def test_a_changed_test_cell_is_restored(learner: Learner) -> None:
     learner.run()
     learner.hand_in()
     assert learner.lost == ["test_double"]
-    assert learner.lines[1] == "the locked cell test_double was changed; it counts as released"
+    assert learner.lines[1] == "the locked cell test_double was changed; the released version counts"
 
 
 def test_a_learners_test_may_use_pytest(learner: Learner) -> None:
@@ -266,7 +266,7 @@ def test_a_written_answer_in_another_cell_is_moved(place: str, learner: Learner)
     stored = nbformat.read(learner.course.folder / "autograded" / "ada" / NAME / f"{NAME}.ipynb", as_version=4)
     assert answer in find(stored, "why").source and PROMPT not in find(stored, "why").source
     assert learner.course.count_waiting_for_manual_grade(NAME) == 1
-    moved = "why was written in another cell; its text was moved: look whether it is the answer"
+    moved = "why was empty; text of another cell was moved there: check whether it is the answer"
     assert learner.lines == (() if place == "below its stub" else (moved,))
 
 
@@ -277,7 +277,7 @@ def test_an_unanswered_written_question_is_not_reported(learner: Learner) -> Non
     assert learner.lines == () and learner.course.count_waiting_for_manual_grade(NAME) == 0
 
 
-@pytest.mark.parametrize(("typed", "line"), [('"eve"', "learner_id is 'eve'"), ('""', "learner_id is not filled in")])
+@pytest.mark.parametrize(("typed", "line"), [('"eve"', "learner_id is 'eve'"), ('""', "learner_id is empty")])
 def test_another_learner_id_is_reported(typed: str, line: str, learner: Learner) -> None:
     learner.change("learner_id", f"learner_id = {typed}")
     learner.pretend_to_run()

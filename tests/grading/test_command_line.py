@@ -98,7 +98,7 @@ def term(tmp_path_factory: pytest.TempPathFactory, source: Path, release: Notebo
 
 def test_collect_says_who_is_missing_and_when_it_is_due(term: Term) -> None:
     printed = term.printed["collect"]
-    assert "4 taken, 1 not a notebook" in printed
+    assert "4 imported, 1 not a notebook" in printed
     assert f"{NAME}: due 2026-03-01 12:00 UTC for all learners without" in printed
     assert re.search(r"zoe +not a notebook +ask for the notebook", printed)
     assert re.search(r"eve +no submission", printed)
@@ -107,13 +107,13 @@ def test_collect_says_who_is_missing_and_when_it_is_due(term: Term) -> None:
 def test_grade_says_who_is_late_or_refused(term: Term) -> None:
     printed = term.printed["grade"]
     assert "3 graded" in printed and re.search(r"bo +late by 2 hours, loses 5 points", printed)
-    assert re.search(r"zoe +refused: not a notebook: a PDF", printed)
+    assert re.search(r"zoe +rejected: not a notebook: a PDF", printed)
     assert re.search(r"max +rejected +ask for the notebook again", printed)
 
 
 def test_an_extension_and_an_adjusted_question_are_in_the_status(term: Term) -> None:
-    assert term.printed["extend"] == f"bo, {NAME}: due 2026-03-01 15:00 UTC, individual\n"
-    assert term.printed["adjust"] == f"{NAME}, Question 1: at least 6 points for everybody; 2 of 3 change\n"
+    assert term.printed["extend"] == f"bo, {NAME}: due 2026-03-01 15:00 UTC (individual date)\n"
+    assert term.printed["adjust"] == f"{NAME}, Question 1: at least 6 points for everybody; 2 of 3 scores changed\n"
     printed = term.printed["status"]
     assert "late" not in printed and "bo: 2026-03-01 15:00 UTC" in printed and "unclear" in printed
 
@@ -182,7 +182,7 @@ def test_a_removed_learner_leaves_no_trace(course: Course, release: NotebookNode
     assert (course.folder / "roster.csv").read_text() == "id,name\nbo,Bo\n"
     assert others == {path: path.read_bytes() for path in others}
     for wrong in ("ada", "nobody", "..", "", "a/b"):
-        with pytest.raises(ValueError, match="belongs to|is not a valid id"):
+        with pytest.raises(ValueError, match="contains no data of|is not a valid id"):
             forget(course, wrong)
     assert (course.folder / "source").is_dir() and course.results(NAME).keys() == {"bo"}
 
@@ -240,11 +240,11 @@ def test_graders_of_other_questions_are_merged_and_overlap_is_refused(
         capsys.readouterr()
         assert main(merge) == 1
         printed = capsys.readouterr().err
-        assert f"{NAME}: ada, why: both gave points, 1.0 and 3.0" in printed
-        assert "both gave a comment, 'mine' and 'theirs'" in printed and "bo" not in printed.replace("both", "")
+        assert f"{NAME}: ada, why: both have points, 1.0 and 3.0" in printed
+        assert "both have a comment, 'mine' and 'theirs'" in printed and "bo" not in printed.replace("both", "")
         assert course.by_hand(NAME, "bo") == before  # nothing was merged
         hand_in(other.folder, "bo", answered_small(release, why="another"))
-        assert main(merge) == 1 and f"{NAME}: bo has another notebook in each" in capsys.readouterr().err
+        assert main(merge) == 1 and f"{NAME}: the notebooks of bo differ" in capsys.readouterr().err
 
 
 def test_a_locked_gradebook_is_reported(course: Course, capsys: pytest.CaptureFixture, monkeypatch) -> None:
@@ -310,7 +310,7 @@ def test_sections_are_collected_with_dates_of_their_own(
     assert main(["extend", "bo", NAME, "--until=2026-03-01T14:00+00:00", *where]) == 0
     assert course.results(NAME)["bo"].penalty == 0
     assert main(["extend", "bo", NAME, "--cancel", *where]) == 0
-    assert capsys.readouterr().out.endswith("due 2026-03-01 12:00 UTC, of the section\n")
+    assert capsys.readouterr().out.endswith("due 2026-03-01 12:00 UTC (date of the section)\n")
     assert course.results(NAME)["bo"].penalty == 8
 
 
@@ -321,10 +321,16 @@ def test_sections_are_collected_with_dates_of_their_own(
         (["extend", "..", NAME, "--cancel"], "no learner in .* has the id '..'"),
         (["adjust", "hw9", "1", "--drop", "--reason=x"], f"no homework is called 'hw9'; there are {NAME}"),
         (["adjust", NAME, "9", "--drop", "--reason=x"], "no question is called '9'; there are Question 1"),
-        (["adjust", NAME, "1", "--points=12", "--reason=x"], "Question 1 has 11 points; --points takes 0 to that"),
-        (["adjust", NAME, "1", "--points=nan", "--reason=x"], "Question 1 has 11 points; --points takes 0 to that"),
-        (["adjust", NAME, "1", "--points=9"], "--reason is missing"),
-        (["collect", "--section=C", "."], "--section names the learners of --due; give both"),
+        (
+            ["adjust", NAME, "1", "--points=12", "--reason=x"],
+            "--points must be between 0 and 11, the points of Question 1",
+        ),
+        (
+            ["adjust", NAME, "1", "--points=nan", "--reason=x"],
+            "--points must be between 0 and 11, the points of Question 1",
+        ),
+        (["adjust", NAME, "1", "--points=9"], "--reason is required"),
+        (["collect", "--section=C", "."], "--section requires --due"),
         (["collect", "--due=2026-03-01T12:00", "--section=C", "."], "no section is called 'C'; there are none"),
     ],
 )

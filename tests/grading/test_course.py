@@ -68,7 +68,7 @@ def test_a_course_folder_is_private_and_other_folders_are_refused(tmp_path: Path
         assert course.folder.stat().st_mode & 0o777 == 0o700
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "to_ada.txt").touch()
-    with pytest.raises(CourseError, match="not a course folder, it contains to_ada.txt"):
+    with pytest.raises(CourseError, match="not a course folder: it contains to_ada.txt"):
         Course(tmp_path / "letters")
     for inside in (REPOSITORY, REPOSITORY / "notebooks" / "homework", REPOSITORY / "notebooks" / ".." / "grades"):
         with pytest.raises(CourseError, match="inside the repository"):
@@ -358,7 +358,7 @@ def test_points_by_hand_of_changed_answers_are_listed(course: Course, release: N
     hand_in(course.folder, "ada", answered_small(release, why="Because I say so."))
     course.store(course.submission(NAME, "ada"), result(failing=("test_double",)))
     assert course.manual_grades_to_review(NAME) == {"ada": ["hidden_total", "test_double", "why"]}
-    assert "the answer why has a comment by hand and has changed" in course.records(NAME)["ada"].attention
+    assert "the answer why changed after a comment by hand" in course.records(NAME)["ada"].attention
     course.store(course.submission(NAME, "ada"), result(failing=("test_double",)))
     assert course.manual_grades_to_review(NAME) == {"ada": ["hidden_total", "test_double", "why"]}  # until looked at
     by_hand(course, "why", 2.0)
@@ -499,8 +499,8 @@ def test_records_without_grade_or_notebook_are_ignored(course: Course, release: 
     with Gradebook(course.db_url) as gradebook:
         gradebook.remove_submission(NAME, "ada")
     assert course.records(NAME) == {}
-    course.quarantine(NAME, "ada", submission.digest, "it ended its worker")
-    assert course.records(NAME)["ada"].quarantined == "it ended its worker"
+    course.quarantine(NAME, "ada", submission.digest, "its worker process died")
+    assert course.records(NAME)["ada"].quarantined == "its worker process died"
     assert book(course) == {}
 
 

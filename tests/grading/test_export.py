@@ -126,8 +126,8 @@ def test_the_grade_for_missing_submissions_applies_to_these_only(course: Path) -
     found = {learner: (score, state) for learner, score, state in columns(rows, "id", "score", "state")}
     assert found["eve"] == ("", "refused: not JSON")
     assert found["fay"] == ("", "ungraded") and found["gil"] == ("0", "missing")
-    assert f"{NAME}: submission refused, the grade stays empty: eve" in attention
-    assert f"{NAME}: submitted and not graded: fay" in attention and f"{NAME}: 1 without a submission: gil" in attention
+    assert f"{NAME}: submission rejected, the grade is empty: eve" in attention
+    assert f"{NAME}: submitted but not graded: fay" in attention and f"{NAME}: 1 without a submission: gil" in attention
 
 
 def canvas_reads(rows: list[list[str]]) -> tuple[dict[str, float], dict[str, dict[str, str]]]:
@@ -207,7 +207,7 @@ def test_ungraded_submissions_are_reported(course: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     try:
-        assert f"{NAME}: submitted and not graded: eve, stranger" in table(course)[1]
+        assert f"{NAME}: submitted but not graded: eve, stranger" in table(course)[1]
     finally:
         shutil.rmtree(course / "submitted")
 
@@ -237,4 +237,4 @@ def test_dates_and_adjusted_questions_are_exported(course: Path, tmp_path: Path)
     assert columns(rows, "adjusted")[0] == (told,) and "dropped" not in str(attention)
     rows, attention = table(tmp_path / "course", "canvas")
     assert canvas_reads(rows)[0] == {NAME: 4.0}
-    assert f"{NAME}: a question was dropped; set its points in Canvas to 4" in attention
+    assert f"{NAME}: a question was dropped; set the maximum in Canvas to 4" in attention

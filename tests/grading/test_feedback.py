@@ -50,7 +50,7 @@ def test_points_comments_and_messages(pages: dict[str, BeautifulSoup]) -> None:
     assert pages.keys() == {"ada", "bo", "zoe"}
     ada, bo, zoe = (pages[name].get_text() for name in ("ada", "bo", "zoe"))
     assert "Score: 5.5 of 6 points" in ada and "Well said." in ada and "Right ✓ lookup" in ada
-    assert "Score: 0.5 of 6 points so far: a part is not graded yet" in bo
+    assert "Score: 0.5 of 6 points so far; a part is not graded yet" in bo
     assert "AssertionError: Wrong ✗ lookup: these are columns: a token's vector is a row of the table" in bo
     assert "Score: 0 of 6 points" in zoe and "Not attempted – lookup" in zoe
     assert "Because one row answers." in bo and pages["bo"].find("strong", string="one row")
@@ -91,7 +91,7 @@ def test_missing_grades_by_hand_are_shown(course: Path) -> None:
     assert [path.parts[-3] for path in written] == ["ada", "bo"]
     assert attention == [
         f"nobody: {NAME} is not graded",
-        "Question 3 – why: 1 wait for a grade by hand, and their pages say so: bo",
+        "Question 3 – why: 1 not graded by hand yet, as their pages state: bo",
     ]
 
 
@@ -145,8 +145,8 @@ def test_adjusted_and_regraded_questions_are_marked(course: Path, tmp_path: Path
     [path], attention = feedback(tmp_path / "course", NAME, ["bo"])
     soup = BeautifulSoup(path.read_text(), "html.parser")
     assert rows(soup) == [
-        [first.name, "3 of 3", "full points for everybody, before that 0: its statement was wrong"],
-        [second.name, "1 of 1", "graded again, 0 points before that"],
+        [first.name, "3 of 3", "full points for everybody, previously 0: its statement was wrong"],
+        [second.name, "1 of 1", "graded again, previously 0 points"],
         [third.name, "0 of 0", "does not count: not taught"],
     ]
     assert lost(soup) == [] and attention == []
@@ -198,7 +198,7 @@ def test_a_page_with_a_line_of_a_hidden_test_is_not_written(course: Path, tmp_pa
     written, attention = spoilt(course, tmp_path, change)
     assert written == [] and not list(tmp_path.rglob("*.html*"))
     assert len(attention) == 1 and attention[0].startswith(
-        "ada: the page is not written, it would contain a line of a hidden test"
+        "ada: the page was not written: it would contain a line of a hidden test"
     )
 
 
@@ -325,7 +325,7 @@ def test_a_long_notebook_is_cut_off(course: Path, tmp_path: Path) -> None:
 
     [path], _ = spoilt(course, tmp_path, change)
     text = BeautifulSoup(path.read_text(), "html.parser").get_text()
-    assert len(text) < 800_000 and "cut off" in text
+    assert len(text) < 800_000 and "truncated" in text
     assert text.count("w") < 60_000 and text.count("z") < 60_000
     assert "Grade cell: test_lookup" in text
 
@@ -339,7 +339,7 @@ def test_a_page_that_takes_too_long_is_not_written(
     monkeypatch.setattr(module, "public", endless)
     monkeypatch.setattr(module, "PAGE_SECONDS", 0.5)
     written, attention = spoilt(course, tmp_path, lambda notebook: None)
-    assert written == [] and attention == ["ada: the page is not written, it takes longer than 0.5 seconds"]
+    assert written == [] and attention == ["ada: the page was not written: it takes longer than 0.5 seconds"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -55,7 +55,7 @@ def test_messages_of_visible_tests_are_those_that_learners_see(sandbox: Sandbox)
         "def f(x):\n    return 6": "Wrong ✗ f: value 6 is not the expected number",
         "f = ...": "Not attempted – f",
         "def f(x):\n    ...": "Not attempted – f",
-        "f = 3": "Wrong ✗ f: a function is asked for, but this is 3; pass the function itself, without calling it",
+        "f = 3": "Wrong ✗ f: expected a function, got 3; pass the function itself, without calling it",
         "def f(x):\n    raise KeyError('k')": "Wrong ✗ f: it raised KeyError: 'k'",
         "class Mine(ValueError):\n    pass\ndef f(x):\n    raise Mine('no')": "Wrong ✗ f: it raised Mine: no",
         "def f(x):\n    return {1}": "Wrong ✗ f: expected an integer, got a set",
@@ -96,7 +96,7 @@ def test_individual_numbers_are_derived_from_the_typed_id(sandbox: Sandbox) -> N
     """Another id than that of the roster, or none, is reported to the instructor and loses no points."""
     tests = {"test_n": "examine_value('n', n, sum(own_numbers(learner_id, 'n', (1, 10**9))))"}
     code = "from helpers.homework import own_numbers\nn = own_numbers(learner_id, 'n', (1, 10**9))[0]"
-    empty = "learner_id is not filled in: numbers of one's own are those of an empty id"
+    empty = "learner_id is empty; questions with individual numbers are graded for an empty id"
     for typed, attention in {
         "learner_id = ' bob  b'": (),
         "learner_id = 'eve'": ("learner_id is 'eve' in the notebook and 'Bob B' in the roster",),

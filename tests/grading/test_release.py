@@ -149,12 +149,12 @@ LEAKS = {
     "an output": (as_output, "a line of the solution of 'lookup'"),
     "outputs at all": (as_output, "has outputs"),
     "a count": (as_count, "has outputs"),
-    "metadata": (as_cell_metadata, "has foreign metadata: backup"),
+    "metadata": (as_cell_metadata, "has unexpected metadata: backup"),
     "a line in metadata": (as_cell_metadata, "a line of the solution of 'lookup'"),
-    "nbgrader's metadata": (as_nbgrader_metadata, "has foreign metadata: comment"),
+    "nbgrader's metadata": (as_nbgrader_metadata, "has unexpected metadata: comment"),
     "widgets": (as_notebook_metadata, "a line of the hidden tests"),
-    "notebook metadata": (as_notebook_metadata, "foreign metadata: widgets"),
-    "an image": (as_attachment, "has an image of the answer"),
+    "notebook metadata": (as_notebook_metadata, "unexpected metadata: widgets"),
+    "an image": (as_attachment, "contains an image of the answer"),
 }
 
 
@@ -163,7 +163,7 @@ def test_a_planted_leak_is_found(paths: Paths, fault: str) -> None:
     change, message = LEAKS[fault]
     paths.change("release", change)
     found = paths.problems()
-    assert f"{NAME} is out of date: release it again" in found
+    assert f"{NAME} is out of date; run release" in found
     if message is not None:
         assert any(message in line for line in found), found
 
@@ -204,14 +204,14 @@ def test_an_edited_source_needs_a_new_release(paths: Paths) -> None:
     paths.change(
         "source", lambda notebook: setattr(find(notebook, "test_lookup"), "source", "examine('lookup', lookup, [])")
     )
-    assert paths.problems() == [f"{NAME} is out of date: release it again"]
+    assert paths.problems() == [f"{NAME} is out of date; run release"]
 
 
 def test_missing_and_left_over_releases_are_reported(paths: Paths) -> None:
     write(paths.source, "hw8_new", sample_homework())
     write(paths.release, "hw9_old", sample_homework())
     assert paths.problems() == [
-        "hw9_old is released and has no source", "hw8_new is not in questions.json: release it",
+        "hw9_old is released but has no source", "hw8_new is not in questions.json; run release",
         "hw8_new is not released",
     ]  # fmt: skip
 

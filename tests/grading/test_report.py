@@ -265,12 +265,12 @@ def test_a_question_that_discriminates_badly_is_marked() -> None:
         assert question.correlation.r == pytest.approx(np.corrcoef(own, total - own)[0, 1])
     weak = [question.name for question in results.questions if question.correlation and question.correlation.weak]
     assert weak == ["Question 3"]
-    marked = BeautifulSoup(page(results), "html.parser").find("span", string="discriminates badly")
+    marked = BeautifulSoup(page(results), "html.parser").find("span", string="low discrimination")
     row = marked and marked.find_parent("tr")
     assert row and row.th and row.th.get_text() == "Question 3"
     few = dict(list(verdicts.items())[: MIN_LEARNERS - 1])
     results = class_statistics(homework.parse("hw", author), homework.questions(author), scores, few, {})
-    assert "discriminates badly" not in page(results) and "Nothing is reported for fewer than 30" in page(results)
+    assert "low discrimination" not in page(results) and "Nothing is reported for fewer than 30" in page(results)
 
 
 # Messages.
@@ -293,8 +293,8 @@ fail(f"it stopped with {name}: {text}")
     assert say("Wrong ✗ f: you count from 1; id 0 is the first row (it raised KeyError)")[0].kind == "mistake"
     assert say("Wrong ✗ f: it lets the bug pass: Ada Lovelace") == [Outcome("mistake", "it lets the bug pass: …")]
     assert say("it stopped with ValueError: Ada")[0].text == "it stopped with ValueError: …"
-    assert say("Wrong ✗ f: it raised Ada: Lovelace (try 2 of 3)") == [Outcome("reason", "it raised …: …")]
-    assert say("Wrong ✗ f: your function returns nothing (None); end it with return and the result")[0].kind == "reason"
+    assert say("Wrong ✗ f: it raised Ada: Lovelace (test case 2 of 3)") == [Outcome("reason", "it raised …: …")]
+    assert say("Wrong ✗ f: your function returns None; end it with a return statement")[0].kind == "reason"
     assert say("Wrong ✗ f: Ada was here") == say("Ada was here") == [Outcome("other")]
     assert say("Not attempted – f") == [Outcome("not attempted")]
     assert outcomes(Verdict(True, "Right ✓ f"), False, known) == [Outcome("passed")]
@@ -335,6 +335,6 @@ def test_classes_of_zero_and_one_learner() -> None:
     tests = {cell.id: Verdict(False, "Not attempted – f") for cell in assignment.of("test")}
     scores: dict[str, float | None] = dict.fromkeys(tests, 0.0) | {cell.id: None for cell in assignment.of("written")}
     results = class_statistics(assignment, questions, {"ada": scores}, {"ada": tests}, {})
-    assert "No learner met a named misconception" in page(results)
+    assert "No submission contains a named misconception" in page(results)
     first = results.questions[0]
     assert isinstance(first, QuestionStatistics) and first.not_attempted == 1

@@ -107,7 +107,9 @@ def test_submissions_are_graded_once(course: Course, source: Path, client: Clien
 
 
 def test_the_summary_names_what_needs_attention_without_terminal_escapes() -> None:
-    summary = Summary(NAME, graded=["ada"], rejected={"bo": "it is a link"}, quarantined={"cy": "it ended its worker"})
+    summary = Summary(
+        NAME, graded=["ada"], rejected={"bo": "it is a link"}, quarantined={"cy": "its worker process died"}
+    )
     summary.attention["ada"] = ("learner_id says '\x1b]0;owned\a'",)
     text = str(summary)
     assert text.startswith(f"{NAME}: 1 graded, 0 unchanged, 1 rejected, 1 quarantined\n  needs attention:\n")
@@ -136,7 +138,7 @@ def test_a_submission_that_ends_its_worker_is_quarantined_without_a_grade(
     hand_in_all(course, release, kim="die", lou="raise")
     summary = run(course, source, client)
     assert sorted(summary.graded) == sorted(RIGHT)
-    assert summary.quarantined == {"kim": "it ended its worker", "lou": "ZeroDivisionError: the grader has a bug"}
+    assert summary.quarantined == {"kim": "its worker process died", "lou": "ZeroDivisionError: the grader has a bug"}
     assert book(course)["kim", "test_double"] == before and not [key for key in book(course) if key[0] == "lou"]
     again = run(course, source, client, work=None)
     assert again.quarantined == summary.quarantined and not again.graded
@@ -145,7 +147,7 @@ def test_a_submission_that_ends_its_worker_is_quarantined_without_a_grade(
 
 
 @pytest.mark.parametrize(
-    ("answer", "why"), [("hang", "it ended its worker"), ("stop", "its worker did not answer within 12 seconds")]
+    ("answer", "why"), [("hang", "its worker process died"), ("stop", "its worker did not answer within 12 seconds")]
 )
 def test_a_hung_worker_is_replaced(
     answer: str, why: str, course: Course, source: Path, client: Client, release: NotebookNode, monkeypatch: Any

@@ -67,7 +67,7 @@ def test_right_wrong_and_not_attempted(verdict) -> None:
         ([[1, 2, 3], [4, 5, 7]], "value at [1, 2]: 7, expected 6"),
         ([[1, 2, 3], [4, 5]], "expected a tensor of shape (2, 3), got [[1, 2, 3], [4, 5]]"),
         ("text", "expected a tensor of shape (2, 3), got 'text'"),
-        (double, "a value is asked for, but this is the function double"),
+        (double, "expected a value, got the function double"),
     ],
 )
 def test_the_reason_names_the_difference(verdict, answer, reason: str) -> None:
@@ -223,8 +223,8 @@ def test_a_function_that_returns_none_gets_a_message(verdict, capsys) -> None:
 
     judged = [judge(DOUBLE, answer) for answer in (prints, forgets, sometimes)]
     assert [each.status for each in judged] == ["wrong"] * 3
-    assert judged[0].text.startswith("your function prints and returns nothing")
-    assert judged[1].text.startswith("your function returns nothing (None)") and "(try 2 of 2)" in judged[2].text
+    assert judged[0].text.startswith("your function prints and returns None")
+    assert judged[1].text.startswith("your function returns None") and "(test case 2 of 2)" in judged[2].text
     assert "tensor" in capsys.readouterr().out  # what a learner prints is not swallowed
 
 
@@ -242,9 +242,9 @@ def test_a_body_of_a_docstring_is_a_stub() -> None:
 
 def test_accepted_forms_are_noted_before_the_remark(verdict) -> None:
     line = verdict("value", VALUE.reference.tolist())
-    assert line == "Right ✓ value – a list here; a tensor is what later layers take – a fact"
+    assert line == "Right ✓ value – a list here; later layers need a tensor – a fact"
     noted = judge(DOUBLE, lambda x: double(x).numpy())
-    assert noted == Verdict("right", "a numpy array here; a tensor is what later layers take")
+    assert noted == Verdict("right", "a numpy array here; later layers need a tensor")
 
 
 def test_answers_that_raise_are_a_mistake_only_if_it_is_declared() -> None:
@@ -270,7 +270,7 @@ def test_a_required_error_must_mention_the_required_texts() -> None:
 
     exercise = replace(DOUBLE, raises=[((torch.zeros(0),), ValueError, "refuse an empty tensor", ("0", "empty"))])
     assert judge(exercise, refuses("0 numbers: empty")).status == "right"
-    assert judge(exercise, refuses("0 numbers")).text == "the message of your ValueError does not say empty"
+    assert judge(exercise, refuses("0 numbers")).text == "the message of your ValueError does not contain empty"
     assert judge(exercise, lambda x: 2 * x).text == "refuse an empty tensor"
 
 
@@ -305,7 +305,7 @@ CHOICES = Exercise(
         (["cow", "dog", "owl"], "a cow is none"),
         (["Cow ", "dog", "bee"], "a cow is none"),
         (("cow", "elk", "ant"), "a cow is none; two are exchanged"),
-        (["cat", "elk", "owl"], "item 1: 'elk' is not the expected text"),
+        (["cat", "elk", "owl"], "item 1: 'elk' is not the expected string"),
         (["cow", "dog"], "2 items, expected 3"),
         ([{1}, "elk", "ant"], "two are exchanged"),
     ],

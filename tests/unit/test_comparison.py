@@ -96,8 +96,8 @@ def test_texts_are_compared_exactly_or_without_case() -> None:
 @pytest.mark.parametrize(
     ("got", "expected", "note"),
     [
-        (FLOATS.tolist(), FLOATS, "a list here; a tensor is what later layers take"),
-        (FLOATS.numpy(), FLOATS, "a numpy array here; a tensor is what later layers take"),
+        (FLOATS.tolist(), FLOATS, "a list here; later layers need a tensor"),
+        (FLOATS.numpy(), FLOATS, "a numpy array here; later layers need a tensor"),
         (IDS.double(), IDS, "floats here; only integers can be used as an index"),
         (IDS, [3, 0, 2], "a tensor here; a list is asked for"),
         (torch.tensor([2.0]), 2.0, "a tensor of shape (1,) here; one number is asked for"),

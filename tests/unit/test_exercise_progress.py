@@ -83,7 +83,7 @@ def test_an_invalid_notebook_is_named(tmp_path: Path, capsys: pytest.CaptureFixt
         (tmp_path / "broken.ipynb").write_text(content)
         assert main([str(tmp_path / "broken.ipynb"), str(LESSON)]) == 1
         printed = capsys.readouterr()
-        assert "broken.ipynb is no notebook that can be read" in printed.err and "03_learning_meaning" in printed.out
+        assert "broken.ipynb is not a readable notebook" in printed.err and "03_learning_meaning" in printed.out
     assert main([str(tmp_path / "none.ipynb")]) == 1 and "none.ipynb" in capsys.readouterr().err
 
 

@@ -131,13 +131,13 @@ def test_only_torch_is_requested_from_the_index_of_torch(course: Path) -> None:
 def test_without_the_index_of_torch_the_usual_torch_is_installed(course: Path) -> None:
     asked = fake_venv(course, install='if [[ "$*" = *+cpu ]]; then exit 1; fi')
     code, said = boot(course, "lab")
-    assert code == 0 and "installing the usual one" in said and "jupyterlab" in asked.read_text()
+    assert code == 0 and "installing the larger default build" in said and "jupyterlab" in asked.read_text()
 
 
 def test_set_up_fails_offline_recovers_online_and_then_starts_offline(course: Path) -> None:
     """With a real environment and pip."""
     code, said = boot(course, "lab", **OFFLINE)
-    assert code == 1 and said.endswith("Are you online? Then run the same again.\n")
+    assert code == 1 and said.endswith("Check your connection, then run the same command again.\n")
     wheels = course / "wheels"
     wheel(wheels, "torch", "0+cpu")
     wheel(wheels, "jupyterlab", main="import sys\nprint('lab is here', sys.argv[1])")
@@ -162,7 +162,7 @@ def test_set_up_works_with_unusual_settings_and_folders_of_the_user(course: Path
     settings = {"PIP_CONFIG_FILE": str(course / "pip.conf"), "PIP_USER": "1", "HOME": "/dev/null/nobody"}
     code, said = boot(course, "lab", **OFFLINE | {"PIP_FIND_LINKS": wheels.as_uri()} | settings)
     assert code == 0, said
-    assert "home folder cannot be written" in said and f"lab is here {course}/.venv/state" in said
+    assert "home folder is not writable" in said and f"lab is here {course}/.venv/state" in said
 
 
 def test_a_writable_home_folder_is_used(course: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_writable_home_folder_is_used(course: Path) -> None:
 def test_a_full_disk_is_reported_as_such(course: Path) -> None:
     fake_venv(course, install="echo 'ERROR: [Errno 28] No space left on device' >&2; exit 1", has_torch=True)
     code, said = boot(course, "lab")
-    assert code == 1 and "The disk is full" in said and "online" not in said and "Errno 28" in said
+    assert code == 1 and "The disk is full" in said and "connection" not in said and "Errno 28" in said
 
 
 def test_the_users_own_server_settings_do_not_hide_the_lessons(course: Path, tmp_path: Path) -> None:
@@ -233,9 +233,9 @@ def test_an_interrupted_set_up_is_repeated(course: Path) -> None:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
         said = process.communicate(timeout=20)[0]
-    assert process.returncode == 130 and "The same command takes it up again." in said and "Traceback" not in said
+    assert process.returncode == 130 and "Run the same command again to continue." in said and "Traceback" not in said
     (course / ".venv/leftover").touch()
-    assert "Making .venv" in boot(course, "lab", **OFFLINE)[1] and not (course / ".venv/leftover").exists()
+    assert "Creating .venv" in boot(course, "lab", **OFFLINE)[1] and not (course / ".venv/leftover").exists()
 
 
 def test_a_broken_environment_is_made_again(course: Path) -> None:
@@ -243,14 +243,14 @@ def test_a_broken_environment_is_made_again(course: Path) -> None:
     broken.mkdir(parents=True)
     (broken / "python").symlink_to("/nowhere/python")
     (course / ".venv/leftover").touch()
-    assert "Making .venv" in boot(course, "lab", **OFFLINE)[1]
+    assert "Creating .venv" in boot(course, "lab", **OFFLINE)[1]
     assert not (course / ".venv/leftover").exists() and (course / ".venv/bin/pip").exists()
 
 
 def test_an_operating_system_error_is_reported(course: Path) -> None:
     (course / ".venv").write_text("somebody's file")
     code, said = boot(course, "lab")
-    assert code == 1 and "The set-up stopped" in said and (course / ".venv").read_text() == "somebody's file"
+    assert code == 1 and "The set-up failed" in said and (course / ".venv").read_text() == "somebody's file"
 
 
 def test_a_port_in_use_is_reported(course: Path) -> None:
@@ -259,7 +259,7 @@ def test_a_port_in_use_is_reported(course: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         code, said = boot(course, "lab", PORT=str(taken.getsockname()[1]))
-    assert code == 1 and "is taken" in said and "make lab PORT=8899" in said and not asked.exists()
+    assert code == 1 and "is in use" in said and "make lab PORT=8899" in said and not asked.exists()
     assert "no port" in boot(course, "lab", PORT="many")[1]
 
 
@@ -338,7 +338,7 @@ def test_the_ci_script_installs_the_system_packages_of_the_tests(tmp_path: Path,
 
 
 def test_invalid_arguments_are_reported(course: Path) -> None:
-    assert boot(course, "dance") == (2, "say what to do: lab, or run ARGUMENTS OF PYTHON\n")
+    assert boot(course, "dance") == (2, "usage: bootstrap.py lab | bootstrap.py run ARGUMENTS\n")
 
 
 def test_lessons_do_not_need_the_packages_of_graders() -> None:

@@ -157,17 +157,17 @@ def _in_zip(path: Path, stack: contextlib.ExitStack) -> list[Entry]:
     except (RejectedArchive, FileNotFoundError):
         raise
     except Exception as error:  # zipfile, zlib, lzma and struct raise different types
-        raise RejectedArchive(f"{path.name} is refused, nothing of it is taken: {_message(error)}") from error
+        raise RejectedArchive(f"{path.name} is rejected, nothing was imported: {_message(error)}") from error
 
 
 def _check(name: str, infos: Sequence[zipfile.ZipInfo]) -> None:
     """Reject an archive that is damaged or malicious as a whole."""
 
     def refuse(reason: str) -> None:
-        raise RejectedArchive(f"{name} is refused, nothing of it is taken: {reason}")
+        raise RejectedArchive(f"{name} is rejected, nothing was imported: {reason}")
 
     if len(infos) > MAX_ENTRIES:
-        refuse(f"{len(infos):,} entries, at most {MAX_ENTRIES:,}")
+        refuse(f"{len(infos):,} entries, at most {MAX_ENTRIES:,} are allowed")
     if sum(info.file_size for info in infos if is_notebook(info.filename) and not _file_problem(info)) > MAX_ZIP_BYTES:
         refuse(f"more than {MAX_ZIP_BYTES // MEGABYTE:,} MB unpacked")
     paths: set[str] = set()
@@ -177,13 +177,13 @@ def _check(name: str, infos: Sequence[zipfile.ZipInfo]) -> None:
         if path.startswith("/") or re.match(r"[A-Za-z]:", path):
             refuse(f"{shown!r} is an absolute path")
         if ".." in path.split("/"):
-            refuse(f"{shown!r} leaves its folder")
+            refuse(f"{shown!r} is outside the archive")
         if "\0" in info.orig_filename or any(ord(letter) < 32 for letter in info.filename):
             refuse(f"{shown!r} has a control character in its name")
         if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
             refuse(f"{shown!r} is a link or a device, not a file")
         if path in paths:
-            refuse(f"{shown!r} is there twice")
+            refuse(f"{shown!r} occurs twice")
         paths.add(path)
 
 
@@ -195,7 +195,7 @@ def _file_problem(info: zipfile.ZipInfo) -> str:
     if info.flag_bits & 0x1:
         return "it is encrypted; ask for the notebook without a password"
     if any(part.split(".")[0].strip().casefold() in RESERVED for part in re.split(r"[\\/]", info.filename)):
-        return "it has the name of a device"
+        return "its name is reserved on Windows"
     if not is_notebook(info.filename) and not info.filename.casefold().endswith(".zip"):
         return ""
     if info.file_size > MAX_NOTEBOOK_BYTES:
@@ -212,7 +212,7 @@ def _measure(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
         while length <= MAX_NOTEBOOK_BYTES and (part := stream.read(2**16)):
             length += len(part)
     if length != info.file_size:
-        raise zipfile.BadZipFile(f"{info.filename!r} has another length than the archive's directory states")
+        raise zipfile.BadZipFile(f"{info.filename!r} does not have the length that the archive's directory states")
 
 
 def _nested(entry: Entry) -> Entry:
@@ -281,8 +281,8 @@ def _kind(name: str) -> str:
         ".txt": "a text file", ".json": "a JSON file", ".png": "an image", ".jpg": "an image", ".jpeg": "an image",
     }  # fmt: skip
     if suffix in ARCHIVES:
-        return f"an archive ({suffix}) that is not opened; ask for the notebook"
-    return f"not a notebook: {kinds.get(suffix, f'a file {suffix}' if suffix else 'a file without an ending')}"
+        return f"an archive ({suffix}) of an unsupported type; ask for the notebook"
+    return f"not a notebook: {kinds.get(suffix, f'a file {suffix}' if suffix else 'a file without an extension')}"
 
 
 def _date(path: Path) -> str:

@@ -26,10 +26,10 @@ RECORD = "collected.json"
 MAX_EQUAL_LINES = 3
 State = Literal["taken", "unchanged", "older", "refused", "unclear", "other"]
 STATES: dict[State, str] = {
-    "taken": "taken",
+    "taken": "imported",
     "unchanged": "already imported",
     "older": "older than the one imported",
-    "refused": "refused",
+    "refused": "rejected",
     "unclear": "learner unclear",
     "other": "not a notebook",
 }
@@ -58,8 +58,8 @@ class Outcome:
         if self.state in ("taken", "unchanged"):
             return f"{self.file}: {self.reason}"
         if self.state == "refused":
-            return f"{self.file} is refused: {self.reason}"
-        return f"{self.file} is not taken: {self.reason}"
+            return f"{self.file} is rejected: {self.reason}"
+        return f"{self.file} is not imported: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -306,7 +306,7 @@ class _Store:
         source_ids = {submission.source_id for submission in group} | ({before["who"]} if "who" in before else set())
         if len({_source(source_id) for source_id in source_ids}) < len(source_ids):
             several = " and ".join(sorted(source_ids))
-            reason = f"{several} would both be {learner!r}; add them to the roster with different ids"
+            reason = f"{several} would both have the id {learner!r}; add them to the roster with different ids"
             yield from (
                 Outcome(submission.entry.location, "unclear", learner, reason, homework) for submission in group
             )
@@ -315,7 +315,7 @@ class _Store:
         candidates = []
         for submission in group:
             if not submission.has_homework_name and submission.entry.archive in named:
-                reason = f"there is also a {homework}.ipynb, which counts"
+                reason = f"{homework}.ipynb in the same archive counts"
                 yield Outcome(submission.entry.location, "older", learner, reason, homework)
             else:
                 candidates.append(submission)
@@ -371,7 +371,7 @@ class _Store:
             existing = ""
         if existing and existing != before.get("timestamp", ""):
             if is_new:
-                self.notes.append(f"{submission.entry.location} is new; its timestamp.txt was edited and is kept")
+                self.notes.append(f"{submission.entry.location} was imported; the edited timestamp.txt is kept")
             return before.get("timestamp", "")
         text = self._timestamp(submission)
         if text:

@@ -36,8 +36,8 @@ _AT_START = re.compile(r"(?:^|(?<=[;|\t\r\n])) *(?=[=+\-@\t\r\n＝＋－＠])")
 
 # Messages about learners without points.
 _STATES = {
-    "ungraded": "{homework}: submitted and not graded: {ids}",
-    "refused": "{homework}: submission refused, the grade stays empty: {ids}",
+    "ungraded": "{homework}: submitted but not graded: {ids}",
+    "refused": "{homework}: submission rejected, the grade is empty: {ids}",
     "missing": "{homework}: {count} without a submission: {ids}",
 }
 
@@ -121,7 +121,9 @@ def export(
         shortened = [row for row in rows if row.homework == name and row.dropped]
         if shortened and format != "csv":
             max_points = _number(shortened[0].max_points)
-            attention.append(f"{name}: a question was dropped; set its points in {format.capitalize()} to {max_points}")
+            attention.append(
+                f"{name}: a question was dropped; set the maximum in {format.capitalize()} to {max_points}"
+            )
         by_state = {state: [row for row in rows if row.homework == name and row.state == state] for state in _STATES}
         for state, sentence in _STATES.items():
             if affected := by_state[state]:

@@ -30,9 +30,9 @@ def copy_from_homes(homes: Path, within: str, homework: str, to: Path) -> tuple[
     """
     inside = PurePosixPath(within)
     if inside.is_absolute() or ".." in inside.parts:
-        raise ValueError(f"{within!r} is no path inside a home folder, such as course/notebooks/homework/release")
+        raise ValueError(f"{within!r} is not a path inside a home folder, such as course/notebooks/homework/release")
     if not homes.is_dir():
-        raise ValueError(f"{homes} is no folder of home folders")
+        raise ValueError(f"{homes} is not a folder of home folders")
     copied, refused = [], []
     for entry in sorted(os.scandir(homes), key=lambda entry: entry.name):
         if entry.name.startswith(".") or not entry.is_dir(follow_symlinks=False):

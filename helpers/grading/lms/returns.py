@@ -64,7 +64,7 @@ def feedback_zip(
     if without:
         attention.append(
             f"{homework}: no page for {', '.join(without)} in the zip: their notebooks were not collected from "
-            f"{format.capitalize()}; return these pages yourself"
+            f"{format.capitalize()}; send these pages yourself"
         )
     path = course / "exports" / f"feedback-{format}-{homework}.zip"
     if not entries:

@@ -422,7 +422,7 @@ def check_available() -> None:
     """
     if shutil.which("bwrap") is None:
         raise SandboxUnavailable(
-            "bubblewrap is missing, and without it no submission runs; install it: apt-get install bubblewrap"
+            "bubblewrap is missing, which is required to run submissions; install it: apt-get install bubblewrap"
         )
 
 
