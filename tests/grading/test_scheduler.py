@@ -235,6 +235,15 @@ def command(course: Path, source: Path, *more: str) -> subprocess.Popen:
     return subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def workers_of(process: subprocess.Popen) -> list[psutil.Process]:
+    """The processes that a command started, once its workers are among them."""
+    started, lines = psutil.Process(process.pid).children(recursive=True), []
+    for each in started:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            lines.append(" ".join(each.cmdline()))
+    return started if any("spawn_main" in line for line in lines) else []
+
+
 def test_a_killed_run_can_be_continued(
     course: Course, source: Path, release: NotebookNode, tmp_path: Path, client: Client
 ) -> None:
@@ -250,10 +259,9 @@ def test_a_killed_run_can_be_continued(
         expected = state(whole)
     for wanted in (0, 2):
         process = command(course.folder, source)
-        while len(course.records(NAME)) < wanted or not psutil.Process(process.pid).children():
+        while not (started := workers_of(process)) or len(course.records(NAME)) < wanted:
             assert process.poll() is None, process.communicate()
             time.sleep(0.02)
-        started = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert {learner for learner, _ in book(course)} == set(course.records(NAME))
