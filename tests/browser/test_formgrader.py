@@ -90,13 +90,14 @@ def test_a_grade_by_hand_in_jupyterlab_is_stored(browser: Browser, course: Path,
     row.get_by_role("link").first.click()
     points = grader.locator("#why")
     expect(points).to_be_visible()
+    # The sign that it is stored is shown for a moment only, so the answer of the server is waited for.
     points.fill("1.5")
-    points.press("Tab")
-    expect(grader.locator(".nbgrader_cell", has=points).locator(".score-saved")).to_be_visible()
+    with page.expect_response(lambda answer: "/api/grade/" in answer.url and answer.ok):
+        points.press("Tab")
     comment = grader.locator("#why-comment")
     comment.fill("Say which row.")
-    comment.press("Tab")
-    expect(grader.locator(".nbgrader_cell", has=points).locator(".comment-saved")).to_be_visible()
+    with page.expect_response(lambda answer: "/api/comment/" in answer.url and answer.ok):
+        comment.press("Tab")
     frame = next(each for each in page.frames if "/formgrader/submissions/" in each.url)
     assert hits(frame) is None and "window.hit = 1" in frame.inner_text("body")
     grader.get_by_role("link", name=NAME).last.click()

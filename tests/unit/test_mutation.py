@@ -13,8 +13,10 @@ EQUIVALENT = {
     "00.cosine": {"a, b → b, a": SYMMETRIC, "a @ b → b @ a in a @ b / (a.norm() * b.norm())": SYMMETRIC},
     "01.shapes": {"tuple(ids_shape) → ids_shape": FORM},
     "02.encode": {
-        "torch.tensor([row + [0] * (longest - len(row)) for row in rows]) → "
-        "[row + [0] * (longest - len(row)) for row in rows]": FORM
+        "torch.tensor([row + [0] * (longest - len(row)) for row in rows], dtype=torch.long) → "
+        "torch.tensor([row + [0] * (longest - len(row)) for row in rows])": DEFAULT,
+        "torch.tensor([row + [0] * (longest - len(row)) for row in rows], dtype=torch.long) → "
+        "[row + [0] * (longest - len(row)) for row in rows]": FORM,
     },
     "03.negative_sampling_loss": {"-1 → 1 in (centre * context).sum(dim=-1)": TWO_AXES},
     "03.nearest": {
