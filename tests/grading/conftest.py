@@ -35,11 +35,6 @@ from tests.tools.homework import (
 from tests.tools.refresh import ROOT, homeworks
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    # nbgrader adds objects in an order for which SQLAlchemy warns; the result is right.
-    config.addinivalue_line("filterwarnings", "ignore:Object of type .* not in session:sqlalchemy.exc.SAWarning")
-
-
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """One for all tests: to start it takes seconds, and no session knows of another one."""

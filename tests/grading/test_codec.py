@@ -213,6 +213,7 @@ def test_booleans_are_decoded_as_true_or_false() -> None:
     assert bool((decoded == torch.tensor([True, False, True])).all())
 
 
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
 def test_unsupported_values_are_refused() -> None:
     endless: list = []
     endless.append(endless)
