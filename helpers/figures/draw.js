@@ -309,6 +309,14 @@ function drawLines(context, panel, spec, theme, frame, font) {
   context.rect(frame.left - 3, frame.top - 2, frame.width + 6, frame.height + 4);
   context.clip();
   context.lineWidth = 2;
+  const cursor = panel.options.cursor;
+  if (cursor !== null) {
+    context.strokeStyle = theme.text;
+    context.beginPath();
+    context.moveTo(frame.sx(cursor), frame.top);
+    context.lineTo(frame.sx(cursor), frame.top + frame.height);
+    context.stroke();
+  }
   for (let curve = 0; curve < curves; curve++) {
     context.strokeStyle = seriesColour(spec, theme, curve);
     const dash = spec.dashes[curve % spec.dashes.length];
@@ -330,13 +338,6 @@ function drawLines(context, panel, spec, theme, frame, font) {
       context.stroke();
     }
     context.setLineDash([]);
-  }
-  const cursor = panel.options.cursor;
-  if (cursor !== null) {
-    strokeWithHalo(context, theme, () => {
-      context.moveTo(frame.sx(cursor), frame.top);
-      context.lineTo(frame.sx(cursor), frame.top + frame.height);
-    });
   }
   context.restore();
   nameCurves(context, panel, spec, theme, frame, font);

@@ -180,7 +180,7 @@ def _lines(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
         if len(xs) == 1:
             axes.plot(xs, ys, "o", color=theme.SERIES[index])
     if panel.options["cursor"] is not None:
-        axes.axvline(panel.options["cursor"], color="black", lw=2, path_effects=_HALO)
+        axes.axvline(panel.options["cursor"], color="black", lw=2, zorder=1)  # behind the curves
     axes.set(xlim=limit[0], ylim=limit[1])
     if panel.options["x_labels"]:
         axes.set_xticks(xs, panel.options["x_labels"])

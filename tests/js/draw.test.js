@@ -20,6 +20,8 @@ function recorder(letter) {
   const texts = [];
   /** @type {number[][]} */
   const corners = [];
+  /** @type {string[]} */
+  const strokes = []; // their colours
   let turned = false;
   let origin = 0;
   /** @type {any} */
@@ -40,19 +42,20 @@ function recorder(letter) {
           return (/** @type {string} */ text, /** @type {number} */ x, /** @type {number} */ y) =>
             texts.push({ text, x: origin + x, y, align: target.textAlign, turned });
         }
+        if (name === "stroke") return () => strokes.push(Reflect.get(target, "strokeStyle"));
         if (name === "lineTo") return (/** @type {number[]} */ ...point) => corners.push(point);
         return name in target ? Reflect.get(target, name) : () => {};
       },
     },
   );
-  return { context, texts, corners };
+  return { context, texts, corners, strokes };
 }
 
 /** @param {any} panel @param {number} letter @param {number} width */
 function draw(panel, letter = 8, width = 420) {
-  const { context, texts, corners } = recorder(letter);
+  const { context, texts, corners, strokes } = recorder(letter);
   const frame = drawPanel(context, panel, SPEC, THEME, width, 320, 14);
-  return { texts, corners, frame };
+  return { texts, corners, strokes, frame };
 }
 
 /** @param {string[]} labels */
@@ -152,6 +155,12 @@ test("curves are named at their right ends, outside of the data", () => {
     assert.ok(x >= frame.left + frame.width && x + 8 * text.length <= 420, `${text} at ${x}`);
   }
   assert.ok(named[2].y <= named[1].y - 14 && named[1].y < named[0].y);
+});
+
+test("the cursor is drawn behind the curves", () => {
+  const panel = lines([[0, 1, 0]], [""]);
+  const { strokes } = draw({ ...panel, options: { ...panel.options, cursor: 1 } });
+  assert.deepEqual(strokes.slice(-2), [THEME.text, SPEC.series[0]]);
 });
 
 test("a long name of a curve fits beside a narrow chart", () => {

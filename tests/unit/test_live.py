@@ -295,6 +295,12 @@ def test_an_outline_hides_no_cell_in_the_still() -> None:
     assert outlined == plain > 300
 
 
+def test_a_cursor_hides_no_curve_in_the_still() -> None:
+    peak = [0.0] * 20 + [1.0] + [0.0] * 20
+    plain, read = (_near(_picture(lines(peak, cursor=cursor, title="t")), theme.SERIES[0]) for cursor in (None, 20))
+    assert read == plain > 300
+
+
 def test_bars_have_the_colours_of_their_curves() -> None:
     picture = _picture(bars([3, 2, 1], groups=[0, 2, 3], highlight=[1], title="t"))
     for group in (0, 2, 3):
