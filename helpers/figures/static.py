@@ -247,7 +247,7 @@ class _AxesLabels:
             extra, height = (0.0, em * 1.1) if group is None else (em * 1.5, em * 1.5)
             requests.append(LabelRequest(x, y, extent.width + extra, height, **options))
         obstacles: list[Box] = [(x - 4, y - 4, x + 4, y + 4) for marks in self.marks for x, y in pixels(marks).tolist()]
-        inside = tuple(frame.padded(-_LABEL_MARGIN).extents.tolist())
+        inside = frame.padded(-_LABEL_MARGIN).extents
         back = self.axes.transData.inverted().transform
         for (shown, group), box in zip(texts, place_labels(requests, obstacles, inside), strict=True):
             if box is None:
