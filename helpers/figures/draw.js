@@ -100,6 +100,12 @@ export function strokeWithHalo(context, theme, path) {
   }
 }
 
+/** Outlines cells of a heat map from outside: on their edge a line would hide rows of a few pixels. */
+export function outlineCells(context, theme, frame, [x0, x1], [y0, y1]) {
+  const [left, top, right, bottom] = [frame.sx(x0) - 2.5, frame.sy(y0) - 2.5, frame.sx(x1) + 2.5, frame.sy(y1) + 2.5];
+  strokeWithHalo(context, theme, () => context.rect(left, top, right - left, bottom - top));
+}
+
 /** Widens the limits of one axis so that a unit is as long on both. */
 export function equalScales([xlim, ylim], width, height) {
   const unit = Math.max((xlim[1] - xlim[0]) / width, (ylim[1] - ylim[0]) / height);
@@ -239,13 +245,9 @@ function drawHeatmap(context, panel, spec, theme, frame, font) {
   context.imageSmoothingEnabled = false;
   context.drawImage(stamp, frame.left, frame.top, frame.width, frame.height);
   if (panel.options.numbers) writeNumbers(context, panel, palette, factor, frame, font);
-  const outline = (x, y, wide, high) =>
-    strokeWithHalo(context, theme, () => context.rect(x - 2.5, y - 2.5, wide + 5, high + 5));
-  for (const row of panel.options.rows) {
-    outline(frame.left, frame.sy(row), frame.width, frame.sy(row + 1) - frame.sy(row));
-  }
+  for (const row of panel.options.rows) outlineCells(context, theme, frame, [0, panel.shape[1]], [row, row + 1]);
   for (const column of panel.options.cols) {
-    outline(frame.sx(column), frame.top, frame.sx(column + 1) - frame.sx(column), frame.height);
+    outlineCells(context, theme, frame, [column, column + 1], [0, panel.shape[0]]);
   }
   const x = frame.left + frame.width + font * 0.6; // the colour bar
   const bar = context.createLinearGradient(0, frame.top + frame.height, 0, frame.top);
@@ -307,6 +309,14 @@ function drawLines(context, panel, spec, theme, frame, font) {
   context.rect(frame.left - 3, frame.top - 2, frame.width + 6, frame.height + 4);
   context.clip();
   context.lineWidth = 2;
+  const cursor = panel.options.cursor;
+  if (cursor !== null) {
+    context.strokeStyle = theme.text;
+    context.beginPath();
+    context.moveTo(frame.sx(cursor), frame.top);
+    context.lineTo(frame.sx(cursor), frame.top + frame.height);
+    context.stroke();
+  }
   for (let curve = 0; curve < curves; curve++) {
     context.strokeStyle = seriesColour(spec, theme, curve);
     const dash = spec.dashes[curve % spec.dashes.length];
@@ -328,13 +338,6 @@ function drawLines(context, panel, spec, theme, frame, font) {
       context.stroke();
     }
     context.setLineDash([]);
-  }
-  const cursor = panel.options.cursor;
-  if (cursor !== null) {
-    strokeWithHalo(context, theme, () => {
-      context.moveTo(frame.sx(cursor), frame.top);
-      context.lineTo(frame.sx(cursor), frame.top + frame.height);
-    });
   }
   context.restore();
   nameCurves(context, panel, spec, theme, frame, font);

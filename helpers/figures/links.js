@@ -1,6 +1,6 @@
 // What is read in one panel is marked in the others: the same row, column, bar, word or curve.
 
-import { strokeWithHalo } from "./draw.js";
+import { outlineCells, strokeWithHalo } from "./draw.js";
 import { reader } from "./reading.js";
 
 /**
@@ -81,10 +81,6 @@ export function linked(panel, given) {
 /** Marks the linked values of a panel. @param {number[]} found one index a direction, or -1 */
 export function markLinked(context, panel, theme, frame, found, font) {
   const [first, second] = found;
-  const box = (x0, y0, x1, y1) => {
-    const [left, top, right, bottom] = [frame.sx(x0), frame.sy(y0), frame.sx(x1), frame.sy(y1)];
-    strokeWithHalo(context, theme, () => context.rect(left, top, right - left, bottom - top));
-  };
   const ring = (place) => {
     const [x, y] = reader(panel).at(...place);
     strokeWithHalo(context, theme, () => context.arc(frame.sx(x), frame.sy(y), font * 0.4, 0, 7));
@@ -97,7 +93,7 @@ export function markLinked(context, panel, theme, frame, found, font) {
     const [tall, wide] = [panel.shape[0] / rows, panel.shape[1] / columns];
     const [x0, x1] = first < 0 ? [0, columns] : [first, first + 1];
     const [y0, y1] = second < 0 ? [0, rows] : [second, second + 1];
-    box(x0 * wide, y0 * tall, x1 * wide, y1 * tall);
+    outlineCells(context, theme, frame, [x0 * wide, x1 * wide], [y0 * tall, y1 * tall]);
   } else if (panel.kind === "lines") {
     const [curves, count] = panel.arrays.y.shape;
     const stops =
@@ -106,7 +102,9 @@ export function markLinked(context, panel, theme, frame, found, font) {
         : Array.from({ length: Math.min(count, 12) }, (_, i) => Math.floor((i * count) / Math.min(count, 12)));
     for (let c = 0; c < curves; c++) if (second < 0 || c === second) for (const i of stops) ring([i, c]);
   } else if (panel.kind === "bars") {
-    box(first - 0.4, 0, first + 0.4, panel.arrays.y.values[first]);
+    const [left, top] = [frame.sx(first - 0.4), frame.sy(0)];
+    const [wide, high] = [frame.sx(first + 0.4) - left, frame.sy(panel.arrays.y.values[first]) - top];
+    strokeWithHalo(context, theme, () => context.rect(left, top, wide, high));
   } else {
     ring([first, 0]);
   }

@@ -15,7 +15,9 @@ from matplotlib.axis import XAxis, YAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.path import Path
+from matplotlib.transforms import Bbox, BboxTransformTo, IdentityTransform
 
 from helpers.figures import theme
 from helpers.figures.labels import Box, LabelRequest, place_labels, spread
@@ -23,7 +25,9 @@ from helpers.figures.panels import Limits, Panel
 
 _DPI = 100
 _PANELS_PER_ROW = 2
-_HALO = [patheffects.withStroke(linewidth=5, foreground="white")]
+_HALO_PT = 5.0
+_HALO = [patheffects.withStroke(linewidth=_HALO_PT, foreground="white")]
+_LABEL_MARGIN = 4  # px between a label and the frame
 _KINDS = {
     "heatmap": "heat map",
     "lines": "line chart",
@@ -114,9 +118,9 @@ def _heatmap(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
     )
     axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02).ax.tick_params(labelsize=font)
     for row in panel.options["rows"]:
-        _outline(axes, (0, row), count_x, 1)
+        axes.add_patch(_Outline(axes, Bbox([(0, row), (count_x, row + 1)])))
     for column in panel.options["cols"]:
-        _outline(axes, (column, 0), 1, count_y)
+        axes.add_patch(_Outline(axes, Bbox([(column, 0), (column + 1, count_y)])))
     if panel.options["numbers"]:
         _write_numbers(axes, values, image, font)
     axes.set(xlim=(0, count_x), ylim=(count_y, 0))
@@ -133,10 +137,22 @@ def _write_numbers(axes: Axes, values: np.ma.MaskedArray, image: AxesImage, font
         axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=font, color=ink)
 
 
-def _outline(axes: Axes, corner: tuple[float, float], width: float, height: float) -> None:
-    axes.add_patch(
-        Rectangle(corner, width, height, fill=False, edgecolor="black", lw=2, clip_on=False, path_effects=_HALO)
-    )
+class _Outline(Patch):
+    """A line around cells, drawn outside of them: on their edge it would hide rows of a few pixels."""
+
+    def __init__(self, axes: Axes, cells: Bbox) -> None:
+        super().__init__(
+            transform=IdentityTransform(), fill=False, edgecolor="black", lw=2, clip_on=False, path_effects=_HALO
+        )
+        self.set_in_layout(False)
+        self._cells = cells
+        self._to_pixels = axes.transData
+
+    def get_path(self) -> Path:
+        corners = self._to_pixels.transform(self._cells.get_points())
+        outset = _HALO_PT / 2 * _DPI / 72  # pt → px
+        box = Bbox([corners.min(axis=0) - outset, corners.max(axis=0) + outset])
+        return Path.unit_rectangle().transformed(BboxTransformTo(box))
 
 
 def _name_cells(axis: XAxis | YAxis, labels: list[str] | None, count: int) -> None:
@@ -164,7 +180,7 @@ def _lines(axes: Axes, panel: Panel, limit: Limits, font: float) -> None:
         if len(xs) == 1:
             axes.plot(xs, ys, "o", color=theme.SERIES[index])
     if panel.options["cursor"] is not None:
-        axes.axvline(panel.options["cursor"], color="black", lw=2, path_effects=_HALO)
+        axes.axvline(panel.options["cursor"], color="black", lw=2, zorder=1)  # behind the curves
     axes.set(xlim=limit[0], ylim=limit[1])
     if panel.options["x_labels"]:
         axes.set_xticks(xs, panel.options["x_labels"])
@@ -231,7 +247,7 @@ class _AxesLabels:
             extra, height = (0.0, em * 1.1) if group is None else (em * 1.5, em * 1.5)
             requests.append(LabelRequest(x, y, extent.width + extra, height, **options))
         obstacles: list[Box] = [(x - 4, y - 4, x + 4, y + 4) for marks in self.marks for x, y in pixels(marks).tolist()]
-        inside = (frame.x0, frame.y0, frame.x1, frame.y1)
+        inside = frame.padded(-_LABEL_MARGIN).extents
         back = self.axes.transData.inverted().transform
         for (shown, group), box in zip(texts, place_labels(requests, obstacles, inside), strict=True):
             if box is None:

@@ -18,6 +18,10 @@ const THEME = { dark: false, text: "#202020", faint: "#8a8a8a", paper: "#ffffff"
 function recorder(letter) {
   /** @type {{ text: string, x: number, y: number, align: string, turned: boolean }[]} */
   const texts = [];
+  /** @type {number[][]} */
+  const corners = [];
+  /** @type {string[]} */
+  const strokes = []; // their colours
   let turned = false;
   let origin = 0;
   /** @type {any} */
@@ -38,18 +42,20 @@ function recorder(letter) {
           return (/** @type {string} */ text, /** @type {number} */ x, /** @type {number} */ y) =>
             texts.push({ text, x: origin + x, y, align: target.textAlign, turned });
         }
+        if (name === "stroke") return () => strokes.push(Reflect.get(target, "strokeStyle"));
+        if (name === "lineTo") return (/** @type {number[]} */ ...point) => corners.push(point);
         return name in target ? Reflect.get(target, name) : () => {};
       },
     },
   );
-  return { context, texts };
+  return { context, texts, corners, strokes };
 }
 
 /** @param {any} panel @param {number} letter @param {number} width */
 function draw(panel, letter = 8, width = 420) {
-  const { context, texts } = recorder(letter);
+  const { context, texts, corners, strokes } = recorder(letter);
   const frame = drawPanel(context, panel, SPEC, THEME, width, 320, 14);
-  return { texts, frame };
+  return { texts, corners, strokes, frame };
 }
 
 /** @param {string[]} labels */
@@ -151,6 +157,12 @@ test("curves are named at their right ends, outside of the data", () => {
   assert.ok(named[2].y <= named[1].y - 14 && named[1].y < named[0].y);
 });
 
+test("the cursor is drawn behind the curves", () => {
+  const panel = lines([[0, 1, 0]], [""]);
+  const { strokes } = draw({ ...panel, options: { ...panel.options, cursor: 1 } });
+  assert.deepEqual(strokes.slice(-2), [THEME.text, SPEC.series[0]]);
+});
+
 test("a long name of a curve fits beside a narrow chart", () => {
   const label = "Llama 3: d = 4,096";
   const { texts, frame } = draw(lines([[0, 1]], [label]), 6.4, 272);
@@ -223,5 +235,20 @@ test("the name of an arrow stays inside the frame", () => {
     const left = align === "right" ? x - 8 * text.length : x;
     assert.ok(left >= frame.left && left + 8 * text.length <= frame.left + frame.width, `${text} from ${left}`);
     assert.ok(y >= frame.top + 7 && y <= frame.top + frame.height - 7, `${text} at ${y}`);
+  }
+});
+
+test("the head of an arrow is at most 40 % of its length", () => {
+  const limits = [
+    [-1, 1],
+    [-1, 1],
+  ];
+  for (const length of [0.02, 0.1, 1]) {
+    const arrays = { xy: { values: Float32Array.from([length, 0]) }, tails: { values: new Float32Array(2) } };
+    const options = { labels: null, equal: false };
+    const { corners, frame } = draw({ kind: "arrows", title: "t", x: "", y: "", limits, options, arrays });
+    const whole = frame.sx(length) - frame.sx(0);
+    for (const [x] of corners.slice(-2)) assert.ok(frame.sx(length) - x <= Math.min(14, 0.4 * whole), `${length}`);
+    assert.ok(corners.slice(-1)[0][0] < frame.sx(length));
   }
 });

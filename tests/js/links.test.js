@@ -1,7 +1,7 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { keys, linked } from "../../helpers/figures/links.js";
+import { keys, linked, markLinked } from "../../helpers/figures/links.js";
 import { numbersOf } from "../../helpers/figures/tables.js";
 
 /** @param {number} rows @param {number} columns @param {any} more */
@@ -89,4 +89,30 @@ test("the numbers of a table stand under their names", () => {
   assert.equal(numbers.value(10, 3), "43");
   assert.ok(numbers.notes.some((note) => note.includes("every few")));
   assert.deepEqual(numbersOf(bars(["a", "b"])).rows, ["a", "b"]);
+});
+
+test("a marked row or cell is outlined from outside", () => {
+  const frame = { sx: (/** @type {number} */ x) => 50 + 4 * x, sy: (/** @type {number} */ y) => 10 + 2 * y };
+  const theme = { paper: "#ffffff", text: "#202020" };
+  /** The outline around a place of a table: the inner edges of its strokes. @param {number[]} found */
+  const outline = (found) => {
+    /** @type {number[][]} */
+    const edges = [];
+    const context = {
+      lineWidth: 0,
+      rect(/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ wide, /** @type {number} */ high) {
+        const inner = this.lineWidth / 2;
+        edges.push([x + inner, y + inner, x + wide - inner, y + high - inner]);
+      },
+      save() {},
+      restore() {},
+      setLineDash() {},
+      beginPath() {},
+      stroke() {},
+    };
+    markLinked(context, heat(60, 8), theme, frame, found, 14);
+    return edges;
+  };
+  assert.deepEqual(outline([-1, 40])[0], [50, 90, 82, 92]);
+  assert.deepEqual(outline([3, 40])[0], [62, 90, 66, 92]);
 });

@@ -286,6 +286,21 @@ def test_highlights_are_visible_in_the_still(panel) -> None:
     assert _near(_picture(panel), colour) > _near(_picture(plain), colour) + 50
 
 
+def test_an_outline_hides_no_cell_in_the_still() -> None:
+    """A row of a table of 128 is two pixels high."""
+    table = np.zeros((128, 1))
+    table[40] = 1
+    colour = "#" + "".join(f"{part:02x}" for part in theme.colour_table(theme.SEQUENTIAL)[-1])
+    plain, outlined = (_near(_picture(heatmap(table, rows=rows, title="t")), colour) for rows in ([], [40]))
+    assert outlined == plain > 300
+
+
+def test_a_cursor_hides_no_curve_in_the_still() -> None:
+    peak = [0.0] * 20 + [1.0] + [0.0] * 20
+    plain, read = (_near(_picture(lines(peak, cursor=cursor, title="t")), theme.SERIES[0]) for cursor in (None, 20))
+    assert read == plain > 300
+
+
 def test_bars_have_the_colours_of_their_curves() -> None:
     picture = _picture(bars([3, 2, 1], groups=[0, 2, 3], highlight=[1], title="t"))
     for group in (0, 2, 3):
@@ -318,7 +333,7 @@ def test_labels_of_points_in_the_still_do_not_overlap() -> None:
     frame = axes.get_window_extent()
     shown = list(boxes.values())
     for i, one in enumerate(shown):
-        assert frame.x0 - 1 <= one.x0 and one.x1 <= frame.x1 + 1
+        assert frame.x0 + 3 <= one.x0 and one.x1 <= frame.x1 - 3
         assert not any(
             one.x0 < two.x1 - 1 and two.x0 < one.x1 - 1 and one.y0 < two.y1 - 4 and two.y0 < one.y1 - 4
             for two in shown[i + 1 :]
