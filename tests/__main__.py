@@ -34,8 +34,12 @@ RELEASED += [f"--expect-notebooks={RELEASE}", RELEASE]
 # The drift run is another machine: other CPU instructions, another number of threads (lessons ask for one, it gives
 # them two whatever they ask for), another hash seed, and no network.
 TWO_THREADS = "import torch; torch.set_num_threads(2); torch.set_num_threads = lambda number: None"
-OTHER_CPU = {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE", "OMP_NUM_THREADS": "2"}
-OTHER_CPU["GOMP_SPINCOUNT"] = "2000"  # threads that wait for each other would take the cores from other parts
+OTHER_CPU = {
+    "ATEN_CPU_CAPABILITY": "default",
+    "MKL_CBWR": "COMPATIBLE",
+    "OMP_NUM_THREADS": "2",
+    "GOMP_SPINCOUNT": "2000",  # else threads that wait for each other take the cores from other parts
+}
 OTHER_MACHINE = OTHER_CPU | {"PYTHONHASHSEED": "4242"}
 DRIFT = [sys.executable, "-m", "tests.tools.offline", *NBVAL, f"--kernel-prelude={TWO_THREADS}"]
 
