@@ -216,7 +216,7 @@ def test_the_command_writes_page_and_table(graded: Course, capsys: pytest.Captur
     assert [path.name for path in wrote] == [f"{SMALL}.html", f"{SMALL}.csv"] and all(map(Path.is_file, wrote))
     assert wrote[0].parent.stat().st_mode & 0o077 == 0
     assert main(["report", "hw9", "--course", str(graded.folder)]) == 1
-    assert "hw9 was not graded yet" in capsys.readouterr().err
+    assert "hw9 was not graded in" in capsys.readouterr().err
     assert main(["report", "--course", str(graded.folder / "nowhere")]) == 1
 
 
