@@ -49,7 +49,7 @@ def test_a_worked_example_is_right_wrong_or_not_attempted(capsys) -> None:
 
 
 def test_the_first_example_alone_is_not_enough(capsys) -> None:
-    assert "try 2 of 2" in line(capsys, examine, "count", lambda n: [0, 1, 2], EXAMPLES)
+    assert "test case 2 of 2" in line(capsys, examine, "count", lambda n: [0, 1, 2], EXAMPLES)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def test_a_form_that_github_refuses_is_found() -> None:
     assert list(form_problems(FORM)) == []
     assert list(form_problems(FORM.replace("id: answer", "id: exercise")))
     assert list(form_problems(FORM.replace("name: A", "title: A")))
-    assert list(form_problems(FORM.replace("label: The answer", "placeholder: x")))
+    assert list(form_problems(FORM.replace("label: Your answer", "placeholder: x")))
 
 
 @pytest.mark.slow
