@@ -36,13 +36,9 @@ export function ticks(low, high, wanted) {
   const rough = (high - low) / Math.max(1, wanted);
   const power = 10 ** Math.floor(Math.log10(rough));
   const steps = [10, 5, 2, 1, 0.5].map((m) => m * power);
+  const coarsest = steps.findLast((s) => s >= rough) ?? steps[0];
   let found = [];
-  for (const step of steps.slice(
-    Math.max(
-      0,
-      steps.findLastIndex((s) => s >= rough),
-    ),
-  )) {
+  for (const step of steps.filter((s) => s <= coarsest)) {
     found = [];
     for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) {
       found.push(Number((i * step).toPrecision(12)));

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -226,8 +227,8 @@ def memory(folder: Path, address: str, browser: Any) -> dict[str, float]:
 @contextlib.contextmanager
 def slow_link(port: int) -> Iterator[int]:
     """A loopback proxy to ``port`` with a round trip of 80 ms and 10 Mbit/s each way; yields its own port."""
-    own, started, ended = free_port(), threading.Event(), asyncio.Event()
-    loops: list[asyncio.AbstractEventLoop] = []
+    own, ended = free_port(), asyncio.Event()
+    ready: Future[asyncio.AbstractEventLoop] = Future()
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
@@ -256,16 +257,15 @@ def slow_link(port: int) -> Iterator[int]:
             await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer), return_exceptions=True)
 
     async def run() -> None:
-        loops.append(asyncio.get_running_loop())
         async with await asyncio.start_server(accept, "127.0.0.1", own):
-            started.set()
+            ready.set_result(asyncio.get_running_loop())
             await ended.wait()
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
-    started.wait()
+    loop = ready.result()
     yield own
-    loops[0].call_soon_threadsafe(ended.set)
+    loop.call_soon_threadsafe(ended.set)
     thread.join()
 
 
