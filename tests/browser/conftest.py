@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from tests.browser import lab
-from tests.tools.refresh import NOTEBOOKS, ROOT
+from tests.tools.refresh import NOTEBOOKS, ROOT, lessons
 
 ARTEFACTS = ROOT / ".artefacts"
 
@@ -40,10 +40,9 @@ def address(browser: Browser, folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def notebook_7(folder: Path) -> Iterator[str]:
-    """The address of Notebook 7, as that of JupyterLab."""
-    with lab.serve(folder, app="notebook") as address:
-        yield address
+def notebook_7(address: str) -> str:
+    """The address of Notebook 7 on the same server."""
+    return address.replace(lab.PAGES["JupyterLab"], lab.PAGES["Notebook 7"])
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +64,21 @@ def page_of(browser: Browser, shared: BrowserContext, address: str) -> Iterator:
     yield open_notebook
     for each in opened:
         each.close()
+
+
+@pytest.fixture(scope="session", params=lessons(), ids=lambda path: path.stem)
+def opened_lesson(request: pytest.FixtureRequest, shared: BrowserContext, address: str) -> Iterator[lab.Lab]:
+    """Each lesson in JupyterLab, of which nothing has run."""
+    opened = lab.Lab(shared, address)
+    opened.open(f"notebooks/{request.param.name}")
+    opened.theme("JupyterLab Light")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def lesson(opened_lesson: lab.Lab) -> lab.Lab:
+    """Each lesson in JupyterLab after it has run and has been saved."""
+    opened_lesson.run_all()
+    opened_lesson.save()
+    return opened_lesson

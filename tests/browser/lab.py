@@ -20,7 +20,7 @@ from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Browser, BrowserContext, ElementHandle, Error, FloatRect, Locator, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Error, FloatRect, Locator, Page, Playwright
 
 from tests.tools.refresh import ENVIRONMENT, METADATA, ROOT
 
@@ -32,7 +32,7 @@ SETTINGS = {
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
     "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
 }
-APPS = {"jupyterlab": ("LabApp", "lab/tree"), "notebook": ("JupyterNotebookApp", "notebooks")}  # trait, page
+PAGES = {"JupyterLab": "lab/tree", "Notebook 7": "notebooks"}  # of one server
 EXTENSION = ("--ServerApp.jpserver_extensions=helpers.setup.server=True",)
 NOTEBOOK = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 ACTION_MS = 20_000
@@ -58,14 +58,12 @@ def serve(
     folder: Path,
     port: int | None = None,
     cwd: Path | None = None,
-    app: str = "jupyterlab",
     options: Sequence[str] = EXTENSION,
 ) -> Iterator[str]:
     """JupyterLab over ``folder`` with settings and state of its own; yields its address with ``{path}`` and the token.
 
     Args:
         cwd: where it is started: nbgrader looks for its settings there.
-        app: another of ``APPS``.
         options: more of its command line; what ``make lab`` loads if left out.
 
     Raises:
@@ -83,9 +81,9 @@ def serve(
         environment["PYTHONPATH"] = str(ROOT)
         for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"):
             environment[name] = str(Path(state) / name.lower())
-        trait, page = APPS[app]
-        command = [sys.executable, "-m", app, "--no-browser", "--allow-root", "--ip=127.0.0.1"]
-        command += [f"--IdentityProvider.token={token}", f"--{trait}.expose_app_in_browser=True", *options]
+        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+        command += [f"--IdentityProvider.token={token}", *options]
+        command += [f"--{app}.expose_app_in_browser=True" for app in ("LabApp", "JupyterNotebookApp")]
         command += [
             f"--port={port}",
             f"--ServerApp.root_dir={folder}",
@@ -97,7 +95,7 @@ def serve(
             server = subprocess.Popen(command, env=environment, cwd=cwd, stdout=out, stderr=subprocess.STDOUT)
         try:
             _wait_until_up(f"http://127.0.0.1:{port}/api/status?token={token}", server, log)
-            yield f"http://127.0.0.1:{port}/{page}/{{path}}?reset&token={token}"
+            yield f"http://127.0.0.1:{port}/{PAGES['JupyterLab']}/{{path}}?reset&token={token}"
         finally:
             server.terminate()
             try:
@@ -150,6 +148,7 @@ class Lab:
 
     def open(self, path: str) -> None:
         """Show a notebook and wait until its cells stand."""
+        self.path = path
         self.page.goto(self.address.format(path=path), timeout=90_000)
         self.page.wait_for_selector(f"{NOTEBOOK} .jp-Cell", timeout=90_000)
         self.page.evaluate(_ONE_DOCUMENT)
@@ -227,33 +226,51 @@ _EXECUTE = """async (code) => {
   await future.done;
   return said;
 }"""
-_STATE = """(root) => ({
+_READ = """
+const valuesOf = (root) => [...root.querySelectorAll(".live-control :is(input, select)")].map((control) =>
+  control.type === "checkbox" ? control.checked : control.value).join();
+const read = (root) => ({
+  values: valuesOf(root),
   sentence: root.querySelector(".live-sentence").textContent,
   pixels: [...root.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL()).join(),
   draws: Number(root.dataset.draws),
   error: root.querySelector(".live-error").hidden ? "" : root.querySelector(".live-error").textContent,
-})"""
+});"""
+# One call of the browser: each takes milliseconds in four processes.
+_WAIT_AND_READ = f"""async (root, [values, draws, patience]) => {{
+  {_READ}
+  const wait = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  const wanted = values === null || valuesOf(root) === values ? -1 : draws;
+  const failed = () => !root.querySelector(".live-error").hidden;
+  for (const end = Date.now() + patience; ; await wait(10)) {{
+    if (root.dataset.busy === "false" && (Number(root.dataset.draws) > wanted || failed())) break;
+    if (Date.now() > end) throw new Error(`no picture within ${{patience}} ms`);
+  }}
+  await frame();
+  await frame();
+  return read(root);
+}}"""
 
 
 def state(figure: Locator) -> dict[str, Any]:
-    """The state of a figure: ``sentence``, ``pixels``, number of ``draws``, and ``error`` or an empty string."""
-    return figure.evaluate(_STATE)
+    """The state of a figure: the ``values`` of its controls in one string, ``sentence``, ``pixels``, the number of
+    ``draws``, and ``error`` or an empty string."""
+    return figure.evaluate(f"(root) => {{ {_READ} return read(root); }}")
 
 
-def wait_until_drawn(figure: Locator, draws: int | None = None) -> dict[str, Any]:
-    """Wait until the newest picture is painted (after ``draws`` pictures, if given); return the state.
+def wait_until_drawn(figure: Locator, before: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Wait until the newest picture is painted, and return the state.
+
+    Args:
+        figure: the figure.
+        before: its state earlier; if a control has another value since, another picture is awaited.
 
     Raises:
-        playwright TimeoutError: no picture came.
+        playwright Error: no picture came.
     """
-    handle: ElementHandle = figure.element_handle()
-    figure.page.wait_for_function(
-        """([root, draws]) => root.dataset.busy === "false" && (draws === null || Number(root.dataset.draws) > draws
-             || !root.querySelector(".live-error").hidden)""",
-        arg=[handle, draws],
-    )
-    figure.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    return state(figure)
+    values, draws = (before["values"], before["draws"]) if before else (None, 0)
+    return figure.evaluate(_WAIT_AND_READ, [values, draws, ACTION_MS])
 
 
 def controls(figure: Locator) -> dict[str, Locator]:

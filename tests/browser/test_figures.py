@@ -89,7 +89,7 @@ def test_an_error_is_shown_below_the_last_picture_until_the_next_valid_value(fig
     assert bad["pixels"] == good["pixels"] and bad["sentence"] == good["sentence"]
     assert "ZeroDivisionError: nine is too much" in bad["error"] and "raise ZeroDivisionError" in bad["error"]
     slider.press("ArrowLeft")
-    mended = wait_until_drawn(trouble, bad["draws"])
+    mended = wait_until_drawn(trouble, bad)
     assert mended["error"] == "" and mended["sentence"] == "The second bar is 8 high."
 
 

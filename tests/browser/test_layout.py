@@ -122,7 +122,7 @@ def test_a_tap_shows_a_value_until_escape_and_vertical_drags_scroll(lab: Lab, fi
 
 def test_a_typed_number_is_rounded_to_the_nearest_stop(figures) -> None:
     figure = figures["Two"]
-    before = wait_until_drawn(figure)["draws"]
+    before = wait_until_drawn(figure)
     field = figure.get_by_role("spinbutton", name="n, as a number")
     field.fill("17.4")
     field.press("Enter")

@@ -1,23 +1,18 @@
 """Every lesson in a browser: run from the top, every control by keyboard and by mouse, light and dark."""
 
 import re
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator
 
 from tests.browser.conftest import ARTEFACTS
-from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, kind, state, wait_until_drawn
-from tests.tools.refresh import NOTEBOOKS, lessons
+from tests.browser.lab import NOTEBOOK, Lab, controls, kind, state, wait_until_drawn
+from tests.tools.refresh import NOTEBOOKS
 
-LESSONS = [str(path.relative_to(NOTEBOOKS)) for path in lessons()]
 RELEASED = [str(path.relative_to(NOTEBOOKS)) for path in sorted(NOTEBOOKS.glob("homework/release/*/*.ipynb"))]
 SERIOUS = ("serious", "critical")
-
-
-def _press(control: Locator, key: str) -> None:
-    control.focus()
-    control.press(key)
 
 
 def _by_keyboard(control: Locator) -> list:
@@ -25,13 +20,12 @@ def _by_keyboard(control: Locator) -> list:
     keys = {"checkbox": ["Space", "Space"], "select-one": ["End", "Home"]}.get(
         kind(control), ["Home", "End", "ArrowLeft"]
     )
-    return [lambda key=key: _press(control, key) for key in keys]
+    return [lambda key=key: control.press(key) for key in keys]
 
 
 def _click(control: Locator, share: float) -> None:
-    control.scroll_into_view_if_needed()
-    box = box_of(control)
-    control.page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+    x, y, width, height = control.evaluate(_IN_VIEW)
+    control.page.mouse.click(x + share * width, y + height / 2)
 
 
 def _by_mouse(control: Locator) -> list:
@@ -43,40 +37,43 @@ def _by_mouse(control: Locator) -> list:
     return [lambda share=share: _click(control, share) for share in (0.97, 0.03, 0.5)]
 
 
-_RESET = """([input, value]) => {
-  input.type === "checkbox" ? (input.checked = value === "true") : (input.value = value);
-  for (const name of ["input", "change"]) input.dispatchEvent(new Event(name, { bubbles: true }));
+_IN_VIEW = """(control) => {
+  control.scrollIntoView({ block: "nearest" });
+  const { x, y, width, height } = control.getBoundingClientRect();
+  return [x, y, width, height];
+}"""
+_SET = """(control, value) => {
+  if (control.type === "checkbox") control.checked = value;
+  else control.value = value;
+  for (const name of ["input", "change"]) control.dispatchEvent(new Event(name, { bubbles: true }));
 }"""
 
 
 def drive(figure: Locator, name: str, control: Locator, moves: list) -> None:
     """Make the moves; the picture and the sentence must change, and no error show. Then put the control back."""
-    start = control.evaluate("(input) => String(input.type === 'checkbox' ? input.checked : input.value)")
+    start = control.evaluate("(control) => control.type === 'checkbox' ? control.checked : control.value")
     seen = [wait_until_drawn(figure)]
     for move in moves:
-        before = control.evaluate("(input) => String(input.type === 'checkbox' ? input.checked : input.value)")
         move()
-        after = control.evaluate("(input) => String(input.type === 'checkbox' ? input.checked : input.value)")
-        seen.append(wait_until_drawn(figure, seen[-1]["draws"] if after != before else None))
+        seen.append(wait_until_drawn(figure, seen[-1]))
         assert seen[-1]["error"] == "", f"{name}: {seen[-1]['error']}"
         assert seen[-1]["sentence"].strip(), f"{name}: no sentence"
     assert len({each["pixels"] for each in seen}) > 1, f"{name} never changes a pixel"
     assert len({each["sentence"] for each in seen}) > 1, f"{name} never changes the sentence"
-    control.page.evaluate(_RESET, [control.element_handle(), start])
+    control.evaluate(_SET, start)
     wait_until_drawn(figure)
 
 
 def answer(question: Locator) -> None:
     """Choose each option of a prediction and ask: one is right, the others are not."""
-    button = question.locator("button")
+    button, status = question.locator("button"), question.locator("[role=status]")
     button.click()
-    question.get_by_text("Choose one first.").wait_for()
-    verdicts = []
+    verdicts = [status.inner_text()]
     for option in question.locator("input[type=radio]").all():
-        option.check()
-        button.click()
-        question.page.wait_for_timeout(150)
-        verdicts.append(question.locator("[role=status]").inner_text())
+        option.press("Space")
+        button.press("Enter")
+        verdicts.append(status.inner_text())
+    assert verdicts.pop(0) == "Choose one first."
     assert sum(text.startswith("Right ✓") for text in verdicts) == 1, verdicts
     assert all(text.startswith(("Right ✓", "Wrong ✗")) for text in verdicts), verdicts
 
@@ -102,14 +99,7 @@ def photograph(lab: Lab, name: str) -> None:
 
 
 def stored_pictures(lab: Lab) -> Locator:
-    """The pictures of a lesson of which nothing has run: they stand, and no widget is missed."""
-    stills = lab.page.locator(f"{NOTEBOOK} figure.live-still img")
-    for still in stills.all():
-        assert still.evaluate("(image) => image.complete && image.naturalWidth > 300")
-        assert len(still.get_attribute("alt") or "") > 20
-    assert lab.page.locator(f"{NOTEBOOK} .live-figure").count() == 0
-    assert lab.page.get_by_text(re.compile("Error (displaying|rendering|creating) widget")).count() == 0
-    return stills
+    return lab.page.locator(f"{NOTEBOOK} figure.live-still img")
 
 
 def assert_errors_are_tagged(lab: Lab) -> None:
@@ -136,7 +126,7 @@ def drive_all(figure: Locator) -> None:
 
 def assert_readable_in_both_themes(lab: Lab, figures: list[Locator], stem: str) -> None:
     before: list[str] = []
-    for theme in ("Light", "Dark"):
+    for theme in ("Dark", "Light"):
         lab.theme(f"JupyterLab {theme}")
         pixels = [state(figure)["pixels"] for figure in figures]
         assert all(one != other for one, other in zip(before, pixels, strict=False)), "the theme changes nothing"
@@ -144,7 +134,6 @@ def assert_readable_in_both_themes(lab: Lab, figures: list[Locator], stem: str) 
         photograph(lab, f"{stem}-{theme.lower()}")
         if figures:
             assert violations(lab) == []
-    lab.theme("JupyterLab Light")
 
 
 def assert_whole_on_a_projector(lab: Lab, figures: list[Locator], stem: str) -> None:
@@ -154,20 +143,26 @@ def assert_whole_on_a_projector(lab: Lab, figures: list[Locator], stem: str) -> 
         cut = figure.evaluate("(root) => root.scrollWidth > root.clientWidth + 1")
         assert not cut, "the enlarged figure is cut off"
     photograph(lab, f"{stem}-projector")
+    lab.execute("helpers.projector(False)")
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
-def test_lesson(page_of, lesson: str) -> None:
-    stem = lesson.removesuffix(".ipynb").replace("/", "_")
-    lab = page_of(f"notebooks/{lesson}")
-    lab.theme("JupyterLab Light")
-    stills = stored_pictures(lab)
-    pictures = stills.count()
-    lab.run_all()
+def test_stored_pictures_are_shown_and_no_widget_is_missing_before_a_lesson_runs(opened_lesson: Lab) -> None:
+    lab = opened_lesson
+    stills = stored_pictures(lab).all()
+    assert stills
+    for still in stills:
+        assert still.evaluate("(image) => image.complete && image.naturalWidth > 300")
+        assert len(still.get_attribute("alt") or "") > 20
+    assert lab.figures() == []
+    assert lab.page.get_by_text(re.compile("Error (displaying|rendering|creating) widget")).count() == 0
+
+
+def test_lesson(lesson: Lab) -> None:
+    lab, stem = lesson, Path(lesson.path).stem
     assert_errors_are_tagged(lab)
     figures = lab.figures()
-    assert len(figures) == pictures
-    assert not any(picture.is_visible() for picture in stills.all())
+    assert len(figures) == stored_pictures(lab).count()
+    assert not any(picture.is_visible() for picture in stored_pictures(lab).all())
     for figure in figures:
         drive_all(figure)
     for question in lab.page.locator(f"{NOTEBOOK} form.quiz").all():

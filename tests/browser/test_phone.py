@@ -1,15 +1,14 @@
 """Every figure on a telephone: Notebook 7, 390 pixels wide, driven by touch alone."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator
 
 from tests.browser.conftest import ARTEFACTS
 from tests.browser.lab import Lab, box_of, controls, kind, new_context, wait_until_drawn
-from tests.tools.refresh import lessons
 
-LESSONS = [path.name for path in lessons() if "@live" in path.read_text(encoding="utf-8")]
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 SMALLEST_TARGET = 24  # css pixels, WCAG 2.2, criterion 2.5.8
 SMALLEST_TEXT = 12
@@ -58,7 +57,7 @@ def screen(browser: Browser) -> BrowserContext:
 def phone(screen: BrowserContext, notebook_7: str) -> Iterator[Phone]:
     phone = Phone(screen, notebook_7)
     yield phone
-    phone.close()
+    phone.page.close()  # the kernel is that of JupyterLab's page
 
 
 def _in_view(part: Locator) -> FloatRect:
@@ -123,12 +122,15 @@ def _drag_by_touch(phone: Phone, figure: Locator, handle: Locator) -> None:
     assert _values(figure) != values, "nothing was dragged"
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
-def test_figures_are_read_and_controlled_by_touch(phone: Phone, lesson: str) -> None:
-    phone.open(f"notebooks/{lesson}")
-    phone.run_all(300)
+def test_figures_are_read_and_controlled_by_touch(phone: Phone, lesson: Lab) -> None:
+    """The saved lesson is opened beside its kernel."""
+    phone.open(lesson.path)
+    expected = len(lesson.figures())
+    phone.page.wait_for_function(
+        "count => document.querySelectorAll('.live-figure[data-draws]').length === count", arg=expected
+    )
     figures = phone.figures()
-    assert figures
+    assert len(figures) == expected > 0
     for number, figure in enumerate(figures, start=1):
         _assert_it_fits(figure)
         for panel in figure.locator(".live-panel").all():
@@ -136,14 +138,14 @@ def test_figures_are_read_and_controlled_by_touch(phone: Phone, lesson: str) -> 
         for name, control in controls(figure).items():
             before = wait_until_drawn(figure)
             _move_by_touch(phone, control)
-            after = wait_until_drawn(figure, before["draws"])
+            after = wait_until_drawn(figure, before)
             assert after["error"] == "" and after["sentence"] != before["sentence"], name
             figure.get_by_role("button", name="Reset").tap()  # a control may do nothing at the ends of others
             wait_until_drawn(figure)
         for index in range(figure.locator(".live-handle").count()):
             _drag_by_touch(phone, figure, figure.locator(".live-handle").nth(index))
         ARTEFACTS.mkdir(exist_ok=True)
-        figure.screenshot(path=ARTEFACTS / f"{lesson[:2]}-{number}-phone.png")
+        figure.screenshot(path=ARTEFACTS / f"{Path(lesson.path).name[:2]}-{number}-phone.png")
     small = [text for text in phone.page.evaluate("() => window.fonts") if text[0] < SMALLEST_TEXT - 0.01]
     assert not small, small[:5]
     assert phone.errors == []

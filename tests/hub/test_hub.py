@@ -91,7 +91,7 @@ def test_a_lesson_runs_for_two_users_and_its_figures_are_updated(hub: Hub, learn
         before = lab.wait_until_drawn(figure)
         slider.focus()
         slider.press("End" if slider.input_value() != slider.get_attribute("max") else "Home")
-        after = lab.wait_until_drawn(figure, before["draws"])
+        after = lab.wait_until_drawn(figure, before)
         assert after["pixels"] != before["pixels"] and after["sentence"] != before["sentence"] and not after["error"]
         assert mine.execute("import os; print(os.getcwd())").strip() == str(hub.homes / user / "course" / "notebooks")
         used = hub.memory(user) / 2**20
