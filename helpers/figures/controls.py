@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +56,9 @@ class _Stepped(Control):
     def clean(self, raw: Any) -> Any:
         if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
             return self.value
-        return min(self._values(), key=lambda stop: abs(stop - raw))
+        values = self._values()  # in rising order
+        after = bisect.bisect_left(values, raw)
+        return min(values[max(after - 1, 0) : after + 1], key=lambda stop: abs(stop - raw))
 
     def stops(self) -> list[Any]:
         values = self._values()

@@ -338,9 +338,12 @@ def _compact(panel: Panel, limits: Limits) -> dict[str, np.ndarray]:
 
 def _union(spans: Sequence[Limits]) -> Limits:
     """The smallest limits that contain all others."""
-    lows = np.min([[x[0], y[0]] for x, y in spans], axis=0)
-    highs = np.max([[x[1], y[1]] for x, y in spans], axis=0)
-    return (float(lows[0]), float(highs[0])), (float(lows[1]), float(highs[1]))
+    xs, ys = zip(*spans, strict=True)
+    return _hull(xs), _hull(ys)
+
+
+def _hull(ranges: Sequence[Range]) -> Range:
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
 
 
 def _pad(limits: Range, share: float) -> Range:

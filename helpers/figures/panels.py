@@ -376,8 +376,9 @@ def _numbers(values: Any, name: str, ndim: int | None, ignore: np.ndarray | None
         raise ValueError(f"{name} holds no numbers: shape {array.shape}")
     if ignore is not None and ignore.shape == array.shape:
         array[ignore] = 0.0
-    invalid = np.argwhere(~np.isfinite(array))
-    if len(invalid):
+    finite = np.isfinite(array)
+    if not finite.all():
+        invalid = np.argwhere(~finite)
         index = tuple(int(i) for i in invalid[0])
         raise ValueError(
             f"{name} must be finite; {len(invalid)} of {array.size} are not, the first at {index}: {array[index]}"

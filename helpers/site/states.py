@@ -7,11 +7,12 @@ are stored once; the file is compressed and read by ``site.js``.
 from __future__ import annotations
 
 import base64
-import hashlib
+import functools
 import json
 import math
 import time
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,21 @@ def _thin(values: list[Any], default: Any) -> list[Any]:
     return [value for index, value in enumerate(values) if index % 2 == 0 or index == last or value == default]
 
 
-def export(figure: LiveFigure, path: Path, key: str, limit: int = MAX_STATES) -> Exported:
+def draw_once(figure: LiveFigure) -> Callable[..., dict[str, Any]]:
+    """:meth:`LiveFigure.draw` that remembers its pictures; arrays with the same bytes are one object."""
+    arrays: dict[bytes, bytes] = {}
+
+    @functools.cache
+    def draw(**state: Any) -> dict[str, Any]:
+        message = figure.draw(state)
+        return message | {"buffers": [arrays.setdefault(data, data) for data in message["buffers"]]}
+
+    return draw
+
+
+def export(
+    figure: LiveFigure, path: Path, key: str, limit: int = MAX_STATES, draw: Callable[..., dict[str, Any]] | None = None
+) -> Exported:
     """Draw every state of a figure and write a script that passes the pictures to the page.
 
     The data are a JSON header and the arrays, compressed and encoded in base64: a page opened from ``file://`` may load
@@ -84,12 +99,14 @@ def export(figure: LiveFigure, path: Path, key: str, limit: int = MAX_STATES) ->
         path: the file of the script.
         key: the key of the figure in the pages.
         limit: the largest number of pictures.
+        draw: :func:`draw_once` of the figure, if it is exported again with another limit.
 
     Raises:
         ExportError: a state that cannot be drawn, or a file that exceeds the limits.
     """
     values = control_values(figure, limit)
     started = time.perf_counter()
+    draw = draw or draw_once(figure)
     panels: dict[str, int] = {}
     buffers: dict[bytes, tuple[int, int]] = {}
     blob = bytearray()
@@ -97,23 +114,22 @@ def export(figure: LiveFigure, path: Path, key: str, limit: int = MAX_STATES) ->
     pictures: list[list[Any]] = []
     for state in combinations(values):
         try:
-            message = figure.draw(state)
+            message = draw(**state)
         except Exception as error:
             raise ExportError(f"{figure.title!r} at {state}: {type(error).__name__}: {error}") from error
-        drawn = []
+        picture = [sentences.setdefault(message["sentence"], len(sentences))]
         for panel in message["panels"]:
             arrays = {}
             for name, array in panel["arrays"].items():
                 data = message["buffers"][array["buffer"]]
-                digest = hashlib.sha256(data).digest()
-                if digest not in buffers:
+                if data not in buffers:
                     blob.extend(bytes(-len(blob) % 4))  # float32 arrays begin at a multiple of four
-                    buffers[digest] = (len(blob), len(data))
+                    buffers[data] = (len(blob), len(data))
                     blob.extend(data)
-                arrays[name] = array | {"buffer": buffers[digest]}
+                arrays[name] = array | {"buffer": buffers[data]}
             text = json.dumps(panel | {"arrays": arrays}, ensure_ascii=False, allow_nan=False)
-            drawn.append(panels.setdefault(text, len(panels)))
-        pictures.append([sentences.setdefault(message["sentence"], len(sentences)), *drawn])
+            picture.append(panels.setdefault(text, len(panels)))
+        pictures.append(picture)
         if time.perf_counter() - started > MAX_SECONDS:
             raise ExportError(f"{figure.title!r} takes more than {MAX_SECONDS:.0f} s for {len(pictures):,} pictures")
     spec = json.loads(json.dumps(figure.widget.spec))
@@ -151,10 +167,10 @@ def export_lesson(folder: Path, lesson: str) -> list[Exported]:
     exported = []
     for number, figure in enumerate(LiveFigure.instances, start=1):
         key = f"{lesson}-{number}"
-        limit = MAX_STATES
+        limit, draw = MAX_STATES, draw_once(figure)
         while True:
             try:
-                exported.append(export(figure, folder / f"{key}.js", key, limit))
+                exported.append(export(figure, folder / f"{key}.js", key, limit, draw))
                 break
             except ExportError as error:
                 if limit <= 500 or " at {" in str(error):
