@@ -44,8 +44,21 @@ OTHER_MACHINE = OTHER_CPU | {"PYTHONHASHSEED": "4242"}
 DRIFT = [sys.executable, "-m", "tests.tools.offline", *NBVAL, f"--kernel-prelude={TWO_THREADS}"]
 
 SETUP = ["tests/unit/test_setup.py", "tests/unit/test_binder.py"]
+LESSONS = ["tests/browser/test_lessons.py", "tests/browser/test_phone.py"]
 # Started first, so that the last part to end is a short one.
-LONGEST_FIRST = ("homework", "site", "browser", "notebooks", "drift", "faults", "unit", "hub", "setup", "solved")
+LONGEST_FIRST = (
+    "homework",
+    "lessons",
+    "browser",
+    "site",
+    "unit",
+    "drift",
+    "notebooks",
+    "solved",
+    "faults",
+    "hub",
+    "setup",
+)
 
 
 @dataclass(frozen=True)
@@ -81,9 +94,13 @@ def _tool(name: str) -> Part:
     return Part([sys.executable, "-m", f"tests.tools.{name}"])
 
 
+def _without(paths: list[str]) -> list[str]:
+    return [f"--ignore={path}" for path in paths]
+
+
 def parts() -> dict[str, Part]:
     """Every part by its name, in the order in which they are most useful when they fail."""
-    units = ["tests/unit", *(f"--ignore={path}" for path in SETUP)]
+    units = ["tests/unit", *_without(SETUP)]
     return {
         "format": Part([sys.executable, "-m", "ruff", "format", "--check", "."]),
         "ruff": Part([sys.executable, "-m", "ruff", "check", "."]),
@@ -99,7 +116,8 @@ def parts() -> dict[str, Part]:
         "faults": Part([*PYTEST, "tests/notebooks", "--ignore=tests/notebooks/test_solved.py"]),
         "homework": Part([*PYTEST, "tests/grading"]),
         "setup": Part([*PYTEST, *SETUP]),
-        "browser": Part([*PYTEST, "tests/browser"]),
+        "lessons": Part([*PYTEST, *LESSONS]),
+        "browser": Part([*PYTEST, "tests/browser", *_without(LESSONS)]),
         "hub": Part([*PYTEST, "tests/hub"]),
         "site": Part([*PYTEST, "tests/site"]),
     }
