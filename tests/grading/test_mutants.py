@@ -1,5 +1,6 @@
 """Every homework: the reference gets all points, an unanswered one none, and known wrong answers are diagnosed."""
 
+import ast
 import itertools
 import symtable
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from functools import cache
 import nbformat
 import pytest
 
-from helpers.grading.assignment import Assignment, parse, read
+from helpers.grading.assignment import Assignment, parse, questions, read
 from helpers.grading.judge import Graded
 from helpers.grading.release import student_version
 from helpers.grading.sandbox.host import Sandbox
@@ -37,12 +38,6 @@ def _problem(mutant: Mutant, graded: Graded) -> str:
         return f"a visible test fails: {visible}"
     messages = visible if mutant.where == "visible" else list(failed.values())
     return "" if any(mutant.message in message for message in messages) else f"nothing names it: {messages or failed}"
-
-
-@pytest.fixture(scope="module")
-def judge_reference(sandbox: Sandbox) -> Callable[[str], Graded]:
-    """A function that judges the author's answers to a homework, each only once."""
-    return cache(lambda name: judge_answers(sandbox, _assignment(name)))
 
 
 @pytest.mark.parametrize("name", PATHS)
@@ -83,6 +78,21 @@ def test_no_cell_of_the_author_overwrites_an_answer(name: str) -> None:
             symbols = symtable.symtable(cell.source, cell.id, "exec").get_symbols()
             taken = {symbol.get_name() for symbol in symbols if symbol.is_assigned()}
             assert not taken & answers, f"{cell.id} overwrites an answer"
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_no_question_depends_on_the_answer_to_another(name: str) -> None:
+    notebook = nbformat.read(PATHS[name], as_version=4)
+    cells = {
+        cell.id: ast.walk(ast.parse(cell.source)) for cell in parse(name, notebook).cells if cell.kind != "written"
+    }
+    used = {cell: {node.id for node in nodes if isinstance(node, ast.Name)} for cell, nodes in cells.items()}
+    answers = {cell.id for cell in _assignment(name).of("answer")} - {"learner_id"}
+    own = {cell: question.cells for question in questions(notebook) for cell in question.cells}
+    assert answers <= own.keys()
+    assert {cell: names & answers - set(own.get(cell, ())) for cell, names in used.items()} == dict.fromkeys(
+        used, set()
+    )
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=str)
