@@ -50,7 +50,7 @@ def test_the_reference_wins_every_point(name: str, judge_reference: Callable[[st
 
 
 @pytest.mark.parametrize("learner", ["grace", "Ж-77", "0", "x" * 60])
-@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("name", [name for name, path in PATHS.items() if "own_numbers" in path.read_text("utf-8")])
 def test_the_reference_is_right_for_any_individual_numbers(name: str, learner: str, sandbox: Sandbox) -> None:
     graded = judge_answers(sandbox, _assignment(name), learner_id=learner)
     assert all(verdict.passed for verdict in graded.tests.values())
