@@ -30,7 +30,7 @@ CHECKED_VERSIONS = ">=2026.1,<2027"
 
 _SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,  # the scheduler module retries, with no other submission running
-    "distributed.deploy.lost-worker-timeout": "1 hour",  # a new worker loads torch before it connects
+    "distributed.deploy.lost-worker-timeout": "1 hour",  # a new worker may start slowly
     "distributed.scheduler.worker-ttl": None,  # depends on the system clock, which may be set during a run
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "5s",

@@ -8,6 +8,7 @@ makes them use one open gradebook and one transaction, so that a submission is s
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import json
 import logging
@@ -22,7 +23,7 @@ from typing import Any, Literal
 
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
-from nbgrader import utils
+from nbgrader import api, utils
 from nbgrader.api import (
     Assignment,
     BaseCell,
@@ -58,6 +59,8 @@ CHECKED_VERSIONS = ">=0.9.6,<0.10"
 
 # nbgrader adds objects in an order for which SQLAlchemy warns; the result is right.
 warnings.filterwarnings("ignore", "Object of type", SAWarning, "nbgrader")
+# nbgrader runs a program to find it out, for each new gradebook.
+api.get_alembic_version = functools.cache(api.get_alembic_version)
 
 _OPENING_MODULES = (overwritecells, overwritekernelspec, saveautogrades)
 _OVERRIDDEN = {

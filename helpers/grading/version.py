@@ -54,6 +54,7 @@ def grading_modules(assignment: Assignment, root: Path = _ROOT) -> dict[str, Pat
     return modules
 
 
+@functools.cache
 def _parse_cell(source: str) -> ast.Module:
     try:
         return ast.parse(TransformerManager().transform_cell(source))  # cells may contain magics

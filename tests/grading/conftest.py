@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from helpers.grading.assignment import read
+from helpers.grading.assignment import questions, read
 from helpers.grading.course import Course
 from helpers.grading.judge import Graded
 from helpers.grading.release import student_version
 from helpers.grading.sandbox.host import Sandbox
 from tests.grading.hostile import CANARY
-from tests.grading.mutants import Mutant
+from tests.grading.mutants import Mutant, every
 from tests.tools.homework import (
     SAMPLE,
     SAMPLE_COLUMNS,
@@ -107,12 +109,36 @@ def graded_sample(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) ->
 
 
 @pytest.fixture(scope="session")
-def judge_mutant(sandbox: Sandbox) -> Callable[[Mutant], Graded]:
-    """A function that judges the author's answers with one wrong answer among them, each only once."""
-    assignments = {path.stem: read(path) for path in homeworks()}
+def judge_reference(sandbox: Sandbox) -> Callable[[str], Graded]:
+    """A function that judges the author's answers to a homework, each only once."""
+    paths = {path.stem: path for path in homeworks()}
+    return functools.cache(lambda name: judge_answers(sandbox, read(paths[name])))
+
+
+@pytest.fixture(scope="session")
+def judge_mutant(sandbox: Sandbox, judge_reference: Callable[[str], Graded]) -> Callable[[Mutant], Graded]:
+    """A function that judges the author's answers with one wrong answer among them.
+
+    As no question depends on the answer to another one (see test_mutants.py), a wrong answer to every question is
+    judged at once; the verdicts on the questions of the other wrong answers are those of the author's answers.
+    """
 
     @functools.cache
-    def judge(mutant: Mutant) -> Graded:
-        return judge_answers(sandbox, assignments[mutant.homework], {mutant.answer: mutant.source})
+    def judge(path: Path) -> dict[Mutant, Graded]:
+        mutants: dict[tuple[str, ...], list[Mutant]] = {}
+        cells = [question.cells for question in questions(nbformat.read(path, as_version=4))]
+        for mutant in every():
+            if mutant.homework == path.stem:
+                mutants.setdefault(next(each for each in cells if mutant.answer in each), []).append(mutant)
+        judged = {}
+        for wrong in itertools.zip_longest(*mutants.values()):
+            batch = {mutant: cells for mutant, cells in zip(wrong, mutants, strict=True) if mutant}
+            graded = judge_answers(sandbox, read(path), {mutant.answer: mutant.source for mutant in batch})
+            for mutant in batch:
+                others = [test for other, cells in batch.items() if other != mutant for test in cells]
+                right = {test: verdict for test, verdict in judge_reference(path.stem).tests.items() if test in others}
+                judged[mutant] = replace(graded, tests=graded.tests | right)
+        return judged
 
-    return judge
+    paths = {path.stem: path for path in homeworks()}
+    return lambda mutant: judge(paths[mutant.homework])[mutant]

@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.grading.sandbox import codec
+from helpers.grading.sandbox import codec, host
 from helpers.grading.sandbox.codec import CodecError, dumps, loads
 
 DTYPES = [getattr(torch, name) for name in codec._TENSORS]
@@ -231,6 +231,11 @@ def test_unsupported_values_are_refused() -> None:
     ):
         with pytest.raises(CodecError):
             dumps(value)
+
+
+def test_the_host_forwards_every_message() -> None:
+    """It states the size of a message itself: codec imports torch."""
+    assert host._MAX_LINE > codec.MAX_BYTES + len("unsupported ")
 
 
 def test_functions_are_encoded_as_handles_only_if_allowed() -> None:

@@ -169,7 +169,7 @@ def test_an_authors_function_may_be_called_with_any_arguments(sandbox: Sandbox) 
     for attack in ("x(10**6)", "x('no')", "x([[0] * 10**5])", "[x(n) for n in range(10**9)]", "x(x)", "x()"):
         answers = {"f": f"def f(x):\n    {attack}", "g": "def g():\n    return 1"}
         assert points(judge(sandbox, tests, answers)) == "✗✓", attack
-    forever = {"test_f": "def wait():\n    while True: pass\nf(wait)", "test_g": "assert g() == 1"}
+    forever = {"test_f": "import time\ndef wait():\n    time.sleep(60)\nf(wait)", "test_g": "assert g() == 1"}
     graded = judge(sandbox, forever, {"f": "def f(x):\n    x()", "g": "def g():\n    return 1"})
     assert points(graded) == "✗✓"
 
@@ -249,7 +249,9 @@ def test_a_process_that_ends_affects_its_own_question_only(sandbox: Sandbox) -> 
 
 def test_time_and_restarts_are_limited(sandbox: Sandbox) -> None:
     limits = Limits(cell_seconds=1, call_seconds=1, total_seconds=4, restarts=3)
-    graded = judge(sandbox, {"test_f": "f()"}, {"f": "def f(): pass"}, *["while True: pass"] * 40, limits=limits)
+    graded = judge(
+        sandbox, {"test_f": "f()"}, {"f": "def f(): pass"}, *["import time\ntime.sleep(60)"] * 40, limits=limits
+    )
     assert points(graded) == "✗"
     assert len(graded.attention) <= 31
     assert any("used up its time" in line or "too often" in line for line in graded.attention)

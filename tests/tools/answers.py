@@ -7,6 +7,7 @@ import io
 import linecache
 import math
 import os
+import random
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -137,7 +138,11 @@ def _failures(homework: Assignment, answer: str, source: str) -> list[str]:
     theirs: dict[str, Any] = {"__name__": "__main__"}
     ours: dict[str, Any] = {"__name__": "__main__"}
     failures = []
-    with mock.patch.dict(os.environ, NBGRADER_EXECUTION="autograde"), contextlib.redirect_stdout(io.StringIO()):
+    with (
+        mock.patch.dict(os.environ, NBGRADER_EXECUTION="autograde"),
+        mock.patch("random.SystemRandom", lambda: random.Random(0)),  # hidden tests run in random order
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
         for cell in homework.cells:
             if cell.kind == "setup":
                 _run(cell.id, cell.source, ours)

@@ -80,6 +80,7 @@ def test_there_are_no_circular_imports() -> None:
     [
         ("import helpers.grading, helpers.setup, helpers.homework", ("matplotlib", "anywidget")),
         ("import helpers.grading.__main__ as main; main.parser()", ("matplotlib", "anywidget", "torch")),
+        ("import helpers.grading.sandbox.host", ("torch",)),
     ],
 )
 def test_unused_modules_are_not_loaded(code: str, heavy: tuple[str, ...]) -> None:
