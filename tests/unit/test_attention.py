@@ -71,6 +71,7 @@ def test_a_causal_block_ignores_later_tokens(scheme: str) -> None:
     assert not torch.allclose(block(vectors)[:, 5:], block(changed)[:, 5:], atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("causal", [False, True])
 def test_the_t5_bias_equals_transformers(causal: bool) -> None:
     from transformers import T5Config

@@ -10,6 +10,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.tools.refresh import ROOT, run
 
+pytestmark = pytest.mark.slow
+
 CELLS = {
     "package": "torch.nn.Embedding(4, 3)(torch.tensor([12]))",
     "all frames": "%tb",

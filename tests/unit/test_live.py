@@ -344,6 +344,7 @@ def test_an_arrow_is_drawn_in_the_still() -> None:
     assert _near(_picture(arrows([[1, 2]], labels=["up"], title="t")), theme.SERIES[0]) > 100
 
 
+@pytest.mark.slow
 def test_a_still_has_the_same_bytes_in_another_process() -> None:
     code = (
         "import hashlib\nfrom helpers import *\n"

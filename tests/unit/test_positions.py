@@ -19,6 +19,7 @@ def test_four_rows_computed_by_hand() -> None:
     assert torch.allclose(table, torch.tensor(wanted))
 
 
+@pytest.mark.slow
 def test_distilbert_has_the_same_table() -> None:
     from transformers.models.distilbert.modeling_distilbert import create_sinusoidal_embeddings
 

@@ -66,6 +66,7 @@ def test_changing_a_table_does_not_change_the_file(tmp_path: Path) -> None:
     assert torch.equal(load_embeddings(path).tokens, draw(11, 4))
 
 
+@pytest.mark.slow
 def test_only_the_two_tables_are_read(tmp_path: Path) -> None:
     """The layers, 256 MB of them, leave no trace in the peak memory of the process."""
     path = written(tmp_path, changed={f"h.{i}.mlp.weight": torch.ones(4_000, 4_000) for i in range(4)})

@@ -10,6 +10,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from helpers.figures.views import WIDGET_VIEW
 from tests.tools.refresh import Refused, keep_stills, main, normalise, refresh, refuse
 
+pytestmark = pytest.mark.slow
+
 FIGURE = """from helpers import Slider, bars, live
 @live("Bars", n=Slider(0, 3, 2))
 def figure(n):

@@ -8,6 +8,8 @@ import pytest
 from tests import __main__ as runner
 from tests.__main__ import PYTEST, Part
 
+pytestmark = pytest.mark.slow
+
 PASSES = "def test_a(): pass\ndef test_b(): pass\n"
 FAILS = "def test_c(): assert False, 'on purpose'\n"
 SKIPS = "import pytest\ndef test_d(): pytest.skip('not here')\n"
