@@ -51,29 +51,28 @@ def shared(browser: Browser) -> BrowserContext:
     return lab.new_context(browser)
 
 
-@pytest.fixture
-def page_of(browser: Browser, shared: BrowserContext, address: str) -> Iterator:
-    """A function that opens a notebook in a page of its own."""
-    opened: list[lab.Lab] = []
+@pytest.fixture(scope="session")
+def desk(shared: BrowserContext, address: str) -> Iterator[lab.Lab]:
+    """One page of JupyterLab for tests that need no page of their own: each opens its notebook in it."""
+    desk = lab.Lab(shared, address)
+    yield desk
+    desk.close()
 
-    def open_notebook(path: str, **options) -> lab.Lab:
-        opened.append(lab.Lab(browser if options else shared, address, **options))
-        opened[-1].open(path)
-        return opened[-1]
 
-    yield open_notebook
-    for each in opened:
-        each.close()
+@pytest.fixture(scope="session")
+def touch_screen(browser: Browser, address: str) -> Iterator[lab.Lab]:
+    """Another, on a device with a touch screen and a mouse."""
+    touch_screen = lab.Lab(browser, address, has_touch=True)
+    yield touch_screen
+    touch_screen.close()
 
 
 @pytest.fixture(scope="session", params=lessons(), ids=lambda path: path.stem)
-def opened_lesson(request: pytest.FixtureRequest, shared: BrowserContext, address: str) -> Iterator[lab.Lab]:
+def opened_lesson(request: pytest.FixtureRequest, desk: lab.Lab) -> lab.Lab:
     """Each lesson in JupyterLab, of which nothing has run."""
-    opened = lab.Lab(shared, address)
-    opened.open(f"notebooks/{request.param.name}")
-    opened.theme("JupyterLab Light")
-    yield opened
-    opened.close()
+    desk.open(f"notebooks/{request.param.name}")
+    desk.theme("JupyterLab Light")
+    return desk
 
 
 @pytest.fixture(scope="session")

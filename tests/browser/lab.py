@@ -133,7 +133,7 @@ class Lab:
 
     Args:
         opener: a browser, where the page gets a context of its own with ``options``; or a context that several pages
-            share: it keeps JupyterLab's scripts, which take seconds of processor time to load.
+            share.
     """
 
     def __init__(self, opener: Browser | BrowserContext, address: str, **options: Any) -> None:
@@ -142,16 +142,36 @@ class Lab:
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(ACTION_MS)
         self.address = address
+        self.path: str | None = None
         self.errors: list[str] = []
         self.late: list[str] = []
         self.page.on("pageerror", lambda error: (self.late if LATE in str(error) else self.errors).append(str(error)))
 
     def open(self, path: str) -> None:
-        """Show a notebook and wait until its cells stand."""
+        """Show a notebook and wait until its cells stand.
+
+        JupyterLab, which takes seconds of processor time to load, stays: it closes the notebook it shows, with its
+        kernel. Notebook 7 shows one notebook a page.
+        """
+        stays = self.path is not None and PAGES["JupyterLab"] in self.address
         self.path = path
-        self.page.goto(self.address.format(path=path), timeout=90_000)
-        self.page.wait_for_selector(f"{NOTEBOOK} .jp-Cell", timeout=90_000)
+        if not stays:
+            self.reload()
+            return
+        self.errors.clear()
+        self.late.clear()
+        self.page.evaluate(_CLOSE)
+        self.command("docmanager:open", path=path)
+        self._wait_until_ready()
+
+    def reload(self) -> None:
+        """Load the page and the notebook anew and wait until its cells stand."""
+        self.page.goto(self.address.format(path=self.path), timeout=90_000)
+        self._wait_until_ready()
         self.page.evaluate(_ONE_DOCUMENT)
+
+    def _wait_until_ready(self) -> None:
+        self.page.wait_for_selector(f"{NOTEBOOK} .jp-Cell", timeout=90_000)
         self.page.wait_for_function(_READY, timeout=90_000)
 
     def command(self, name: str, **arguments: Any) -> Any:
@@ -208,6 +228,11 @@ class Lab:
             self.context.close()
 
 
+_CLOSE = """async () => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  await panel.sessionContext.shutdown();
+  panel.dispose();
+}"""
 # Notebook 7 has no such mode: it shows one document only.
 _ONE_DOCUMENT = """() => window.jupyterapp.commands.hasCommand("application:set-mode") &&
   window.jupyterapp.commands.execute("application:set-mode", { mode: "single-document" }).then(() => null)"""
@@ -279,19 +304,13 @@ def controls(figure: Locator) -> dict[str, Locator]:
     return {box.get_attribute("data-name") or "": box.locator("input, select") for box in boxes}
 
 
-@contextlib.contextmanager
-def open_cells(
-    opener: Browser | BrowserContext, address: str, folder: Path, name: str, sources: Sequence[str], **options: Any
-) -> Iterator[Lab]:
-    """A page with a notebook of these code cells, which have run; ``opener`` and ``options`` as of :class:`Lab`."""
+def open_cells(lab: Lab, folder: Path, name: str, sources: Sequence[str]) -> None:
+    """Write a notebook of these code cells, show it, and run it."""
     cells = [new_code_cell(source) for source in sources]
     nbformat.write(new_notebook(cells=cells, metadata=METADATA), folder / f"{name}.ipynb")
-    lab = Lab(opener, address, **options)
     lab.open(f"{name}.ipynb")
     lab.theme("JupyterLab Light")
     lab.run_all()
-    yield lab
-    lab.close()
 
 
 def box_of(part: Locator) -> FloatRect:

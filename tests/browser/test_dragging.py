@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, FloatRect, Locator, expect
+from playwright.sync_api import FloatRect, Locator, expect
 
 from tests.browser.lab import NOTEBOOK, Lab, box_of, controls, open_cells, state, wait_until_drawn
 
@@ -37,9 +37,9 @@ _ANNOUNCEMENTS = """(root) => {
 
 
 @pytest.fixture(scope="module")
-def lab(browser: Browser, address: str, folder: Path) -> Iterator[Lab]:
-    with open_cells(browser, address, folder, "dragging", [SOURCE], has_touch=True) as lab:
-        yield lab
+def lab(touch_screen: Lab, folder: Path) -> Lab:
+    open_cells(touch_screen, folder, "dragging", [SOURCE])
+    return touch_screen
 
 
 @pytest.fixture

@@ -52,10 +52,10 @@ def reads(n):
 
 
 @pytest.fixture(scope="module")
-def lab(shared: BrowserContext, address: str, folder: Path) -> Iterator[Lab]:
+def lab(desk: Lab, folder: Path) -> Lab:
     """One page for all tests; each has a figure of its own or leaves it as it was."""
-    with open_cells(shared, address, folder, "figures", SOURCES) as lab:
-        yield lab
+    open_cells(desk, folder, "figures", SOURCES)
+    return desk
 
 
 @pytest.fixture
@@ -193,14 +193,16 @@ _LATE = """() => {
 
 
 def test_a_figure_whose_module_loads_late_hears_the_kernel(browser: Browser, address: str, folder: Path) -> None:
-    with open_cells(browser, address, folder, "late", SOURCES[:1]) as lab:
-        lab.page.evaluate(_LATE)
-        lab.page.evaluate(_SHOW, SOURCES[2])
-        figure = lab.page.locator(f"{NOTEBOOK} .live-figure")
-        figure.wait_for()
-        controls(figure)["n"].press("ArrowRight")
-        figure.locator(".live-sentence", has_text="The second bar is 4 high.").wait_for()
-        assert lab.late, "the module was not late"
+    lab = Lab(browser, address)
+    open_cells(lab, folder, "late", SOURCES[:1])
+    lab.page.evaluate(_LATE)
+    lab.page.evaluate(_SHOW, SOURCES[2])
+    figure = lab.page.locator(f"{NOTEBOOK} .live-figure")
+    figure.wait_for()
+    controls(figure)["n"].press("ArrowRight")
+    figure.locator(".live-sentence", has_text="The second bar is 4 high.").wait_for()
+    assert lab.late, "the module was not late"
+    lab.close()
 
 
 def test_values_are_read_with_the_arrow_keys(figure_of) -> None:

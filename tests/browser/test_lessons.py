@@ -158,7 +158,7 @@ def test_stored_pictures_are_shown_and_no_widget_is_missing_before_a_lesson_runs
 
 
 def test_lesson(lesson: Lab) -> None:
-    lab, stem = lesson, Path(lesson.path).stem
+    lab, stem = lesson, Path(lesson.path or "").stem
     assert_errors_are_tagged(lab)
     figures = lab.figures()
     assert len(figures) == stored_pictures(lab).count()
@@ -173,9 +173,10 @@ def test_lesson(lesson: Lab) -> None:
 
 
 @pytest.mark.parametrize("homework", RELEASED, ids=lambda path: path.rsplit("/", 1)[-1])
-def test_a_released_homework_runs_and_no_check_is_attempted(page_of, homework: str) -> None:
+def test_a_released_homework_runs_and_no_check_is_attempted(desk: Lab, homework: str) -> None:
     """As a learner opens it: it runs to its end, and every check waits for an answer."""
-    lab = page_of(f"notebooks/{homework}")
+    lab = desk
+    lab.open(f"notebooks/{homework}")
     lab.theme("JupyterLab Light")
     lab.run_all()
     cells = lab.page.evaluate(

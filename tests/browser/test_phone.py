@@ -124,6 +124,7 @@ def _drag_by_touch(phone: Phone, figure: Locator, handle: Locator) -> None:
 
 def test_figures_are_read_and_controlled_by_touch(phone: Phone, lesson: Lab) -> None:
     """The saved lesson is opened beside its kernel."""
+    assert lesson.path
     phone.open(lesson.path)
     expected = len(lesson.figures())
     phone.page.wait_for_function(

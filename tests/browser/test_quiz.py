@@ -1,16 +1,12 @@
 """Quizzes in JupyterLab: keys, announcements, and answers without a kernel."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import BrowserContext, Locator
+from playwright.sync_api import Locator
 
 from helpers.exercises.registry import QUESTIONS
-from tests.browser.lab import NOTEBOOK, Lab
-from tests.tools.refresh import METADATA
+from tests.browser.lab import NOTEBOOK, Lab, open_cells
 
 QUESTION = next(question for name, question in QUESTIONS.items() if len(question.options) > 2)
 WRONG = (QUESTION.answer + 1) % len(QUESTION.options)
@@ -27,14 +23,9 @@ _CHANGES = """(element) => {
 
 
 @pytest.fixture(scope="module")
-def lab(shared: BrowserContext, address: str, folder: Path) -> Iterator[Lab]:
-    cells = [new_code_cell(f"from helpers import *\npredict({QUESTION.id!r})"), new_code_cell("1"), new_code_cell("2")]
-    nbformat.write(new_notebook(cells=cells, metadata=METADATA), folder / "quiz.ipynb")
-    lab = Lab(shared, address)
-    lab.open("quiz.ipynb")
-    lab.run_all()
-    yield lab
-    lab.close()
+def lab(desk: Lab, folder: Path) -> Lab:
+    open_cells(desk, folder, "quiz", [f"from helpers import *\npredict({QUESTION.id!r})", "1", "2"])
+    return desk
 
 
 @pytest.fixture

@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
 
 from helpers.exercises.registry import QUESTIONS
-from tests.browser.lab import NOTEBOOK, Lab, controls, wait_until_drawn
-from tests.tools.refresh import METADATA
+from tests.browser.lab import NOTEBOOK, Lab, controls, open_cells, wait_until_drawn
 
 QUESTION = next(iter(QUESTIONS.values()))
 FIGURE = """from helpers import *
@@ -23,18 +20,15 @@ TROUBLE = re.compile("Error (displaying|rendering|creating) widget|model not fou
 
 
 @pytest.fixture
-def lab(page_of, folder: Path) -> Lab:
+def lab(desk: Lab, folder: Path) -> Lab:
     """A notebook with a figure and a quiz that was run and saved."""
-    cells = [new_code_cell(FIGURE), new_code_cell(f"predict({QUESTION.id!r})")]
-    nbformat.write(new_notebook(cells=cells, metadata=METADATA), folder / "saved.ipynb")
-    lab = page_of("saved.ipynb")
-    lab.run_all()
-    lab.save()
-    return lab
+    open_cells(desk, folder, "saved", [FIGURE, f"predict({QUESTION.id!r})"])
+    desk.save()
+    return desk
 
 
 def _reload(lab: Lab) -> None:
-    lab.open("saved.ipynb")
+    lab.reload()
     lab.page.wait_for_timeout(1500)  # the widget manager gets the models of the kernel
 
 
