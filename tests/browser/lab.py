@@ -150,18 +150,17 @@ class Lab:
     def open(self, path: str) -> None:
         """Show a notebook and wait until its cells stand.
 
-        JupyterLab, which takes seconds of processor time to load, stays: it closes the notebook it shows, with its
-        kernel. Notebook 7 shows one notebook a page.
+        The page, which takes seconds of processor time to load, stays: it closes the notebook it shows and ends its
+        kernel.
         """
-        stays = self.path is not None and PAGES["JupyterLab"] in self.address
-        self.path = path
-        if not stays:
+        first, self.path = self.path is None, path
+        if first:
             self.reload()
             return
         self.errors.clear()
         self.late.clear()
         self.page.evaluate(_CLOSE)
-        self.command("docmanager:open", path=path)
+        self.command("docmanager:open", path=path, options=_IN_THIS_PAGE)
         self._wait_until_ready()
 
     def reload(self) -> None:
@@ -230,9 +229,10 @@ class Lab:
 
 _CLOSE = """async () => {
   const panel = window.jupyterapp.shell.currentWidget;
-  await panel.sessionContext.shutdown();
-  panel.dispose();
+  await panel?.sessionContext.shutdown();
+  panel?.dispose();
 }"""
+_IN_THIS_PAGE = {"ref": "_noref"}  # for Notebook 7, which opens a page for each document
 # Notebook 7 has no such mode: it shows one document only.
 _ONE_DOCUMENT = """() => window.jupyterapp.commands.hasCommand("application:set-mode") &&
   window.jupyterapp.commands.execute("application:set-mode", { mode: "single-document" }).then(() => null)"""

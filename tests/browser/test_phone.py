@@ -33,11 +33,19 @@ _ON_TOP = "(canvas, [x, y]) => document.elementFromPoint(x, y) === canvas"
 class Phone(Lab):
     """A page of Notebook 7 on a telephone."""
 
-    def open(self, path: str) -> None:
+    def __init__(self, opener: BrowserContext, address: str) -> None:
+        super().__init__(opener, address)
         self.page.add_init_script(_FONTS)
+        self.touches = self.context.new_cdp_session(self.page)
+
+    def open(self, path: str) -> None:
         super().open(path)
         self.errors.clear()  # Notebook 7 itself stumbles over settings of JupyterLab
-        self.touches = self.context.new_cdp_session(self.page)
+
+    def leave(self) -> None:
+        """Close the notebook, not its kernel, which is that of JupyterLab's page."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.dispose()")
+        self.page.evaluate("() => { window.fonts = []; }")
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """Put a finger down, move it, and take it away."""
@@ -49,15 +57,14 @@ class Phone(Lab):
 
 
 @pytest.fixture(scope="module")
-def screen(browser: Browser) -> BrowserContext:
-    return new_context(browser, **PHONE)
+def screen(browser: Browser, notebook_7: str) -> Phone:
+    return Phone(new_context(browser, **PHONE), notebook_7)
 
 
 @pytest.fixture
-def phone(screen: BrowserContext, notebook_7: str) -> Iterator[Phone]:
-    phone = Phone(screen, notebook_7)
-    yield phone
-    phone.page.close()  # the kernel is that of JupyterLab's page
+def phone(screen: Phone) -> Iterator[Phone]:
+    yield screen
+    screen.leave()
 
 
 def _in_view(part: Locator) -> FloatRect:
