@@ -20,7 +20,7 @@ from helpers.grading.course import Course
 from helpers.grading.judge import Graded
 from helpers.grading.release import student_version
 from helpers.grading.sandbox.host import Sandbox
-from tests.grading.hostile import CANARY
+from tests.grading import hostile
 from tests.grading.mutants import Mutant, every
 from tests.tools.homework import (
     SAMPLE,
@@ -41,8 +41,10 @@ from tests.tools.refresh import ROOT, homeworks
 def sandbox() -> Iterator[Sandbox]:
     """One for all tests: to start it takes seconds, and no session knows of another one."""
     require_bubblewrap()
-    with Sandbox() as sandbox:
+    hostile.prepare()
+    with Sandbox(secret=[hostile.OUTSIDE]) as sandbox:
         yield sandbox
+    shutil.rmtree(hostile.OUTSIDE, ignore_errors=True)
 
 
 class Unconfined(Sandbox):
@@ -58,7 +60,7 @@ class Unconfined(Sandbox):
 
 _BARE = f"""
 import os
-os.environ["HOSTILE_CANARY"] = {CANARY!r}
+os.environ["HOSTILE_CANARY"] = {hostile.CANARY!r}
 import guest
 guest._unshare = guest._write = guest._confine = lambda *arguments: None
 guest.main()
