@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -41,25 +41,33 @@ def grading_modules(assignment: Assignment, root: Path = _ROOT) -> dict[str, Pat
         The file of each module by its name.
     """
     modules: dict[str, Path] = {}
-    trees = [_parse_cell(cell.source) for cell in assignment.cells]
-    waiting = [*_GRADER, *(name for tree in trees for name in _imported(tree, root))]
+    waiting = list(_GRADER)
+    for cell in assignment.cells:
+        waiting += _imported(_imports_of_cell(cell.source), root)
     while waiting:
         name = waiting.pop()
         path = _find(name, root)
         if name in modules or path is None:
             continue
         modules[name] = path
-        waiting += _imported(ast.parse(path.read_text(encoding="utf-8")), root)
+        waiting += _imported(_imports(path.read_text(encoding="utf-8")), root)
         waiting.append(name.rpartition(".")[0])  # importing a module imports its packages
     return modules
 
 
 @functools.cache
-def _parse_cell(source: str) -> ast.Module:
+def _imports(source: str, type_checking: bool = False) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """The import statements of a module, with or without those below ``if TYPE_CHECKING``."""
+    nodes = ast.walk(ast.parse(source)) if type_checking else _without_type_checking(ast.parse(source))
+    return tuple(node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
+
+
+@functools.cache
+def _imports_of_cell(source: str) -> tuple[ast.Import | ast.ImportFrom, ...]:
     try:
-        return ast.parse(TransformerManager().transform_cell(source))  # cells may contain magics
+        return _imports(TransformerManager().transform_cell(source))  # cells may contain magics
     except SyntaxError:  # written answers are Markdown
-        return ast.Module([], [])
+        return ()
 
 
 def _find(name: str, root: Path) -> Path | None:
@@ -69,12 +77,12 @@ def _find(name: str, root: Path) -> Path | None:
     return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
 
 
-def _imported(tree: ast.Module, root: Path) -> Iterator[str]:
-    """The names of all modules that a module imports, except for imports below ``if TYPE_CHECKING``."""
-    for node in _without_type_checking(tree):
+def _imported(imports: Iterable[ast.Import | ast.ImportFrom], root: Path) -> Iterator[str]:
+    """The names of all modules that these statements import."""
+    for node in imports:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif node.module:
             yield node.module
             for alias in node.names:
                 yield f"{node.module}.{alias.name}"
@@ -86,7 +94,7 @@ def _lazy(package: str, name: str, root: Path) -> Iterator[str]:
     path = _find(package, root)
     if path is None or path.name != "__init__.py":
         return
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _imports(path.read_text(encoding="utf-8"), type_checking=True):
         if isinstance(node, ast.ImportFrom) and node.module and name in {alias.name for alias in node.names}:
             yield node.module
 

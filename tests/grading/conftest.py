@@ -20,7 +20,7 @@ from helpers.grading.course import Course
 from helpers.grading.judge import Graded
 from helpers.grading.release import student_version
 from helpers.grading.sandbox.host import Sandbox
-from tests.grading.hostile import CANARY
+from tests.grading import hostile
 from tests.grading.mutants import Mutant, every
 from tests.tools.homework import (
     SAMPLE,
@@ -41,8 +41,10 @@ from tests.tools.refresh import ROOT, homeworks
 def sandbox() -> Iterator[Sandbox]:
     """One for all tests: to start it takes seconds, and no session knows of another one."""
     require_bubblewrap()
-    with Sandbox() as sandbox:
+    hostile.prepare()
+    with Sandbox(secret=[hostile.OUTSIDE]) as sandbox:
         yield sandbox
+    shutil.rmtree(hostile.OUTSIDE, ignore_errors=True)
 
 
 class Unconfined(Sandbox):
@@ -58,7 +60,7 @@ class Unconfined(Sandbox):
 
 _BARE = f"""
 import os
-os.environ["HOSTILE_CANARY"] = {CANARY!r}
+os.environ["HOSTILE_CANARY"] = {hostile.CANARY!r}
 import guest
 guest._unshare = guest._write = guest._confine = lambda *arguments: None
 guest.main()
@@ -120,12 +122,13 @@ def judge_mutant(sandbox: Sandbox, judge_reference: Callable[[str], Graded]) -> 
     """A function that judges the author's answers with one wrong answer among them.
 
     As no question depends on the answer to another one (see test_mutants.py), a wrong answer to every question is
-    judged at once; the verdicts on the questions of the other wrong answers are those of the author's answers.
+    judged at once; the verdicts on the other questions are those of the author's answers.
     """
 
     @functools.cache
     def judge(path: Path) -> dict[Mutant, Graded]:
         mutants: dict[tuple[str, ...], list[Mutant]] = {}
+        assignment = read(path)
         cells = [question.cells for question in questions(nbformat.read(path, as_version=4))]
         for mutant in every():
             if mutant.homework == path.stem:
@@ -133,11 +136,13 @@ def judge_mutant(sandbox: Sandbox, judge_reference: Callable[[str], Graded]) -> 
         judged = {}
         for wrong in itertools.zip_longest(*mutants.values()):
             batch = {mutant: cells for mutant, cells in zip(wrong, mutants, strict=True) if mutant}
-            graded = judge_answers(sandbox, read(path), {mutant.answer: mutant.source for mutant in batch})
-            for mutant in batch:
-                others = [test for other, cells in batch.items() if other != mutant for test in cells]
-                right = {test: verdict for test, verdict in judge_reference(path.stem).tests.items() if test in others}
-                judged[mutant] = replace(graded, tests=graded.tests | right)
+            asked = set().union(*batch.values())
+            part = [cell for cell in assignment.cells if cell.kind != "test" or cell.id in asked]
+            answers = {mutant.answer: mutant.source for mutant in batch}
+            graded = judge_answers(sandbox, replace(assignment, cells=tuple(part)), answers)
+            for mutant, own in batch.items():
+                verdicts = {test: verdict for test, verdict in graded.tests.items() if test in own}
+                judged[mutant] = replace(graded, tests=judge_reference(path.stem).tests | verdicts)
         return judged
 
     paths = {path.stem: path for path in homeworks()}

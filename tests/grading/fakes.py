@@ -32,7 +32,8 @@ def work(assignment: Assignment, notebook: bytes, learner: str, version: str, se
                     os.kill(os.getpid(), signal.SIGKILL)
             case ["hang"]:
                 time.sleep(3600)
-            case ["stop"]:  # the process as a whole, its watchdog included
+            case ["stop", folder]:  # the process as a whole, its watchdog included
+                open(os.path.join(folder, str(os.getpid())), "w").close()
                 os.kill(os.getpid(), signal.SIGSTOP)
             case ["raise"]:
                 raise ZeroDivisionError("the grader has a bug")

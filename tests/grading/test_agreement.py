@@ -1,25 +1,28 @@
 """A notebook whose visible checks are all right gets all visible points, or a line for the instructor with the reason.
 
-A notebook is run by a real kernel, as "Restart and Run All" does, and handed in with the outputs that it has then.
-Where other tests show what the checks say, their lines are stored instead.
+A notebook is run by a real kernel, as "Restart and Run All" does, and handed in with the outputs that it has then. All
+tests share one kernel, because it takes seconds to start, each with an empty namespace and a folder of its own. Where
+other tests show what the checks say, their lines are stored instead.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from helpers.grading import judge
 from helpers.grading.course import Course
 from helpers.grading.sandbox.host import Sandbox
 from tests.tools import homework
 from tests.tools.homework import answer_cell, find, graded_cell, hidden_cell, setup_cell, text_cell, written_cell
-from tests.tools.refresh import run
+from tests.tools.refresh import ENVIRONMENT
 
 NAME = "hw0_agreement"
 SETUP = "import torch\nfrom helpers.homework import examine, examine_value, fails, own_numbers"
@@ -61,6 +64,13 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
         yield course
 
 
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[NotebookClient]:
+    client = NotebookClient(new_notebook(), timeout=120, kernel_name="python3", allow_errors=True)
+    with client.setup_kernel(env=os.environ | ENVIRONMENT):
+        yield client
+
+
 class Learner:
     """Answers, runs and hands in; the answers are right unless others are given.
 
@@ -71,8 +81,8 @@ class Learner:
         lines: what the instructor is told.
     """
 
-    def __init__(self, course: Course, sandbox: Sandbox, folder: Path):
-        self.course, self.sandbox, self.folder = course, sandbox, folder
+    def __init__(self, course: Course, kernel: NotebookClient, sandbox: Sandbox, folder: Path):
+        self.course, self.kernel, self.sandbox, self.folder = course, kernel, sandbox, folder
         release = nbformat.read(course.folder / "release" / NAME / f"{NAME}.ipynb", as_version=4)
         right = {"learner_id": 'learner_id = "ada"', "double": DOUBLE, "ids": IDS, "test_add": HUNT, "size": OWN}
         self.notebook = homework.answered(release, right | {"why": "Because."})
@@ -88,9 +98,15 @@ class Learner:
         index = self.notebook.cells.index(find(self.notebook, grade_id))
         self.notebook.cells.insert(index + offset, cell)
 
+    def run_all(self) -> None:
+        """Run all cells, whether the checks are right or not."""
+        self.kernel.nb = self.notebook
+        for index, cell in enumerate([new_code_cell(f"%reset -f\n%cd -q {self.folder}"), *self.notebook.cells]):
+            self.kernel.execute_cell(cell, index - 1)
+
     def run(self) -> None:
-        """Restart and Run All: every visible check must be right."""
-        self.notebook = run(self.notebook, self.folder)
+        """Run all cells: every visible check must be right."""
+        self.run_all()
         self.claims = True
         for name in VISIBLE:
             outputs = find(self.notebook, name).outputs
@@ -120,8 +136,8 @@ class Learner:
 
 
 @pytest.fixture
-def learner(course: Course, sandbox: Sandbox, tmp_path: Path) -> Learner:
-    return Learner(course, sandbox, tmp_path)
+def learner(course: Course, kernel: NotebookClient, sandbox: Sandbox, tmp_path: Path) -> Learner:
+    return Learner(course, kernel, sandbox, tmp_path)
 
 
 def test_right_answers_get_all_points_without_lines_for_the_instructor(learner: Learner) -> None:
@@ -136,6 +152,7 @@ LINES = """%matplotlib inline
 %config InlineBackend.figure_format = 'retina'
 %load_ext autoreload
 %autoreload 2
+%autoreload 0
 !pip --version
 %pip --version
 !ls
@@ -314,6 +331,6 @@ def test_syntax_of_a_newer_python_is_reported(learner: Learner) -> None:
 
 def test_checks_that_were_wrong_in_the_notebook_are_not_reported(learner: Learner) -> None:
     learner.change("double", "def double(x):\n    return 3 * x")
-    learner.notebook = run(learner.notebook, learner.folder)
+    learner.run_all()
     learner.hand_in()
     assert learner.lost == ["test_double"] and learner.lines == ()

@@ -302,8 +302,9 @@ def test_markdown_is_rendered_in_linear_time(name: str) -> None:
         inert_markdown({"cell": {}}, text)
         return time.process_time() - start
 
-    short, long = min(seconds(4_000) for _ in range(3)), min(seconds(20_000) for _ in range(2))
-    assert long < 12 * short + 0.05  # 25 times as long if it grew with the square
+    short = min(seconds(4_000) for _ in range(3))
+    # 25 times as long if it grew with the square. What disturbs the first measurement may spare the second.
+    assert any(seconds(20_000) < 12 * short + 0.05 for _ in range(2))
 
 
 def test_a_long_text_is_shown_as_typed() -> None:

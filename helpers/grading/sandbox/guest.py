@@ -43,9 +43,10 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 _SUPPORTED = {"bool", "int", "float", "str", "list", "tuple", "dict", "Tensor", "ndarray"}
 
-# linux/sched.h, sys/mount.h, linux/prctl.h, linux/capability.h
+# linux/sched.h, asm-generic/mman-common.h, sys/mount.h, linux/prctl.h, linux/capability.h
 _CLONE_NEWNS, _CLONE_NEWIPC, _CLONE_NEWUSER = 0x20000, 0x8000000, 0x10000000
 _CLONE_NEWPID, _CLONE_NEWNET = 0x20000000, 0x40000000
+_MADV_COLLAPSE = 25
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
@@ -66,6 +67,8 @@ def main() -> None:
     children: dict[int, tuple[int, int]] = {}
     gc.collect()
     gc.freeze()  # otherwise a collection in a child would copy the shared memory pages
+    if mode == "warm":
+        _use_huge_pages()
     control.send(b"ready")
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 65536, 3)
@@ -98,6 +101,17 @@ def _load_autograd() -> None:
     optimizer = torch.optim.SGD([weight], 0.1)
     (2 * weight).sum().backward()
     optimizer.step()
+
+
+def _use_huge_pages() -> None:
+    """Make a fork, and the end of a child, several times as fast; before Linux 6.1 nothing happens."""
+    with open("/proc/self/maps") as file:
+        lines = file.readlines()
+    for line in lines:
+        addresses, access, _, _, inode = line.split()[:5]
+        if (access, inode) == ("rw-p", "0"):
+            start, end = (int(address, 16) for address in addresses.split("-"))
+            _LIBC.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_COLLAPSE)
 
 
 def _fork(descriptors: list[int], request: dict, shell: Shell, control: socket.socket) -> tuple[int, int]:
