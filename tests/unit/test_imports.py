@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -19,13 +20,14 @@ MODULES = {
 }
 
 
+@cache
 def imports(source: str, at_start: bool = False) -> set[str]:
     """The modules of helpers that a source imports; ``at_start``: only those that importing it loads."""
     tree = ast.parse(source)
     lazy = {
         id(inner)
         for outer in ast.walk(tree)
-        if isinstance(outer, ast.FunctionDef | ast.If)
+        if at_start and isinstance(outer, ast.FunctionDef | ast.If)
         for inner in ast.walk(outer)
     }
     found = set()

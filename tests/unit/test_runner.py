@@ -25,6 +25,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     """Run the command over parts made up for the test: exit code and the lines printed."""
     monkeypatch.setattr(runner, "REPORTS", tmp_path / "reports")
     monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # they take most of the time of these runs
 
     def run(chosen: dict[str, Part], *arguments: str) -> tuple[int, list[str]]:
         monkeypatch.setattr(runner, "parts", lambda: chosen)

@@ -1,5 +1,6 @@
 """The trainers: accuracy on the toy corpus, their optimum, and comparisons with gensim, numpy and loops."""
 
+import hashlib
 import math
 import os
 import subprocess
@@ -12,6 +13,7 @@ import torch
 from helpers import geometry, training
 from helpers.toyworld import RELATIONS, generate
 from helpers.vocabulary import Vocabulary
+from tests.tools.refresh import ROOT
 
 SEEDS = (0, 1, 2)
 TRAINERS = {
@@ -225,36 +227,42 @@ def test_results_depend_on_the_seed_only(name: str) -> None:
     assert torch.equal(torch.random.get_rng_state(), state), "nothing global is drawn from"
 
 
-REPORT = """
-import hashlib, sys, torch
-torch.set_num_threads(int(sys.argv[1]))
-from tests.unit.test_training import TRAINERS, accuracies
-from helpers.toyworld import generate
-from helpers.vocabulary import Vocabulary
-corpus = generate(4_000)
-vocabulary = Vocabulary.build(corpus)
-ids = vocabulary.batch(corpus)
-print(hashlib.sha256(repr((corpus, vocabulary.words)).encode()).hexdigest())
-for name, train in TRAINERS.items():
-    table = train(ids, len(vocabulary), 0)
-    cosines = torch.nn.functional.normalize(table[2:40], dim=1) @ torch.nn.functional.normalize(table[2:40], dim=1).T
-    print(name, *(f"{x:.2f}" for x in accuracies(table, vocabulary)), *(f"{x:.2f}" for x in cosines[0].abs() + 1e-3))
+def report() -> list[list[str]]:
+    """A digest of the words; then for each trainer accuracies and cosines."""
+    corpus = generate(4_000)
+    vocabulary = Vocabulary.build(corpus)
+    ids = vocabulary.batch(corpus)
+    lines = [[hashlib.sha256(repr((corpus, vocabulary.words)).encode()).hexdigest()]]
+    for name, train in TRAINERS.items():
+        table = train(ids, len(vocabulary), 0)
+        unit = torch.nn.functional.normalize(table[2:40], dim=1)
+        numbers = accuracies(table, vocabulary) + ((unit @ unit.T)[0].abs() + 1e-3).tolist()
+        lines.append([name, *(f"{number:.2f}" for number in numbers)])
+    return lines
+
+
+ELSEWHERE = """
+import torch
+torch.set_num_threads(2)
+from tests.unit.test_training import report
+for line in report():
+    print(*line)
 """
 
 
 @pytest.mark.slow
 def test_results_do_not_depend_on_hash_seed_threads_or_processor() -> None:
     """Words to the letter; accuracies and cosines to two decimals (the last bits of floats may differ)."""
-    ways = [("1", "0", "default"), ("2", "4242", "")]
-    outputs = []
-    for threads, hashes, kernels in ways:
-        environment = os.environ | {"PYTHONHASHSEED": hashes, "OMP_WAIT_POLICY": "PASSIVE"}
-        environment |= {"ATEN_CPU_CAPABILITY": kernels} if kernels else {}
-        command = [sys.executable, "-c", REPORT, threads]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-        outputs.append([line.split() for line in done.stdout.splitlines()])
-    assert outputs[0][0] == outputs[1][0]
-    for one, other in zip(outputs[0][1:], outputs[1][1:], strict=True):
+    environment = os.environ | {
+        "PYTHONHASHSEED": "4242",
+        "ATEN_CPU_CAPABILITY": "default",
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
+    command = [sys.executable, "-c", ELSEWHERE]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, check=True)
+    here, there = report(), [line.split() for line in done.stdout.splitlines()]
+    assert here[0] == there[0]
+    for one, other in zip(here[1:], there[1:], strict=True):
         assert one[0] == other[0]
         assert [float(x) for x in one[1:]] == pytest.approx([float(x) for x in other[1:]], abs=0.011)
 
