@@ -54,6 +54,19 @@ def course(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def copied_venv(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """With these variables, ``python -m venv`` copies an environment: to install pip into a new one takes seconds."""
+    folder = tmp_path_factory.mktemp("venv")
+    made = folder / "made"
+    subprocess.run([sys.executable, "-m", "venv", made], check=True)
+    (folder / "venv.py").write_text(
+        "import shutil, sys\nif __name__ == '__main__':\n"
+        f"    shutil.copytree({str(made)!r}, sys.argv[1], symlinks=True, dirs_exist_ok=True)\n"
+    )
+    return {"PYTHONPATH": str(folder)}
+
+
 def program(path: Path, text: str) -> Path:
     """A shell script that can be run."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,25 +147,27 @@ def test_without_the_index_of_torch_the_usual_torch_is_installed(course: Path) -
     assert code == 0 and "installing the larger default build" in said and "jupyterlab" in asked.read_text()
 
 
-def test_set_up_fails_offline_recovers_online_and_then_starts_offline(course: Path) -> None:
-    """With a real environment and pip."""
-    code, said = boot(course, "lab", **OFFLINE)
+def test_set_up_fails_offline_recovers_online_and_then_starts_offline(
+    course: Path, copied_venv: dict[str, str]
+) -> None:
+    """With a real pip."""
+    code, said = boot(course, "lab", **copied_venv | OFFLINE)
     assert code == 1 and said.endswith("Check your connection, then run the same command again.\n")
     wheels = course / "wheels"
     wheel(wheels, "torch", "0+cpu")
     wheel(wheels, "jupyterlab", main="import sys\nprint('lab is here', sys.argv[1])")
     (course / "requirements.txt").write_text("torch==0\njupyterlab==0\n")
     (course / ".venv/leftover").touch()
-    code, said = boot(course, "lab", **OFFLINE | {"PIP_FIND_LINKS": str(wheels)})
+    code, said = boot(course, "lab", **copied_venv | OFFLINE | {"PIP_FIND_LINKS": str(wheels)})
     assert code == 0 and f"lab is here {FIRST_LESSON}" in said and not (course / ".venv/leftover").exists()
-    code, said = boot(course, "lab", **OFFLINE)
+    code, said = boot(course, "lab", **copied_venv | OFFLINE)
     assert code == 0 and said.endswith(f"lab is here {FIRST_LESSON}\n") and "Installing" not in said
     assert "fetchNews" in (course / ".venv/share/jupyter/lab/settings/overrides.json").read_text()
     assert "server" in (course / ".venv/etc/jupyter/jupyter_server_config.d/embeddings_course.json").read_text()
 
 
 def test_set_up_works_with_unusual_settings_and_folders_of_the_user(course: Path) -> None:
-    """A real pip, told to install for the user, in a folder whose name has blanks and brackets, without a home."""
+    """A new environment and a real pip, told to install for the user; blanks and brackets in a name; without a home."""
     course = course.rename(course.parent / "My course [2026]")
     wheels = course / "wheels"
     wheel(wheels, "torch", "0+cpu")
@@ -216,7 +231,7 @@ def test_a_lesson_finds_the_package_of_its_own_checkout(tmp_path: Path) -> None:
     assert found() == [str(ROOT / "helpers/__init__.py"), str(ROOT / "helpers/setup/kernel.py")], "the installed one"
 
 
-def test_an_interrupted_set_up_is_repeated(course: Path) -> None:
+def test_an_interrupted_set_up_is_repeated(course: Path, copied_venv: dict[str, str]) -> None:
     asked = fake_venv(course, install="sleep 60")
     command = [sys.executable, "helpers/setup/bootstrap.py", "lab"]
     with subprocess.Popen(
@@ -235,15 +250,17 @@ def test_an_interrupted_set_up_is_repeated(course: Path) -> None:
         said = process.communicate(timeout=20)[0]
     assert process.returncode == 130 and "Run the same command again to continue." in said and "Traceback" not in said
     (course / ".venv/leftover").touch()
-    assert "Creating .venv" in boot(course, "lab", **OFFLINE)[1] and not (course / ".venv/leftover").exists()
+    assert (
+        "Creating .venv" in boot(course, "lab", **copied_venv | OFFLINE)[1] and not (course / ".venv/leftover").exists()
+    )
 
 
-def test_a_broken_environment_is_made_again(course: Path) -> None:
+def test_a_broken_environment_is_made_again(course: Path, copied_venv: dict[str, str]) -> None:
     broken = course / ".venv/bin"
     broken.mkdir(parents=True)
     (broken / "python").symlink_to("/nowhere/python")
     (course / ".venv/leftover").touch()
-    assert "Creating .venv" in boot(course, "lab", **OFFLINE)[1]
+    assert "Creating .venv" in boot(course, "lab", **copied_venv | OFFLINE)[1]
     assert not (course / ".venv/leftover").exists() and (course / ".venv/bin/pip").exists()
 
 
@@ -277,11 +294,13 @@ def test_an_old_python_prints_which_version_is_needed(course: Path, old_python: 
     assert "Python >= 3.11 is needed, this is 3.9.2." in said and "make lab PYTHON=python3.11" in said
 
 
-def test_an_old_python_finds_a_newer_one_that_works(course: Path, old_python: Path) -> None:
+def test_an_old_python_finds_a_newer_one_that_works(
+    course: Path, old_python: Path, copied_venv: dict[str, str]
+) -> None:
     path = f"{course}/bin:/usr/bin:/bin"
     program(course / "bin/python3.14", "exit 127")  # a shim without a Python behind it
     program(course / "bin/python3.13", f'echo "$@" >> {course}/newer; exec {sys.executable} "$@"')
-    boot(course, "lab", python=old_python, PATH=path, **OFFLINE)
+    boot(course, "lab", python=old_python, PATH=path, **copied_venv | OFFLINE)
     assert "-m venv" in (course / "newer").read_text() and (course / ".venv/pyvenv.cfg").exists()
 
 
