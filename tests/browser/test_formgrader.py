@@ -68,6 +68,11 @@ def submission_id(course: Path, learner: str) -> str:
         return gradebook.find_submission_notebook(NAME, NAME, learner).id
 
 
+# What is typed before the grades have come is overwritten and not stored.
+_LOADED = """() => typeof formgrader === "object" &&
+  formgrader.loaded && formgrader.grades.loaded && formgrader.comments.loaded"""
+
+
 def test_a_grade_by_hand_in_jupyterlab_is_stored(browser: Browser, course: Path, host: str) -> None:
     """Menu → Formgrader → Manual Grading → the submission: points and a comment are typed, and the totals follow."""
     assert score(course, "ada") == (4.0, True)
@@ -91,6 +96,8 @@ def test_a_grade_by_hand_in_jupyterlab_is_stored(browser: Browser, course: Path,
     row.get_by_role("link").first.click()
     points = grader.locator("#why")
     expect(points).to_be_visible()
+    frame = next(each for each in page.frames if "/formgrader/submissions/" in each.url)
+    frame.wait_for_function(_LOADED)
     # The sign that it is stored is shown for a moment only, so the answer of the server is waited for.
     points.fill("1.5")
     with page.expect_response(lambda answer: "/api/grade/" in answer.url and answer.ok):
@@ -99,7 +106,6 @@ def test_a_grade_by_hand_in_jupyterlab_is_stored(browser: Browser, course: Path,
     comment.fill("Say which row.")
     with page.expect_response(lambda answer: "/api/comment/" in answer.url and answer.ok):
         comment.press("Tab")
-    frame = next(each for each in page.frames if "/formgrader/submissions/" in each.url)
     assert hits(frame) is None and "window.hit = 1" in frame.inner_text("body")
     grader.locator(f"a[href$='/gradebook/{NAME}/{NAME}']").click()
     expect(grader.locator("#main-table tr", has_text="5.5 / 6")).to_be_visible()
@@ -120,7 +126,7 @@ def test_keys_work_without_network(browser: Browser, course: Path, host: str) ->
     page.goto(host.replace("/tree/{path}", ""), timeout=90_000)  # logs in
     first, second = sorted(submission_id(course, learner) for learner in ("ada", "bo"))
     page.goto(f"{host.split('/lab/')[0]}/formgrader/submissions/{first}/")
-    page.wait_for_function("() => formgrader.loaded && formgrader.grades.loaded && formgrader.comments.loaded")
+    page.wait_for_function(_LOADED)
     page.locator("#why").focus()
     page.keyboard.press("Control+.")
     page.wait_for_url(f"**/formgrader/submissions/{second}/**")
