@@ -220,7 +220,7 @@ class Lab:
     def close(self) -> None:
         """Stop the kernel and close the page."""
         with contextlib.suppress(Error):  # a page that never came up has no kernel
-            self.page.evaluate("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()")
+            self.page.evaluate(_CLOSE)
         if self._shared:
             self.page.close()
         else:
@@ -228,8 +228,8 @@ class Lab:
 
 
 _CLOSE = """async () => {
-  const panel = window.jupyterapp.shell.currentWidget;
-  await panel?.sessionContext.shutdown();
+  const panel = window.jupyterapp?.shell.currentWidget;
+  await panel?.sessionContext?.shutdown();
   panel?.dispose();
 }"""
 _IN_THIS_PAGE = {"ref": "_noref"}  # for Notebook 7, which opens a page for each document

@@ -42,7 +42,8 @@ ANSWERS = """[...document.querySelectorAll("form.quiz")].map((form) =>
   [null, ...form.querySelectorAll("input[type=radio]")].map((radio) => {
     radio?.click();
     form.querySelector("button").click();
-    return form.querySelector("[role=status]").textContent;
+    const status = form.querySelector("[role=status]");
+    return status.checkVisibility() ? status.textContent : "not shown";
   }))"""
 _IN_VIEW = """(control) => {
   control.scrollIntoView({ block: "nearest" });

@@ -44,8 +44,7 @@ class Phone(Lab):
 
     def leave(self) -> None:
         """Close the notebook, not its kernel, which is that of JupyterLab's page."""
-        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.dispose()")
-        self.page.evaluate("() => { window.fonts = []; }")
+        self.page.evaluate("() => { window.jupyterapp.shell.currentWidget.dispose(); window.fonts = []; }")
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """Put a finger down, move it, and take it away."""

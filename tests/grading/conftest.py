@@ -36,6 +36,8 @@ from tests.tools.homework import (
 )
 from tests.tools.refresh import ROOT, homeworks
 
+HOMEWORKS = {path.stem: path for path in homeworks()}
+
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
@@ -113,8 +115,7 @@ def graded_sample(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) ->
 @pytest.fixture(scope="session")
 def judge_reference(sandbox: Sandbox) -> Callable[[str], Graded]:
     """A function that judges the author's answers to a homework, each only once."""
-    paths = {path.stem: path for path in homeworks()}
-    return functools.cache(lambda name: judge_answers(sandbox, read(paths[name])))
+    return functools.cache(lambda name: judge_answers(sandbox, read(HOMEWORKS[name])))
 
 
 @pytest.fixture(scope="session")
@@ -126,12 +127,13 @@ def judge_mutant(sandbox: Sandbox, judge_reference: Callable[[str], Graded]) -> 
     """
 
     @functools.cache
-    def judge(path: Path) -> dict[Mutant, Graded]:
+    def judge(name: str) -> dict[Mutant, Graded]:
         mutants: dict[tuple[str, ...], list[Mutant]] = {}
+        path = HOMEWORKS[name]
         assignment = read(path)
         cells = [question.cells for question in questions(nbformat.read(path, as_version=4))]
         for mutant in every():
-            if mutant.homework == path.stem:
+            if mutant.homework == name:
                 mutants.setdefault(next(each for each in cells if mutant.answer in each), []).append(mutant)
         judged = {}
         for wrong in itertools.zip_longest(*mutants.values()):
@@ -142,8 +144,7 @@ def judge_mutant(sandbox: Sandbox, judge_reference: Callable[[str], Graded]) -> 
             graded = judge_answers(sandbox, replace(assignment, cells=tuple(part)), answers)
             for mutant, own in batch.items():
                 verdicts = {test: verdict for test, verdict in graded.tests.items() if test in own}
-                judged[mutant] = replace(graded, tests=judge_reference(path.stem).tests | verdicts)
+                judged[mutant] = replace(graded, tests=judge_reference(name).tests | verdicts)
         return judged
 
-    paths = {path.stem: path for path in homeworks()}
-    return lambda mutant: judge(paths[mutant.homework])[mutant]
+    return lambda mutant: judge(mutant.homework)[mutant]

@@ -13,6 +13,7 @@ import torch
 from helpers import geometry, training
 from helpers.toyworld import RELATIONS, generate
 from helpers.vocabulary import Vocabulary
+from tests.__main__ import OTHER_MACHINE, TWO_THREADS
 from tests.tools.refresh import ROOT
 
 SEEDS = (0, 1, 2)
@@ -241,9 +242,8 @@ def report() -> list[list[str]]:
     return lines
 
 
-ELSEWHERE = """
-import torch
-torch.set_num_threads(2)
+ELSEWHERE = f"""
+{TWO_THREADS}
 from tests.unit.test_training import report
 for line in report():
     print(*line)
@@ -253,12 +253,7 @@ for line in report():
 @pytest.mark.slow
 def test_results_do_not_depend_on_hash_seed_threads_or_processor() -> None:
     """Words to the letter; accuracies and cosines to two decimals (the last bits of floats may differ)."""
-    environment = os.environ | {
-        "PYTHONHASHSEED": "4242",
-        "ATEN_CPU_CAPABILITY": "default",
-        "OMP_WAIT_POLICY": "PASSIVE",
-    }
-    command = [sys.executable, "-c", ELSEWHERE]
+    command, environment = [sys.executable, "-c", ELSEWHERE], os.environ | OTHER_MACHINE
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, check=True)
     here, there = report(), [line.split() for line in done.stdout.splitlines()]
     assert here[0] == there[0]
